@@ -1,0 +1,306 @@
+"""
+Every setting of the app: name, type, default and meaning, in one table.
+
+Read as ``conf.NAME`` at the moment of use: nothing may keep a value, so that a
+test's ``override_settings`` or a reloaded configuration takes effect at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import MappingProxyType
+from typing import Any, Generic, Literal, TypeVar, cast, overload
+
+from django.conf import settings
+from django.core.signals import setting_changed
+
+PREFIX = "SESSIONS_PLUS_"
+
+T = TypeVar("T")
+
+
+class FromProfile:
+    """The default of a setting that the chosen profile decides."""
+
+    def __repr__(self) -> str:
+        return "<from the profile>"
+
+
+FROM_PROFILE = FromProfile()
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """
+    A named set of limits (NIST SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3).
+
+    ``idle_timeout`` None stands for Django's ``SESSION_COOKIE_AGE``.
+    """
+
+    idle_timeout: timedelta | None
+    absolute_lifetime: timedelta
+    anonymous_lifetime: timedelta
+    rotation_interval: timedelta
+    rotation_grace_period: timedelta
+    persistent_cookie: bool
+    fresh_factor_age: timedelta
+    reauthentication_age: timedelta
+    totp_tolerance: int
+    throttle_attempts: int
+    throttle_hard_limit: int
+    trusted_device_lifetime: timedelta | None
+    access_token_lifetime: timedelta
+    refresh_idle_timeout: timedelta
+    refresh_lifetime: timedelta
+
+
+PROFILES: Mapping[str, Profile] = MappingProxyType(
+    {
+        "aal1": Profile(
+            idle_timeout=None,
+            absolute_lifetime=timedelta(days=30),
+            anonymous_lifetime=timedelta(days=14),
+            rotation_interval=timedelta(hours=24),
+            rotation_grace_period=timedelta(seconds=30),
+            persistent_cookie=True,
+            fresh_factor_age=timedelta(minutes=15),
+            reauthentication_age=timedelta(minutes=10),
+            totp_tolerance=1,
+            throttle_attempts=10,
+            throttle_hard_limit=100,
+            trusted_device_lifetime=timedelta(days=30),
+            access_token_lifetime=timedelta(minutes=5),
+            refresh_idle_timeout=timedelta(days=7),
+            refresh_lifetime=timedelta(days=30),
+        ),
+        "aal2": Profile(
+            idle_timeout=timedelta(hours=1),
+            absolute_lifetime=timedelta(hours=24),
+            anonymous_lifetime=timedelta(hours=24),
+            rotation_interval=timedelta(hours=1),
+            rotation_grace_period=timedelta(seconds=30),
+            persistent_cookie=False,
+            fresh_factor_age=timedelta(minutes=10),
+            reauthentication_age=timedelta(minutes=5),
+            totp_tolerance=1,
+            throttle_attempts=5,
+            throttle_hard_limit=50,
+            trusted_device_lifetime=None,
+            access_token_lifetime=timedelta(minutes=5),
+            refresh_idle_timeout=timedelta(hours=1),
+            refresh_lifetime=timedelta(hours=24),
+        ),
+        "aal3": Profile(
+            idle_timeout=timedelta(minutes=15),
+            absolute_lifetime=timedelta(hours=12),
+            anonymous_lifetime=timedelta(hours=1),
+            rotation_interval=timedelta(minutes=15),
+            rotation_grace_period=timedelta(seconds=10),
+            persistent_cookie=False,
+            fresh_factor_age=timedelta(minutes=5),
+            reauthentication_age=timedelta(minutes=2),
+            totp_tolerance=0,
+            throttle_attempts=3,
+            throttle_hard_limit=20,
+            trusted_device_lifetime=None,
+            access_token_lifetime=timedelta(minutes=2),
+            refresh_idle_timeout=timedelta(minutes=15),
+            refresh_lifetime=timedelta(hours=12),
+        ),
+    }
+)
+
+
+class Setting(Generic[T]):
+    """One ``SESSIONS_PLUS_*`` setting: a read-only attribute of ``conf``."""
+
+    name: str
+
+    def __init__(
+        self,
+        kind: type | tuple[type, ...],
+        default: T | FromProfile,
+        meaning: str,
+        *,
+        choices: tuple[T, ...] = (),
+        optional: bool = False,
+        profile_field: str = "",
+        problem: Callable[[T], str | None] | None = None,
+    ) -> None:
+        """
+        Declare it.
+
+        ``kind`` is the type or types a value may have, ``optional`` says that None
+        (off) may be given, ``profile_field`` names the profile's value that is the
+        default, and ``problem`` returns what is wrong with a value of the right type.
+        """
+        self.kind = kind if isinstance(kind, tuple) else (kind,)
+        self.default = default
+        self.meaning = meaning
+        self.choices = choices
+        self.optional = optional
+        self.profile_field = profile_field
+        self.problem = problem
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @property
+    def full_name(self) -> str:
+        return PREFIX + self.name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+
+    @overload
+    def __get__(self, instance: Conf, owner: type) -> T: ...
+
+    def __get__(self, instance: Conf | None, owner: type) -> Setting[T] | T:
+        if instance is None:
+            return self
+        try:
+            return cast(T, instance.resolved[self.name])
+        except KeyError:
+            value = instance.resolved[self.name] = self.resolve(instance)
+            return value
+
+    def resolve(self, conf: Conf) -> T:
+        default = self.default
+        if isinstance(default, FromProfile):
+            default = cast(T, getattr(conf.profile, self.profile_field))
+        return cast(T, getattr(settings, self.full_name, default))
+
+
+def _not_negative(value: timedelta | int | None) -> str | None:
+    if isinstance(value, timedelta):
+        return "it is negative" if value < timedelta(0) else None
+    return "it is negative" if value is not None and value < 0 else None
+
+
+def _positive(value: timedelta | int | None) -> str | None:
+    zero: Any = timedelta(0) if isinstance(value, timedelta) else 0
+    return "it is not more than zero" if value is not None and value <= zero else None
+
+
+class Conf:
+    """The settings, each resolved once and again after a change."""
+
+    def __init__(self) -> None:
+        self.resolved: dict[str, object] = {}
+        setting_changed.connect(self._forget, weak=False, dispatch_uid="sessions_plus.conf")
+
+    def _forget(self, *, setting: str, **_: object) -> None:
+        if setting.startswith((PREFIX, "SESSION_", "SECRET_KEY")):
+            self.resolved.clear()
+
+    @classmethod
+    def declared(cls) -> Iterator[Setting[Any]]:
+        """Every setting there is, in the order of the documentation."""
+        return (value for value in vars(cls).values() if isinstance(value, Setting))
+
+    @property
+    def profile(self) -> Profile:
+        """The profile named by ``PROFILE``; ``aal1`` for an unknown name (a check reports it)."""
+        return PROFILES.get(self.PROFILE, PROFILES["aal1"])
+
+    # Limits
+
+    PROFILE = Setting[str](
+        str,
+        "aal1",
+        "The named set of limits that all other defaults come from.",
+        choices=("aal1", "aal2", "aal3"),
+    )
+    IDLE_TIMEOUT = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest pause between two requests of a session. None: Django's `SESSION_COOKIE_AGE`.",
+        optional=True,
+        profile_field="idle_timeout",
+        problem=_positive,
+    )
+    ABSOLUTE_LIFETIME = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest age of a session since sign-in, however active. None: no such limit.",
+        optional=True,
+        profile_field="absolute_lifetime",
+        problem=_positive,
+    )
+    ANONYMOUS_LIFETIME = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest pause between two requests of a session that nobody is signed in to.",
+        optional=True,
+        profile_field="anonymous_lifetime",
+        problem=_positive,
+    )
+    ACTIVITY_INTERVAL = Setting[timedelta](
+        timedelta,
+        timedelta(seconds=60),
+        "How often, at most, a session's last activity is written; and how long, at most, "
+        "a session goes on after its end if the cache could not be told of it.",
+        problem=_positive,
+    )
+
+    # Who is calling
+
+    TRUSTED_PROXY_COUNT = Setting[int](
+        int,
+        0,
+        "How many proxies of yours stand in front of the site and append to `X-Forwarded-For`.",
+        problem=_not_negative,
+    )
+    TRUSTED_PROXIES = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Addresses and networks of your proxies, instead of their number. "
+        "`unix` stands for a proxy that connects through a Unix socket.",
+    )
+    IP_ADDRESS_PRIVACY = Setting[Literal["full", "truncated", "none"]](
+        str,
+        "full",
+        "What of an IP address is stored: all, its network (/24 or /48), or nothing.",
+        choices=("full", "truncated", "none"),
+    )
+    TRACK_ANONYMOUS = Setting[bool](
+        bool,
+        True,
+        "Whether address and user agent are stored for sessions that nobody is signed in to.",
+    )
+    LOCATION_DATABASE = Setting[str | None](
+        str,
+        None,
+        "Path of a MaxMind City or Country database (`.mmdb`). None: places are not looked up.",
+        optional=True,
+    )
+
+    # Devices
+
+    DEVICE_COOKIE_NAME = Setting[str | None](
+        str,
+        None,
+        "Name of the cookie that recognises a browser. None: `device`, with the prefix "
+        "`__Host-` or `__Secure-` where `SESSION_COOKIE_SECURE` is on.",
+        optional=True,
+    )
+    DEVICE_COOKIE_AGE = Setting[timedelta](
+        timedelta,
+        timedelta(days=400),
+        "How long a browser is recognised after its last sign-in. Browsers allow 400 days.",
+        problem=_positive,
+    )
+
+    # Secrets
+
+    ENCRYPTION_KEYS = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Master keys that seal what is stored, newest first: each at least 32 random bytes "
+        "in base64. Empty: derived from `SECRET_KEY` and `SECRET_KEY_FALLBACKS`.",
+    )
+
+
+conf = Conf()
