@@ -1,0 +1,76 @@
+"""What many tests need: people, a moment in time, and the two engines in the two worlds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.models import User
+from django.test import override_settings
+
+pytest_plugins = ["tests.services"]
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture
+def password() -> str:
+    """The password of every person below."""
+    return PASSWORD
+
+
+@pytest.fixture
+def user(db: None) -> User:
+    return User.objects.create_user("ann", "ann@example.com", PASSWORD)
+
+
+@pytest.fixture
+def other_user(db: None) -> User:
+    return User.objects.create_user("ben", "ben@example.com", PASSWORD)
+
+
+@pytest.fixture
+def staff(db: None) -> User:
+    return User.objects.create_superuser("root", "root@example.com", PASSWORD)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """A moment for functions that are told the time."""
+    return datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+@pytest.fixture(params=["db", "cached_db"])
+def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each of our two session engines in turn; the value is its dotted path."""
+    path = f"sessions_plus.backends.{request.param}"
+    with override_settings(SESSION_ENGINE=path):
+        yield path
+
+
+class World:
+    """
+    Call either twin of a method: ``world(session, "save")`` is ``save()`` or ``asave()``.
+
+    So a rule is written once and holds in both worlds.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.is_async = name == "async"
+
+    def __call__(self, owner: Any, method: str, *args: Any, **kwargs: Any) -> Any:
+        if not self.is_async:
+            return getattr(owner, method)(*args, **kwargs)
+        return async_to_sync(getattr(owner, f"a{method}"))(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+@pytest.fixture(params=["sync", "async"])
+def world(request: pytest.FixtureRequest) -> World:
+    return World(request.param)
