@@ -1,0 +1,81 @@
+"""
+Who is calling: what one request tells of its sender.
+
+Knows no model and no session. Nothing is read or parsed before somebody asks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from sessions_plus.client_info.ip_address import apply_privacy, find_client_address
+from sessions_plus.client_info.location import locate
+from sessions_plus.client_info.user_agent import (
+    UserAgent,
+    parse_user_agent,
+    sanitise_user_agent,
+)
+from sessions_plus.conf import conf
+
+__all__ = ["ClientInfo", "UserAgent", "client_info_from"]
+
+
+class ClientInfo:
+    """
+    What one request tells of its sender, each part found when first asked for.
+
+    The repr is object's own on purpose: an address is personal data, and reprs end
+    up in logs.
+    """
+
+    def __init__(self, meta: Mapping[str, Any]) -> None:
+        """Keep ``meta``, a ``request.META``; its values may be of any type, as in WSGI."""
+        self._meta = meta
+
+    @classmethod
+    def of(cls, *, ip_address: str | None = None, user_agent: str = "") -> ClientInfo:
+        """Describe a client that calls directly from ``ip_address``."""
+        return cls({"REMOTE_ADDR": ip_address or "", "HTTP_USER_AGENT": user_agent})
+
+    @cached_property
+    def ip_address(self) -> str | None:
+        """The client's address, in full: for decisions of this request, not to be stored."""
+        return find_client_address(
+            remote_addr=self._meta.get("REMOTE_ADDR") or "",
+            forwarded_for=self._meta.get("HTTP_X_FORWARDED_FOR") or "",
+            proxy_count=conf.TRUSTED_PROXY_COUNT,
+            trusted_proxies=conf.TRUSTED_PROXIES,
+        )
+
+    @cached_property
+    def stored_ip_address(self) -> str | None:
+        """What ``IP_ADDRESS_PRIVACY`` lets us store of the address."""
+        return apply_privacy(self.ip_address, conf.IP_ADDRESS_PRIVACY)
+
+    @cached_property
+    def user_agent(self) -> str:
+        """The header as one printable line of at most 512 characters."""
+        return sanitise_user_agent(self._meta.get("HTTP_USER_AGENT") or "")
+
+    @cached_property
+    def agent(self) -> UserAgent:
+        """The user agent, parsed."""
+        return parse_user_agent(self.user_agent)
+
+    @cached_property
+    def location(self) -> str:
+        """
+        The place of the address, ``"Berlin, Germany"``, or "".
+
+        Found from what may be stored: who stores no address stores no place either.
+        """
+        return locate(self.stored_ip_address)
+
+
+def client_info_from(request: HttpRequest) -> ClientInfo:
+    """Return the client info of ``request``."""
+    return ClientInfo(request.META)
