@@ -1,1 +1,0 @@
-"""Throwaway servers for tests."""
