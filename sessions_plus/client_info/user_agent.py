@@ -158,7 +158,7 @@ _POWERSHELL = "PowerShell/"
 _BOT = re.compile(r"(?:bot|crawler|spider)\b", re.IGNORECASE)
 _TABLET = re.compile(r"\b(?:iPad|Tablet(?! PC)|PlayBook|Kindle)\b")
 _NO_COMPUTER = re.compile(
-    r"TV\b|SmartTV|BRAVIA|\bAFT[A-Z]|CrKey|Web0S|Roku|PlayStation|Xbox|Nintendo", re.IGNORECASE
+    r"TV\b|\bAFT[A-Z]{1,3}\b|BRAVIA|CrKey|Nintendo|PlayStation|Roku|Web0S|Xbox"
 )
 _MOBILE_SYSTEMS = {"iOS", "Windows Phone", "KaiOS", "BlackBerry OS"}
 
