@@ -128,10 +128,8 @@ class RedisSentinel(Group):
 
 def start_redis_sentinel() -> RedisSentinel:
     find_program("redis-sentinel")
-    primary = start_redis()
-    replica = start_redis(
-        "--replicaof", f"{HOST} {primary.port}", "--repl-diskless-sync-delay", "0"
-    )
+    primary = start_redis("--repl-diskless-sync-delay", "0")
+    replica = start_redis("--replicaof", f"{HOST} {primary.port}")
     servers = [primary, replica]
     try:
         # Sentinel asks for the replicas every ten seconds only: it must find this one at once.

@@ -1,0 +1,83 @@
+# `make` alone lists what there is. Everything runs in .venv, made on first use.
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+SOURCES := sessions_plus demo_project tests benchmarks manage.py
+PRESENT = $(wildcard $(SOURCES))
+
+export DJANGO_SETTINGS_MODULE ?= demo_project.settings
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test quick services check lint format types migrations package matrix browser \
+	django-suite bench clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
+		| awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
+
+$(STAMP): requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@touch $@
+
+demo: $(STAMP)  ## Set up and serve the demo shop (PORT=8000)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	$(BIN)/python manage.py runserver $(PORT)
+
+test: $(STAMP)  ## Run every test, on SQLite and on each database server that is installed
+	$(BIN)/python -m tests.run
+
+quick: $(STAMP)  ## Run the tests that need no server, on SQLite
+	$(BIN)/python -m pytest -q -n 2 -m "not browser and not packaging and not services"
+
+services:  ## Install the servers and tools that the tests use (apt, as root)
+	@command -v apt-get >/dev/null || { echo "make services needs apt-get."; exit 1; }
+	@test "$$(id -u)" = 0 || { echo "make services needs root: sudo make services"; exit 1; }
+	apt-get update -qq </dev/null
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+		redis-server redis-sentinel redis-tools memcached postgresql mariadb-server \
+		oathtool chromium gettext </dev/null
+
+check: lint types migrations test  ## Everything that a change must pass
+
+lint: $(STAMP)  ## Look for mistakes and unformatted code
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)  ## Check the types
+	$(BIN)/mypy
+
+migrations: $(STAMP)  ## Check that every change of a model has its migration
+	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -W error -m django makemigrations \
+		--check --dry-run --pythonpath .
+
+package: $(STAMP)  ## Build the distribution into dist/
+	rm -rf build dist
+	$(BIN)/python -m build --no-isolation
+	rm -rf build
+
+matrix: $(STAMP)  ## Run the quick tests on each Python and Django that we support
+	$(BIN)/python -m tests.matrix
+
+browser: $(STAMP)  ## Run the browser tests
+	$(BIN)/python -m pytest -m browser
+
+django-suite: $(STAMP)  ## Run Django's own tests with our engines and middleware
+	$(BIN)/python -m tests.django_suite
+
+bench: $(STAMP)  ## Measure requests beside Django's own engines
+	$(BIN)/python -m benchmarks
+
+clean:  ## Remove the environment, caches and built files
+	rm -rf $(VENV) .cache build dist ./*.egg-info .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

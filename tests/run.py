@@ -1,0 +1,95 @@
+"""
+Run every test: on SQLite with the browser, then again on each database server that is installed.
+
+Each run is a pytest of its own. At the end stand their closing lines and what could not be
+exercised on this machine; the exit code is 0 only if every run passed. Arguments go to pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from tests.services import NOT_EXERCISED
+from tests.services.databases import start_mariadb, start_postgresql
+from tests.services.process import Missing, Server
+
+# What does not depend on the database of the site is shown once, on SQLite.
+ONCE = "not browser and not packaging and not services"
+
+
+@dataclass
+class Outcome:
+    """What one pytest said: exit code, its last line, and what it left out."""
+
+    title: str
+    exit_code: int = 0
+    closing_line: str = ""
+    left_out: list[str] = field(default_factory=list)
+
+
+def main(arguments: list[str]) -> int:
+    outcomes = [
+        run("SQLite", ["-n", "2", "-m", "not browser", *arguments]),
+        run("Browser", ["-m", "browser", *arguments]),
+        run_on("PostgreSQL", start_postgresql, arguments),
+        run_on("MariaDB", start_mariadb, arguments),
+    ]
+    print("\nIn short")
+    for outcome in outcomes:
+        print(f"{outcome.title:<12}{outcome.closing_line}")
+    for line in sorted({line for outcome in outcomes for line in outcome.left_out}):
+        print(line)
+    return 1 if any(outcome.exit_code for outcome in outcomes) else 0
+
+
+def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Outcome:
+    """Run what the database matters to with a throwaway server as the site's database."""
+    try:
+        with running(start) as server:
+            return run(title, ["-n", "2", "-m", ONCE, *arguments], database=server.url)
+    except Missing as missing:
+        required = os.environ.get("SESSIONS_PLUS_REQUIRE_SERVICES") == "1"
+        reason = f"{NOT_EXERCISED}the suite on {title}, as {missing}"
+        return Outcome(title, int(required), "not run", [reason])
+
+
+@contextmanager
+def running(start: Callable[[], Server]) -> Iterator[Server]:
+    server = start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def run(title: str, arguments: list[str], *, database: str = "") -> Outcome:
+    """Run pytest, showing its output as it comes."""
+    print(f"\n{title}", flush=True)
+    outcome = Outcome(title)
+    colour = "yes" if sys.stdout.isatty() else "no"
+    with subprocess.Popen(
+        [sys.executable, "-m", "pytest", "-q", f"--color={colour}", *arguments],
+        env={
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.settings",
+            "TEST_DATABASE_URL": database,
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for line in process.stdout or ():
+            print(line, end="", flush=True)
+            if line.startswith(NOT_EXERCISED):
+                outcome.left_out.append(line.strip())
+            outcome.closing_line = line.strip() or outcome.closing_line
+    outcome.exit_code = process.returncode
+    return outcome
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
