@@ -1,0 +1,185 @@
+"""
+The layers: imports point down only, and an optional library has one home.
+
+When this objects, move the code rather than the test. An import inside a function counts like
+any other; one under ``if TYPE_CHECKING`` does not run, so it does not count.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import sessions_plus
+
+PACKAGE = Path(sessions_plus.__file__).parent
+
+# From the top down. A part may import what stands on its own line or on a lower one; so each
+# feature has a line to itself.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("urls",),
+    ("views", "api", "admin", "management", "checks", "apps"),
+    ("middleware", "receivers", "forms", "decorators", "templatetags"),
+    ("tokens",),
+    ("mfa",),
+    ("devices",),
+    ("lifecycle",),
+    ("events",),
+    ("models", "backends", "migrations"),
+    ("conf", "exceptions", "signals", "policy", "crypto", "cookies", "client_info"),
+)
+HOMES: dict[str, tuple[str, ...]] = {
+    "rest_framework": ("api",),
+    "drf_spectacular": ("api",),
+    "joserfc": ("tokens",),
+    "pyotp": ("mfa",),
+    "segno": ("mfa",),
+    "ua_parser": ("client_info",),
+    "geoip2": ("client_info",),
+    "maxminddb": ("client_info",),
+    "redis": ("backends",),
+    "django_redis": ("backends",),
+    "hashlib": ("crypto",),
+    "hmac": ("crypto",),
+    "cryptography": ("crypto",),
+}
+# `secrets` and JSON do what these two do, without their dangers.
+NOWHERE = {"random", "pickle", "marshal", "shelve"}
+
+
+def imports_of(source: str, module: str) -> set[str]:
+    """Return the full dotted names that a module imports."""
+    package = module.rpartition(".")[0]
+    found: set[str] = set()
+    for node in running_nodes(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            origin = absolute(node, package)
+            found |= {f"{origin}.{alias.name}" for alias in node.names}
+    return found
+
+
+def running_nodes(tree: ast.AST) -> Iterator[ast.AST]:
+    """Walk through all that can run, so not through ``if TYPE_CHECKING``."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            for other in node.orelse:
+                yield other
+                yield from running_nodes(other)
+            continue
+        yield node
+        yield from running_nodes(node)
+
+
+def absolute(node: ast.ImportFrom, package: str) -> str:
+    """Return where a ``from … import`` imports from, with leading dots resolved."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")
+    base = parts[: len(parts) - node.level + 1]
+    return ".".join([*base, *([node.module] if node.module else [])])
+
+
+def part_of(module: str) -> str:
+    """Return the layer's name of one of our modules: ``sessions_plus.mfa.totp`` is ``mfa``."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def level(part: str) -> int:
+    """Return how high a part stands, counted from the top."""
+    for number, parts in enumerate(LAYERS):
+        if part in parts:
+            return number
+    raise LookupError(f"{part!r} stands in no layer: add it to LAYERS")
+
+
+def violations(source: str, module: str) -> list[str]:
+    """Return what a module's imports break, in words."""
+    here = part_of(module)
+    found = []
+    for name in sorted(imports_of(source, module)):
+        top = name.split(".")[0]
+        if top in NOWHERE:
+            found.append(f"{module} imports {top}, which nothing may")
+        if top in HOMES and here not in HOMES[top]:
+            found.append(f"{module} imports {top}, whose home is {' or '.join(HOMES[top])}")
+        if top == "sessions_plus" and not may_import(here, part_of(name)):
+            found.append(f"{module} imports {name}, which does not stand below it")
+    return found
+
+
+def may_import(here: str, there: str) -> bool:
+    """Say whether one of our parts may import another."""
+    return there in ("", "__version__") or level(there) >= level(here)
+
+
+def modules() -> list[tuple[str, Path]]:
+    """Return the dotted name and the file of each of our modules."""
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        # The package's own file counts as a module inside it, so that one dot means itself.
+        found.append((".".join(parts), path))
+    return found
+
+
+@pytest.mark.parametrize(("module", "path"), [pytest.param(*m, id=m[0]) for m in modules()])
+def test_imports_point_down(module: str, path: Path) -> None:
+    """A module imports only what stands below it, and optional libraries only in their home."""
+    if module == "sessions_plus.__init__":
+        assert imports_of(path.read_text(), module) <= {"__future__.annotations"}
+        return
+
+    assert not violations(path.read_text(), module)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        pytest.param("sessions_plus.lifecycle.limits", "import hashlib", id="hash elsewhere"),
+        pytest.param("sessions_plus.crypto", "import pickle", id="pickle"),
+        pytest.param("sessions_plus.crypto", "from random import choice", id="random"),
+        pytest.param("sessions_plus.views.devices", "import segno", id="optional elsewhere"),
+        pytest.param(
+            "sessions_plus.events", "from sessions_plus.lifecycle import revoke", id="one layer up"
+        ),
+        pytest.param("sessions_plus.models.session", "from ..mfa import totp", id="relative"),
+        pytest.param("sessions_plus.conf", "from sessions_plus import models", id="by name"),
+        pytest.param(
+            "sessions_plus.devices.trust",
+            "def f():\n    from sessions_plus.tokens import keys",
+            id="inside a function",
+        ),
+        pytest.param(
+            "sessions_plus.devices.trust",
+            "if TYPE_CHECKING:\n    pass\nelse:\n    import sessions_plus.views.devices",
+            id="what runs when types are not checked",
+        ),
+    ],
+)
+def test_a_violation_is_found(module: str, source: str) -> None:
+    """The reader of imports sees each way to import upwards."""
+    assert len(violations(source, module)) == 1
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        pytest.param("sessions_plus.mfa.totp", "import pyotp", id="at home"),
+        pytest.param("sessions_plus.mfa.totp", "from sessions_plus import events", id="down"),
+        pytest.param("sessions_plus.mfa.totp", "from . import qr_code", id="a sibling"),
+        pytest.param(
+            "sessions_plus.events",
+            "if TYPE_CHECKING:\n    from sessions_plus.views import x",
+            id="for types",
+        ),
+        pytest.param("sessions_plus.policy", "from sessions_plus.conf import conf", id="settings"),
+    ],
+)
+def test_a_lawful_import_passes(module: str, source: str) -> None:
+    """What the layers allow is not reported."""
+    assert violations(source, module) == []
