@@ -56,6 +56,7 @@ CLIENT = "203.0.113.7"
         pytest.param("203.0.113.7\x00", None, id="NUL"),
         pytest.param("\ud800", None, id="surrogate"),
         pytest.param("1" * 1_000_000, None, id="a megabyte"),
+        pytest.param(" " * 200 + "203.0.113.7", None, id="too many blanks"),
     ],
 )
 def test_one_address(text: str, expected: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -33,9 +34,13 @@ def place(city: str | None, country: str) -> dict[str, object]:
     return record
 
 
-def write_database(path: Path, database_type: str, places: dict[str, dict[str, object]]) -> Path:
+def write_database(
+    path: Path, database_type: str, places: dict[str, dict[str, object]], *, ip_version: int = 6
+) -> Path:
     """Write a database beside ``path`` and move it there, as MaxMind's updater does."""
-    writer = MMDBWriter(6, database_type, languages=["en", "de"], ipv4_compatible=True)
+    writer = MMDBWriter(
+        ip_version, database_type, languages=["en", "de"], ipv4_compatible=ip_version == 6
+    )
     for network, record in places.items():
         writer.insert_network(IPSet([network]), record)
     fresh = path.with_suffix(".new")
@@ -80,12 +85,17 @@ def city_database(tmp_path: Path) -> Path:
     ],
 )
 def test_city_database(
-    settings: Settings, city_database: Path, ip_address: str | None, expected: str
+    settings: Settings,
+    city_database: Path,
+    caplog: pytest.LogCaptureFixture,
+    ip_address: str | None,
+    expected: str,
 ) -> None:
     """A City database tells city and country in English."""
     settings.SESSIONS_PLUS_LOCATION_DATABASE = str(city_database)
 
     assert locate(ip_address) == expected
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("database_type", ["GeoIP2-Enterprise", "DBIP-City-Lite"])
@@ -108,6 +118,22 @@ def test_country_database(settings: Settings, tmp_path: Path) -> None:
 
     assert locate(BERLIN) == "Germany"
     assert locate(PRIVATE) == ""
+
+
+def test_ipv4_database(
+    settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A database of IPv4 alone knows no IPv6 address, which is nothing to warn about."""
+    path = write_database(
+        tmp_path / "city.mmdb",
+        "GeoLite2-City",
+        {"203.0.113.0/24": place("Berlin", "Germany")},
+        ip_version=4,
+    )
+    settings.SESSIONS_PLUS_LOCATION_DATABASE = str(path)
+
+    assert [locate(BERLIN), locate(IPV6)] == ["Berlin, Germany", ""]
+    assert not caplog.records
 
 
 def test_a_long_name_is_cut(settings: Settings, tmp_path: Path) -> None:
@@ -247,6 +273,7 @@ def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def count_and_open(self: Reader, path: str) -> None:
         paths.append(path)
+        time.sleep(0.02)  # so that threads without a lock would meet here
         really_open(self, path)
 
     monkeypatch.setattr(Reader, "__init__", count_and_open)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 
 import pytest
 from django.utils import translation
@@ -59,6 +60,7 @@ SAFARI_IPAD = (
         pytest.param(b"a\xe2\x80\xaeb".decode("latin-1"), "a b", id="bidi in UTF-8 in META"),
         pytest.param(b"a\xed\xa0\x80b".decode("latin-1"), "aí b", id="surrogate in UTF-8 in META"),
         pytest.param("\x00\x01\u202e", "", id="nothing printable"),
+        pytest.param("x" * 511 + " y", "x" * 511, id="cut behind a blank"),
     ],
 )
 def test_sanitise(raw: str, expected: str) -> None:
@@ -80,6 +82,18 @@ def test_sanitise_length(raw: str) -> None:
 
     assert len(kept) == MAX_USER_AGENT_LENGTH
     assert len(set(kept)) <= 2
+
+
+def test_a_huge_header_costs_little() -> None:
+    """Of a megabyte no more is looked at than could be kept."""
+    raw = "\xe9" * 1_000_000
+
+    tracemalloc.start()
+    sanitise_user_agent(raw)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert peak_bytes < 200_000
 
 
 @given(st.one_of(st.text(max_size=700), st.binary(max_size=700).map(lambda b: b.decode("latin-1"))))
@@ -274,6 +288,7 @@ def test_parse_anything(text: str) -> None:
     "text",
     [
         pytest.param("A" * 100 + "bot/" + "9" * 100, id="bot"),
+        pytest.param("MyApp" * 30 + "/1 CFNetwork/1 Darwin/23.5.0", id="app"),
         pytest.param(
             "Mozilla/5.0 (compatible; " + "A" * 400 + "bot/" + "9" * 60 + ")", id="Mozilla"
         ),
