@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import timeit
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_both_worlds_tell_the_same() -> None:
         "client": [BERLIN, 4711],
         "headers": [(b"user-agent", "Björn/1".encode())],
     }
-    async_request = ASGIRequest(scope, None)
+    async_request = ASGIRequest(scope, BytesIO())
 
     for request in (sync_request, async_request):
         info = client_info_from(request)

@@ -7,6 +7,9 @@ proxies do their honest work, and append the address that called them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from django.test import RequestFactory
 from pytest_django import Settings
@@ -46,7 +49,7 @@ def address_of(remote_addr: str, forwarded_for: str) -> str | None:
     return client_info_from(request).ip_address
 
 
-def configure(settings: Settings, values: dict[str, object]) -> None:
+def configure(settings: Settings, values: Mapping[str, object]) -> None:
     for name, value in values.items():
         setattr(settings, f"SESSIONS_PLUS_{name}", value)
 
@@ -119,8 +122,8 @@ def test_around_the_outer_proxy(settings: Settings) -> None:
 def test_other_headers(settings: Settings, header: str) -> None:
     """No other header tells an address."""
     configure(settings, ONE_COUNTED)
-    request = RequestFactory().get(
-        "/", REMOTE_ADDR=INNER, HTTP_X_FORWARDED_FOR=ATTACKER, **{header: VICTIM}
-    )
+    headers: dict[str, Any] = {"HTTP_X_FORWARDED_FOR": ATTACKER, header: VICTIM}
+
+    request = RequestFactory().get("/", REMOTE_ADDR=INNER, **headers)
 
     assert client_info_from(request).ip_address == ATTACKER

@@ -14,7 +14,7 @@ from threading import Barrier
 import pytest
 from geoip2.database import Reader
 from mmdb_writer import MMDBWriter
-from netaddr import IPSet
+from netaddr import IPSet  # type: ignore[import-untyped]  # it has no types
 from pytest_django import Settings
 
 from sessions_plus.client_info import location
