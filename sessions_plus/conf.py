@@ -36,12 +36,12 @@ class Profile:
     """
     A named set of limits (NIST SP 800-63B-4 §2.1.3, §2.2.3, §2.3.3).
 
-    ``idle_timeout`` None stands for Django's ``SESSION_COOKIE_AGE``.
+    ``idle_timeout`` and ``anonymous_lifetime`` None stand for Django's ``SESSION_COOKIE_AGE``.
     """
 
     idle_timeout: timedelta | None
     absolute_lifetime: timedelta
-    anonymous_lifetime: timedelta
+    anonymous_lifetime: timedelta | None
     rotation_interval: timedelta
     rotation_grace_period: timedelta
     persistent_cookie: bool
@@ -61,7 +61,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "aal1": Profile(
             idle_timeout=None,
             absolute_lifetime=timedelta(days=30),
-            anonymous_lifetime=timedelta(days=14),
+            anonymous_lifetime=None,
             rotation_interval=timedelta(hours=24),
             rotation_grace_period=timedelta(seconds=30),
             persistent_cookie=True,
@@ -232,7 +232,8 @@ class Conf:
     ANONYMOUS_LIFETIME = Setting[timedelta | None](
         timedelta,
         FROM_PROFILE,
-        "Longest pause between two requests of a session that nobody is signed in to.",
+        "Longest pause between two requests of a session that nobody is signed in to. "
+        "None: Django's `SESSION_COOKIE_AGE`.",
         optional=True,
         profile_field="anonymous_lifetime",
         problem=_positive,
@@ -243,6 +244,23 @@ class Conf:
         "How often, at most, a session's last activity is written; and how long, at most, "
         "a session goes on after its end if the cache could not be told of it.",
         problem=_positive,
+    )
+
+    ROTATION_INTERVAL = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "How often the key of a session in use is replaced. None: only when privilege changes.",
+        optional=True,
+        profile_field="rotation_interval",
+        problem=_positive,
+    )
+    ROTATION_GRACE_PERIOD = Setting[timedelta](
+        timedelta,
+        FROM_PROFILE,
+        "How long a key that was replaced while in use still finds the session, for requests "
+        "that were under way.",
+        profile_field="rotation_grace_period",
+        problem=_not_negative,
     )
 
     # Who is calling

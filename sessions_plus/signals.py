@@ -27,3 +27,19 @@ cache_unavailable = Signal()
 
 cache_recovered = Signal()
 """The cache tier answers again. Argument: ``alias``."""
+
+# Between the layers of this app: what a lower layer noticed and an upper one acts on.
+
+rows_changed = Signal()
+"""Session rows were changed in bulk, past the engine. Arguments: ``versions``
+(pairs of public id and version before the change), ``ended`` (whether the change revoked
+them)."""
+
+session_expired = Signal()
+"""A session was presented after its end. Arguments: ``row``, ``verdict``, ``client``."""
+
+key_reused = Signal()
+"""A rotated-out key was presented too late. Arguments: ``row``, ``client``."""
+
+data_unreadable = Signal()
+"""A session's data does not open. Arguments: ``row``, ``client``."""

@@ -62,6 +62,14 @@ class ClientInfo:
         return sanitise_user_agent(self._meta.get("HTTP_USER_AGENT") or "")
 
     @cached_property
+    def request_id(self) -> str:
+        """The ``X-Request-ID`` header, as far as it is letters, digits, ``-``, ``_`` and ``.``."""
+        given = str(self._meta.get("HTTP_X_REQUEST_ID") or "")[:64]
+        return "".join(
+            sign for sign in given if sign.isascii() and (sign.isalnum() or sign in "-_.")
+        )
+
+    @cached_property
     def agent(self) -> UserAgent:
         """The user agent, parsed."""
         return parse_user_agent(self.user_agent)

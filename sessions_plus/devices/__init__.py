@@ -1,0 +1,1 @@
+"""Browsers and app installations: recognised, named, trusted, ended."""

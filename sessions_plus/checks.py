@@ -1,0 +1,1 @@
+"""System checks. Each has an id and says what to write instead."""

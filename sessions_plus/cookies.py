@@ -1,0 +1,56 @@
+"""The cookies that are ours: their names, their attributes, and when they go."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from sessions_plus.conf import conf
+
+
+def prefixed(name: str) -> str:
+    """
+    Return the name with the prefix that makes browsers enforce ``Secure``.
+
+    ``__Host-`` also forbids a domain and another path (RFC 6265bis §4.1.3). No
+    prefix where the site is served over plain HTTP: browsers would drop the cookie.
+    """
+    if not settings.SESSION_COOKIE_SECURE:
+        return name
+    shared = settings.SESSION_COOKIE_DOMAIN or settings.SESSION_COOKIE_PATH != "/"
+    return f"__Secure-{name}" if shared else f"__Host-{name}"
+
+
+def device_cookie_name() -> str:
+    return conf.DEVICE_COOKIE_NAME or prefixed("device")
+
+
+def device_token_of(request: HttpRequest) -> str | None:
+    """The device cookie that came with a request, as it was sent."""
+    return request.COOKIES.get(device_cookie_name())
+
+
+def set_private_cookie(
+    response: HttpResponseBase, name: str, value: str, *, age: timedelta, samesite: str
+) -> None:
+    """Set a cookie that no script may read and that goes where the session's cookie goes."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=age,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        path=settings.SESSION_COOKIE_PATH,
+        secure=bool(settings.SESSION_COOKIE_SECURE),
+        httponly=True,
+        samesite=samesite,  # type: ignore[arg-type]  # one of the three literals
+    )
+
+
+def set_device_cookie(response: HttpResponseBase, token: str) -> None:
+    # Lax: a person who follows a link to the sign-in page is on the same device.
+    set_private_cookie(
+        response, device_cookie_name(), token, age=conf.DEVICE_COOKIE_AGE, samesite="Lax"
+    )

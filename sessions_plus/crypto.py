@@ -1,0 +1,238 @@
+"""
+Every use of cryptography: sealing, tags, digests, and the key ring behind them.
+
+One master key never does two jobs: each purpose has a key of its own, derived
+with HKDF (RFC 5869), and each sealed value a key of its own below that.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.encoding import force_bytes
+
+from sessions_plus.conf import conf
+from sessions_plus.exceptions import SealBroken
+
+ENVELOPE_VERSION = b"\x01"
+KEY_ID_BYTES = 4
+SALT_BYTES = 16
+NONCE_BYTES = 12
+TAG_BYTES = 16
+HEADER_BYTES = len(ENVELOPE_VERSION) + KEY_ID_BYTES + SALT_BYTES + NONCE_BYTES
+MASTER_KEY_BYTES = 32
+
+
+class Purpose(StrEnum):
+    """What a key is for. A value made for one purpose is meaningless for any other."""
+
+    SESSION_DATA = "session-data"
+    CACHE_ENTRY = "cache-entry"
+    SUCCESSOR = "successor"
+    TOTP_SECRET = "totp-secret"  # noqa: S105 - a label, not a secret
+    SIGNING_KEY = "signing-key"
+    SESSION_KEY = "session-key"
+    DEVICE_TOKEN = "device-token"  # noqa: S105
+    CHALLENGE = "challenge"
+    RECOVERY_CODE = "recovery-code"
+    NOTICE_LINK = "notice-link"
+    CACHE_NAME = "cache-name"
+    CLIENT_ADDRESS = "client-address"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MasterKey:
+    """One key of the ring, known in envelopes by ``key_id`` (4 bytes, harmless)."""
+
+    key_id: bytes
+    secret: bytes
+
+    def for_purpose(self, purpose: Purpose) -> bytes:
+        return _derive(self.secret, purpose)
+
+
+def _expand(secret: bytes, info: bytes) -> bytes:
+    """One block of HKDF-Expand (RFC 5869 §2.3): 32 bytes are all that we ever need."""
+    return hmac.digest(secret, info + b"\x01", "sha256")
+
+
+def _extract(salt: bytes, material: bytes) -> bytes:
+    """HKDF-Extract (RFC 5869 §2.2)."""
+    return hmac.digest(salt, material, "sha256")
+
+
+@lru_cache(maxsize=256)
+def _derive(secret: bytes, purpose: Purpose) -> bytes:
+    return _expand(secret, b"sessions_plus:" + purpose.encode())
+
+
+@lru_cache(maxsize=8)
+def _ring(
+    encoded_keys: tuple[str, ...], secret_keys: tuple[str | bytes, ...]
+) -> tuple[MasterKey, ...]:
+    materials = [decode_master_key(key) for key in encoded_keys]
+    materials += [force_bytes(key) for key in secret_keys] if not materials else []
+    secrets = [_extract(b"sessions_plus.master", material) for material in materials]
+    return tuple(
+        MasterKey(_expand(secret, b"sessions_plus:key-id")[:KEY_ID_BYTES], secret)
+        for secret in secrets
+    )
+
+
+def decode_master_key(encoded: str) -> bytes:
+    """
+    Return the bytes of one entry of ``SESSIONS_PLUS_ENCRYPTION_KEYS``.
+
+    Raises:
+        ImproperlyConfigured: it is not base64 of at least 32 bytes.
+    """
+    try:
+        material = base64.b64decode(encoded.replace("-", "+").replace("_", "/"), validate=True)
+    except (binascii.Error, ValueError, AttributeError):
+        material = b""
+    if len(material) < MASTER_KEY_BYTES:
+        raise ImproperlyConfigured(
+            "Each key in SESSIONS_PLUS_ENCRYPTION_KEYS must be base64 of at least 32 random "
+            'bytes. Make one with: python -c "import base64, secrets; '
+            'print(base64.b64encode(secrets.token_bytes(32)).decode())"'
+        )
+    return material
+
+
+def key_ring() -> tuple[MasterKey, ...]:
+    """The master keys in force, the one that seals first."""
+    encoded = conf.ENCRYPTION_KEYS
+    if encoded:
+        return _ring(tuple(encoded), ())
+    return _ring((), (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+
+
+def context(*parts: object) -> bytes:
+    """
+    Join what a value belongs to, so that no two different lists read the same.
+
+    Each part is written with its length before it: ``("a", "bc")`` and
+    ``("ab", "c")`` differ. None and the empty string differ too.
+    """
+    joined = bytearray()
+    for part in parts:
+        text = b"\x00" if part is None else b"=" + str(part).encode()
+        joined += len(text).to_bytes(4, "big") + text
+    return bytes(joined)
+
+
+def seal(plaintext: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
+    """
+    Encrypt and authenticate ``plaintext`` (AES-256-GCM, NIST SP 800-38D).
+
+    The envelope is ``version | key id | salt | nonce | ciphertext and tag``. It
+    opens only with the same ``purpose`` and ``bound_to`` (see ``context``), so
+    a value moved to another row or column is refused. The salt gives each
+    envelope its own key, which keeps random nonces far from their limit.
+    """
+    master = key_ring()[0]
+    salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
+    cipher = AESGCM(_expand(master.for_purpose(purpose), salt))
+    return (
+        ENVELOPE_VERSION + master.key_id + salt + nonce + cipher.encrypt(nonce, plaintext, bound_to)
+    )
+
+
+def unseal(envelope: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
+    """
+    Return what ``seal`` was given.
+
+    Raises:
+        SealBroken: forged, cut, moved, or sealed under a key that is not in the ring.
+    """
+    if len(envelope) < HEADER_BYTES + TAG_BYTES or envelope[:1] != ENVELOPE_VERSION:
+        raise SealBroken
+    key_id, rest = envelope[1:5], envelope[5:]
+    salt, nonce, sealed = rest[:16], rest[16:28], rest[28:]
+    for master in key_ring():
+        if master.key_id == key_id:
+            cipher = AESGCM(_expand(master.for_purpose(purpose), salt))
+            try:
+                return cipher.decrypt(nonce, sealed, bound_to)
+            except InvalidTag:
+                raise SealBroken from None
+    raise SealBroken
+
+
+def sealed_under_current_key(envelope: bytes) -> bool:
+    """Say whether an envelope needs no re-sealing."""
+    return envelope[1:5] == key_ring()[0].key_id
+
+
+def seal_under(secret: str, plaintext: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
+    """
+    Seal so that only the holder of ``secret`` (a key or token we gave out) can open it.
+
+    Used for a rotated key's successor: the database alone, even with our own
+    master keys, does not give the successor away.
+    """
+    cipher = AESGCM(_expand(_extract(purpose.encode(), secret.encode()), bound_to))
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + cipher.encrypt(nonce, plaintext, bound_to)
+
+
+def unseal_under(secret: str, envelope: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
+    """
+    Return what ``seal_under`` was given.
+
+    Raises:
+        SealBroken: the secret is another, or the envelope was damaged or moved.
+    """
+    cipher = AESGCM(_expand(_extract(purpose.encode(), secret.encode()), bound_to))
+    try:
+        return cipher.decrypt(envelope[:NONCE_BYTES], envelope[NONCE_BYTES:], bound_to)
+    except (InvalidTag, ValueError):
+        raise SealBroken from None
+
+
+def tag(message: bytes, *, purpose: Purpose, size: int) -> bytes:
+    """Return the first ``size`` bytes of a keyed MAC (HMAC-SHA-256) over ``message``."""
+    return hmac.digest(key_ring()[0].for_purpose(purpose), message, "sha256")[:size]
+
+
+def tag_is_ours(message: bytes, given: bytes, *, purpose: Purpose) -> bool:
+    """Say, in constant time, whether ``given`` is a tag that any key of the ring made."""
+    return any(
+        hmac.compare_digest(
+            hmac.digest(master.for_purpose(purpose), message, "sha256")[: len(given)], given
+        )
+        for master in key_ring()
+    )
+
+
+def keyed_digests(message: str, *, purpose: Purpose) -> list[str]:
+    """
+    Return the keyed digest (hex) of ``message`` under each key of the ring, newest first.
+
+    What is stored is the first; what is looked up may be any of them.
+    """
+    return [
+        hmac.digest(master.for_purpose(purpose), message.encode(), "sha256").hex()
+        for master in key_ring()
+    ]
+
+
+def digest(secret: str) -> str:
+    """Return the SHA-256 (hex, 64 characters) of a secret of at least 128 random bits."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def same(one: str, other: str) -> bool:
+    """Compare two secrets or digests in constant time."""
+    return hmac.compare_digest(one.encode(), other.encode())

@@ -1,0 +1,119 @@
+"""Which device a person signs in on, and what a sign-in leaves behind."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.db import IntegrityError, models, transaction
+
+from sessions_plus.backends import rows
+from sessions_plus.backends.base import SessionStore, agent_columns
+from sessions_plus.backends.keys import new_public_id, new_token, read_token
+from sessions_plus.crypto import Purpose, digest
+from sessions_plus.events import record
+from sessions_plus.lifecycle.revocation import revoke_selected
+from sessions_plus.models import Device, Event, Reason, Session
+from sessions_plus.models.session import Kind
+from sessions_plus.signals import device_first_seen, session_started
+
+if TYPE_CHECKING:
+    from sessions_plus.client_info import ClientInfo
+
+
+class SignIn:
+    """
+    What a sign-in adds to its session (a ``backends.base.Binding``).
+
+    Made for every ``login()``, whoever calls it; everything that costs anything
+    happens with the save.
+    """
+
+    def __init__(self, user: models.Model, methods: tuple[str, ...]) -> None:
+        self.user = user
+        self.methods = methods
+        self.device: Device | None = None
+        self.device_is_new = False
+
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+        token = usable_token(store.device_token)
+        self.device, self.device_is_new = recognise(self.user, token, client=store.client, now=now)
+        store.issued_device_token = token
+        return {
+            "device_id": self.device.pk,
+            "authenticated_at": now,
+            "reauthenticated_at": now,
+            "auth_methods": " ".join(self.methods),
+        }
+
+    def written(self, store: SessionStore, now: datetime) -> None:
+        device = self.device
+        if device is None or store.row is None:
+            return
+        if store.kind == Kind.BROWSER and not self.device_is_new:
+            self._replace_older(store, device, now)
+        facts: dict[str, Any] = {
+            "user": self.user,
+            "session_public_id": store.row.public_id,
+            "device": device,
+            "client": store.client,
+        }
+        record(Event.SESSION_STARTED, reason=" ".join(self.methods), **facts)
+        if self.device_is_new:
+            record(Event.DEVICE_FIRST_SEEN, **facts)
+            device_first_seen.send_robust(
+                sender=Device, device=device, user=self.user, client=store.client
+            )
+        session_started.send_robust(
+            sender=Session, session=store.row, user=self.user, client=store.client
+        )
+
+    def _replace_older(self, store: SessionStore, device: Device, now: datetime) -> None:
+        """One browser holds one session: whoever signs in again has left the older one."""
+        older = (
+            Session.objects.using(rows.database())
+            .for_user(self.user)
+            .filter(device=device, kind=Kind.BROWSER, revoked_at=None)
+            .exclude(public_id=store.public_id)
+            .order_by("pk")
+        )
+        revoke_selected(older, reason=Reason.REPLACED, client=store.client, now=now)
+
+
+def usable_token(token: str | None) -> str:
+    """Return the token that a browser presented if we issued it, else a new one."""
+    if token is not None and read_token(token, purpose=Purpose.DEVICE_TOKEN) is not None:
+        return token
+    return new_token(new_public_id(), purpose=Purpose.DEVICE_TOKEN)
+
+
+def recognise(
+    user: models.Model, token: str, *, client: ClientInfo | None, now: datetime
+) -> tuple[Device, bool]:
+    """
+    Return the device of ``user`` that holds ``token``, and whether it is new.
+
+    It is made where there is none. Two parallel first sign-ins make one.
+    """
+    token_hash = digest(token)
+    known = {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
+    device = _find(user, token_hash)
+    if device is None:
+        try:
+            with transaction.atomic(using=rows.database()):
+                return Device.objects.create(
+                    user_id=user.pk, token_hash=token_hash, first_seen_at=now, **known
+                ), True
+        except IntegrityError:
+            device = Device.objects.using(rows.database()).get(
+                user_id=user.pk, token_hash=token_hash
+            )
+    for name, value in known.items():
+        setattr(device, name, value)
+    device.save(update_fields=list(known))
+    return device, False
+
+
+def _find(user: models.Model, token_hash: str) -> Device | None:
+    devices = Device.objects.using(rows.database()).for_user(user)
+    return devices.filter(token_hash=token_hash).first()

@@ -1,0 +1,101 @@
+"""
+``record()``: one audit row, one log line, one signal.
+
+Nothing that a client sent reaches the log unescaped: a line is one JSON object,
+and the row's columns were sanitised where they were read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import models
+from django.utils import timezone
+
+from sessions_plus.models import Device, Event, Outcome, SessionEvent
+from sessions_plus.signals import event_recorded
+
+if TYPE_CHECKING:
+    from sessions_plus.client_info import ClientInfo
+
+logger = logging.getLogger("sessions_plus.security")
+
+# The word of OWASP's logging vocabulary that stands beside ours, where it has one.
+OWASP_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        Event.SESSION_STARTED: "authn_login_success",
+        Event.SESSION_SIGNED_OUT: "session_logout",
+        Event.SESSION_EXPIRED: "session_expired",
+        Event.SESSION_REVOKED: "authn_token_revoked",
+        Event.SESSION_UNREADABLE: "crypt_decrypt_fail",
+        Event.KEY_REUSED: "authn_token_reuse",
+        Event.LIMIT_REACHED: "excess_sessions_exceeded",
+        Event.SIGN_IN_FAILED: "authn_login_fail",
+        Event.CHALLENGE_FAILED: "authn_login_fail",
+        Event.PASSWORD_CHANGED: "authn_password_change",
+        Event.AUTHENTICATOR_DISABLED: "authn_login_lock",
+        Event.THROTTLED: "excess_rate_limit_exceeded",
+        Event.ACCESS_DENIED: "authz_fail",
+    }
+)
+
+
+def record(
+    event: Event,
+    *,
+    user: models.Model | None = None,
+    user_id: Any = None,
+    session_public_id: UUID | None = None,
+    device: Device | None = None,
+    actor: models.Model | None = None,
+    outcome: Outcome = Outcome.SUCCESS,
+    reason: str = "",
+    client: ClientInfo | None = None,
+) -> SessionEvent:
+    """
+    Write down that something happened, and tell whoever listens.
+
+    ``user`` (or ``user_id``, where only that is known) is whose session it is;
+    ``actor`` is who did it, where that is somebody else.
+    """
+    row = SessionEvent(
+        at=timezone.now(),
+        event=event,
+        outcome=outcome,
+        reason=reason[:64],
+        user_id=user.pk if user is not None else user_id,
+        actor_id=actor.pk if actor is not None else None,
+        session_public_id=session_public_id,
+        device=device,
+        ip_address=client.stored_ip_address if client is not None else None,
+        user_agent=client.user_agent if client is not None else "",
+        request_id=client.request_id if client is not None else "",
+    )
+    row.save(force_insert=True)
+    logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
+    event_recorded.send_robust(sender=SessionEvent, event=row)
+    return row
+
+
+def _line(row: SessionEvent) -> str:
+    """One JSON object on one line, ASCII only, so that no terminal or parser is fooled."""
+    facts = {
+        "at": row.at.isoformat(),
+        "event": str(row.event),
+        "owasp": OWASP_WORDS.get(row.event),
+        "outcome": str(row.outcome),
+        "reason": str(row.reason) or None,
+        "user": None if row.user_id is None else str(row.user_id),
+        "actor": None if row.actor_id is None else str(row.actor_id),
+        "session": None if row.session_public_id is None else str(row.session_public_id),
+        "device": str(row.device.public_id) if row.device is not None else None,
+        "ip_address": row.ip_address,
+        "user_agent": row.user_agent or None,
+        "request_id": row.request_id or None,
+    }
+    return json.dumps({name: value for name, value in facts.items() if value is not None})

@@ -1,0 +1,23 @@
+"""How sessions end on purpose, change their keys, and are limited in number."""
+
+from sessions_plus.lifecycle.revocation import (
+    Revocation,
+    arevoke,
+    arevoke_all,
+    arevoke_others,
+    revoke,
+    revoke_all,
+    revoke_others,
+    revoke_selected,
+)
+
+__all__ = [
+    "Revocation",
+    "arevoke",
+    "arevoke_all",
+    "arevoke_others",
+    "revoke",
+    "revoke_all",
+    "revoke_others",
+    "revoke_selected",
+]

@@ -1,0 +1,154 @@
+"""
+The session middleware: Django's, with who is calling, and native in both worlds.
+
+``__call__`` and ``__acall__`` differ in ``await`` and nothing else; what a
+response needs is decided by one function that both ask.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.http import http_date
+
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.client_info import client_info_from
+from sessions_plus.cookies import device_token_of, set_device_cookie
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Stands where ``django.contrib.sessions.middleware.SessionMiddleware`` stood."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.async_mode:
+            return self.__acall__(request)
+        self.process_request(request)
+        return self.process_response(request, self.get_response(request))
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """See __call__()."""
+        self.process_request(request)
+        return await self.aprocess_response(request, await self.get_response(request))
+
+    def process_request(self, request: HttpRequest) -> None:
+        super().process_request(request)
+        session: Any = request.session
+        request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
+        session.device_token = device_token_of(request)
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        session = _used_session(request)
+        if session is None:
+            return response
+        if must_rotate(session, response):
+            session.rotate(timezone.now())
+        if must_save(session, response):
+            try:
+                session.save()
+            except UpdateError:
+                raise _interrupted() from None
+        set_cookies(request, response, session)
+        return response
+
+    async def aprocess_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """See process_response()."""
+        session = _used_session(request)
+        if session is None:
+            return response
+        if must_rotate(session, response):
+            await session.arotate(timezone.now())
+        if must_save(session, response):
+            try:
+                await session.asave()
+            except UpdateError:
+                raise _interrupted() from None
+        set_cookies(request, response, session)
+        return response
+
+
+def _used_session(request: HttpRequest) -> SessionStore | None:
+    """Return the session if this request used it at all."""
+    session = getattr(request, "session", None)
+    if session is None:
+        return None
+    used = session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+    return session if used else None
+
+
+def must_save(session: SessionStore, response: HttpResponseBase) -> bool:
+    """Say whether the session has to be stored. A response that failed stores nothing."""
+    wanted = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+    return wanted and not session.is_empty() and response.status_code < 500
+
+
+def must_rotate(session: SessionStore, response: HttpResponseBase) -> bool:
+    """Say whether the browser should get a new key with this response."""
+    return response.status_code < 500 and session.rotation_is_due(timezone.now())
+
+
+def set_cookies(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
+    """
+    Give the browser what it has to know: a new key, a longer age, or that it is over.
+
+    A request whose key was rotated away by another one leaves the cookie alone: the
+    other's response has the new one, and may arrive first.
+    """
+    if session.accessed:
+        patch_vary_headers(response, ("Cookie",))
+    if session.is_empty():
+        if settings.SESSION_COOKIE_NAME in request.COOKIES and not session.is_superseded:
+            _delete_session_cookie(response)
+        return
+    if response.status_code >= 500 or session.is_superseded:
+        return
+    saved = must_save(session, response)
+    if session.session_key and (saved or session.has_new_key or session.is_touched):
+        _set_session_cookie(response, session)
+    if session.issued_device_token is not None:
+        set_device_cookie(response, session.issued_device_token)
+
+
+def _set_session_cookie(response: HttpResponseBase, session: SessionStore) -> None:
+    max_age = None if session.get_expire_at_browser_close() else session.get_expiry_age()
+    response.set_cookie(
+        settings.SESSION_COOKIE_NAME,
+        session.session_key or "",
+        max_age=max_age,
+        expires=None if max_age is None else http_date(time.time() + max_age),
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        path=settings.SESSION_COOKIE_PATH,
+        secure=bool(settings.SESSION_COOKIE_SECURE),
+        httponly=bool(settings.SESSION_COOKIE_HTTPONLY),
+        samesite=settings.SESSION_COOKIE_SAMESITE,  # type: ignore[arg-type]  # Django checks it
+    )
+
+
+def _delete_session_cookie(response: HttpResponseBase) -> None:
+    response.delete_cookie(
+        settings.SESSION_COOKIE_NAME,
+        path=settings.SESSION_COOKIE_PATH,
+        domain=settings.SESSION_COOKIE_DOMAIN,
+        samesite=settings.SESSION_COOKIE_SAMESITE,  # type: ignore[arg-type]
+    )
+    patch_vary_headers(response, ("Cookie",))
+
+
+def _interrupted() -> SessionInterrupted:
+    return SessionInterrupted(
+        "The request's session was deleted before the request completed. The user may have "
+        "logged out in a concurrent request, for example."
+    )

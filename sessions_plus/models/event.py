@@ -1,0 +1,128 @@
+"""The audit trail: one row for each thing that happened to sessions, devices and factors."""
+
+from __future__ import annotations
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.models.device import Device
+
+
+class Event(models.TextChoices):
+    """What happened, as ``noun.past``."""
+
+    SESSION_STARTED = "session.started", _("Signed in")
+    SESSION_SIGNED_OUT = "session.signed_out", _("Signed out")
+    SESSION_EXPIRED = "session.expired", _("Session expired")
+    SESSION_REVOKED = "session.revoked", _("Session ended")
+    SESSION_DELETED = "session.deleted", _("Session deleted")
+    SESSION_UNREADABLE = "session.unreadable", _("Session data could not be read")
+    SESSION_CLIENT_CHANGED = "session.client_changed", _("Browser or network changed")
+    KEY_REUSED = "key.reused", _("An old session key was used")
+    LIMIT_REACHED = "session_limit.reached", _("Too many sessions")
+    SIGN_IN_FAILED = "sign_in.failed", _("Sign-in failed")
+    DEVICE_FIRST_SEEN = "device.first_seen", _("New device")
+    DEVICE_RENAMED = "device.renamed", _("Device renamed")
+    DEVICE_REVOKED = "device.revoked", _("Device removed")
+    DEVICE_TRUSTED = "device.trusted", _("Device trusted")
+    DEVICE_DISTRUSTED = "device.distrusted", _("Trust in a device ended")
+    PASSWORD_CHANGED = "password.changed", _("Password changed")
+    CHALLENGE_STARTED = "challenge.started", _("Second factor asked for")
+    CHALLENGE_FAILED = "challenge.failed", _("Second factor refused")
+    AUTHENTICATOR_ADDED = "authenticator.added", _("Authenticator added")
+    AUTHENTICATOR_REMOVED = "authenticator.removed", _("Authenticator removed")
+    AUTHENTICATOR_DISABLED = "authenticator.disabled", _("Authenticator disabled")
+    RECOVERY_CODES_MADE = "recovery_codes.made", _("New recovery codes made")
+    RECOVERY_CODE_USED = "recovery_code.used", _("Recovery code used")
+    REAUTHENTICATED = "session.reauthenticated", _("Proved themselves again")
+    REAUTHENTICATION_FAILED = "reauthentication.failed", _("Re-authentication failed")
+    THROTTLED = "throttle.reached", _("Too many attempts")
+    TOKEN_REFUSED = "token.refused", _("Token refused")
+    SIGNING_KEY_ROTATED = "signing_key.rotated", _("Signing key rotated")
+    ACCESS_DENIED = "access.denied", _("Access denied")
+    NOTICE_FAILED = "notice.failed", _("Mail could not be sent")
+
+
+class Outcome(models.TextChoices):
+    SUCCESS = "success", _("Success")
+    FAILURE = "failure", _("Failure")
+
+
+class SessionEventQuerySet(models.QuerySet["SessionEvent"]):
+    def for_user(self, user: models.Model) -> Self:
+        return self.filter(user_id=user.pk)
+
+
+class SessionEvent(models.Model):
+    """
+    One audit row. Written once, never changed; removed only by age.
+
+    Fields:
+
+    ``at``
+        when it happened.
+    ``event``, ``outcome``, ``reason``
+        what happened, whether it succeeded, and why.
+    ``user``
+        whose session it is; None: unknown.
+    ``actor``
+        who did it, where that is not the user; None: the user, or the site itself.
+    ``session_public_id``, ``device``
+        what it happened to.
+    ``ip_address``, ``user_agent``, ``request_id``
+        of the request that caused it. ``request_id`` is the ``X-Request-ID`` header.
+    """
+
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    event = models.CharField(_("event"), max_length=32, choices=Event.choices)
+    outcome = models.CharField(
+        _("outcome"), max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS
+    )
+    reason = models.CharField(_("reason"), max_length=64, blank=True)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("actor"),
+    )
+    session_public_id = models.UUIDField(_("session"), null=True, blank=True)
+    device = models.ForeignKey(
+        Device,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("device"),
+    )
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+
+    objects = models.Manager.from_queryset(SessionEventQuerySet)()
+
+    class Meta:
+        verbose_name = _("event")
+        verbose_name_plural = _("events")
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.at:%Y-%m-%d %H:%M}"

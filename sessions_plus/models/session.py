@@ -1,0 +1,226 @@
+"""The server's record of one signed-in (or anonymous) browser or API client."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.backends.keys import new_public_id
+from sessions_plus.crypto import Purpose, context, unseal
+from sessions_plus.models.agent import AgentColumns
+from sessions_plus.models.device import Device
+from sessions_plus.signals import rows_changed
+
+
+class Kind(models.TextChoices):
+    BROWSER = "browser", _("Browser")
+    API = "api", _("API client")
+
+
+class Reason(models.TextChoices):
+    """Why a session ended."""
+
+    SIGNED_OUT = "signed_out", _("Signed out")
+    FLUSHED = "flushed", _("Ended by the site")
+    REVOKED = "revoked", _("Ended by you from another device")
+    REVOKED_BY_STAFF = "revoked_by_staff", _("Ended by an administrator")
+    REPLACED = "replaced", _("Signed in again on the same device")
+    DEVICE_REVOKED = "device_revoked", _("Device removed")
+    IDLE = "idle_timeout", _("Not used for too long")
+    ABSOLUTE = "absolute_lifetime", _("Signed in for the longest time allowed")
+    KEY_REUSED = "key_reused", _("An old key was used: perhaps it was stolen")
+    LIMIT = "session_limit", _("Signed in on too many devices")
+    USER_INACTIVE = "user_inactive", _("Account disabled")
+    USER_DELETED = "user_deleted", _("Account deleted")
+    PASSWORD_CHANGED = "password_changed", _("Password changed")
+    FACTOR_CHANGED = "factor_changed", _("Second factor changed")
+    CLIENT_CHANGED = "client_changed", _("Browser or network changed")
+    REPORTED = "reported", _("Reported as not yours")
+    DELETED = "deleted", _("Deleted")
+
+
+class SessionQuerySet(models.QuerySet["Session"]):
+    def for_user(self, user: models.Model) -> Self:
+        return self.filter(user_id=user.pk)
+
+    def active(self) -> Self:
+        """Those that neither ended nor expired."""
+        return self.filter(revoked_at=None, expire_date__gt=timezone.now())
+
+    def ended(self) -> Self:
+        """Those that were revoked or have expired."""
+        return self.exclude(revoked_at=None, expire_date__gt=timezone.now())
+
+    def update(self, **kwargs: Any) -> int:
+        """
+        Update the rows, and whatever copies of them the cache tier holds.
+
+        The version moves on, so that no reader that is under way can put its
+        older copy back.
+        """
+        versions = [] if self.query.is_sliced else list(self.values_list("public_id", "version"))
+        kwargs.setdefault("version", F("version") + 1)
+        count = super().update(**kwargs)
+        rows_changed.send(
+            sender=self.model,
+            versions=versions,
+            ended=kwargs.get("revoked_at") is not None,
+        )
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+
+class Session(AgentColumns):
+    """
+    One session of one browser or API client.
+
+    The row decides: a cache entry is a copy that expires. Rotation replaces
+    ``key_hash`` in place, so that the row, its ``public_id`` and ``created_at``
+    survive it.
+
+    Fields:
+
+    ``public_id``
+        UUIDv7; the harmless name in URLs, API and events. The session key begins
+        with it, so a row is found by it; ``key_hash`` needs no index of its own and
+        rotation moves no index entry.
+    ``kind``
+        browser, or API client (whose refresh token is the session key).
+    ``user``
+        who is signed in; None: anonymous. No database constraint, so that sessions
+        may live in another database.
+    ``device``
+        the browser or app installation; None for anonymous sessions.
+    ``key_hash``, ``previous_key_hash``
+        SHA-256 (hex) of the session key, and of the one before the last rotation.
+    ``rotated_at``
+        when the key last changed.
+    ``sealed_successor``
+        the current key, sealed under the previous one; None after a change of
+        privilege, when the previous key is dead at once.
+    ``successor_seen``
+        whether the current key was ever presented.
+    ``data``
+        the session's dictionary, serialised and sealed; empty once it ended.
+    ``version``
+        moves with each write of ``data`` or of the key: the guard against lost updates.
+    ``created_at``, ``authenticated_at``, ``reauthenticated_at``
+        first stored; signed in; last proved themselves again.
+    ``auth_methods``
+        space-separated methods of the sign-in: ``pwd``, ``otp``, ``rcv``, ``ext``.
+    ``last_activity``
+        last request, to ``SESSIONS_PLUS_ACTIVITY_INTERVAL``. In no index, so that
+        PostgreSQL can update it in place.
+    ``expire_date``
+        when it ends unless it is used again; moves with ``last_activity``, and is in
+        no index for the same reason.
+    ``ip_address``, ``location``
+        of the last recorded request, as far as the privacy setting lets it be stored.
+    ``revoked_at``, ``revoked_reason``, ``revoked_by``
+        when, why and by whom it was ended; None: it was not.
+    """
+
+    public_id = models.UUIDField(unique=True, default=new_public_id, editable=False)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind.choices, default=Kind.BROWSER)
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("user"),
+    )
+    device = models.ForeignKey(
+        Device,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="sessions",
+        verbose_name=_("device"),
+    )
+    key_hash = models.CharField(max_length=64, editable=False)
+    previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
+    rotated_at = models.DateTimeField(_("key rotated"), null=True, blank=True)
+    sealed_successor = models.BinaryField(null=True)
+    successor_seen = models.BooleanField(default=True, editable=False)
+    data = models.BinaryField(default=b"")
+    version = models.PositiveBigIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now)
+    authenticated_at = models.DateTimeField(_("signed in"), null=True, blank=True)
+    reauthenticated_at = models.DateTimeField(_("proved again"), null=True, blank=True)
+    auth_methods = models.CharField(_("sign-in methods"), max_length=64, blank=True)
+    last_activity = models.DateTimeField(_("last activity"), default=timezone.now)
+    expire_date = models.DateTimeField(_("expires"))
+    ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
+    location = models.CharField(_("place"), max_length=200, blank=True)
+    revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    revoked_reason = models.CharField(
+        _("reason"), max_length=20, choices=Reason.choices, blank=True
+    )
+    revoked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("ended by"),
+    )
+
+    objects = models.Manager.from_queryset(SessionQuerySet)()
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+        ordering = ["-id"]
+        permissions = [("revoke_any_session", _("Can end any user's sessions"))]
+
+    def __str__(self) -> str:
+        return str(self.public_id)
+
+    @property
+    def is_active(self) -> bool:
+        return self.revoked_at is None and self.expire_date > timezone.now()
+
+    @property
+    def methods(self) -> list[str]:
+        return self.auth_methods.split()
+
+    def get_decoded(self) -> dict[str, Any]:
+        """
+        Return the session's dictionary; empty once it ended.
+
+        Raises:
+            SealBroken: the data does not open (see ``crypto.unseal``).
+        """
+        if not self.data:
+            return {}
+        payload = unseal_data(bytes(self.data), self.public_id, self.user_id)
+        serializer = _serializer()
+        decoded: dict[str, Any] = serializer().loads(payload)
+        return decoded
+
+
+def _serializer() -> Any:
+    from django.utils.module_loading import import_string
+
+    return import_string(settings.SESSION_SERIALIZER)
+
+
+def data_context(public_id: UUID, user_id: object) -> bytes:
+    """What a session's data is bound to: its table, column, row and owner."""
+    return context("sessions_plus_session", "data", public_id, user_id)
+
+
+def unseal_data(envelope: bytes, public_id: UUID, user_id: object) -> bytes:
+    """Return the serialised dictionary of a row. Raises: SealBroken."""
+    return unseal(envelope, purpose=Purpose.SESSION_DATA, bound_to=data_context(public_id, user_id))

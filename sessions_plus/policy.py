@@ -1,0 +1,89 @@
+"""
+The rules of how long a session goes on: plain functions of times, limits and ``now``.
+
+Engines, middleware, API and pages all ask here; nothing in this module has a
+clock, a database or a request.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+FAR_FUTURE = timedelta(days=366 * 10)
+
+# A touch moves the idle limit, so it has to come well within the shortest of them.
+TOUCHES_PER_IDLE_TIMEOUT = 10
+
+
+class Verdict(StrEnum):
+    """Whether a session goes on, or which limit ended it."""
+
+    ALIVE = "alive"
+    IDLE = "idle_timeout"
+    ABSOLUTE = "absolute_lifetime"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """
+    What bounds one session. None: no such limit.
+
+    ``ends_at`` is a moment that the site itself set with ``set_expiry``.
+    """
+
+    idle_timeout: timedelta | None
+    absolute_lifetime: timedelta | None
+    ends_at: datetime | None = None
+
+
+def absolute_end(*, started_at: datetime, limits: Limits) -> datetime | None:
+    """The moment that no activity can move, or None."""
+    ends = [limits.ends_at] if limits.ends_at is not None else []
+    if limits.absolute_lifetime is not None:
+        ends.append(started_at + limits.absolute_lifetime)
+    return min(ends, default=None)
+
+
+def judge(
+    *, started_at: datetime, last_activity: datetime, now: datetime, limits: Limits
+) -> Verdict:
+    """
+    Say whether a session may go on, or which limit ended it.
+
+    ``started_at`` is the sign-in, or the first storing of an anonymous session.
+    Both limits are exclusive: a session exactly ``idle_timeout`` old is over.
+    When both have passed the absolute one is named, as no activity could have
+    prevented it. A clock that went backwards ends nothing.
+    """
+    end = absolute_end(started_at=started_at, limits=limits)
+    if end is not None and now >= end:
+        return Verdict.ABSOLUTE
+    if limits.idle_timeout is not None and now >= last_activity + limits.idle_timeout:
+        return Verdict.IDLE
+    return Verdict.ALIVE
+
+
+def expires_at(*, started_at: datetime, last_activity: datetime, limits: Limits) -> datetime:
+    """Return when the session ends unless it is used again; ten years on if nothing bounds it."""
+    end = absolute_end(started_at=started_at, limits=limits)
+    ends = [end] if end is not None else []
+    if limits.idle_timeout is not None:
+        ends.append(last_activity + limits.idle_timeout)
+    return min(ends, default=last_activity + FAR_FUTURE)
+
+
+def touch_is_due(
+    *, last_activity: datetime, now: datetime, interval: timedelta, limits: Limits
+) -> bool:
+    """
+    Say whether the last activity has to be written again.
+
+    Once per ``interval``, and more often where the idle timeout is so short that
+    waiting would end sessions in use. A last activity that lies as far in the future
+    (a server's clock is wrong) counts as old: else its sessions would never be checked.
+    """
+    if limits.idle_timeout is not None:
+        interval = min(interval, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)
+    return abs(now - last_activity) >= interval

@@ -1,0 +1,152 @@
+"""What we do when something happens elsewhere: sign-ins, sign-outs, users and rows that change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.apps import apps
+from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth.backends import ModelBackend, RemoteUserBackend
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import models
+from django.db.models.signals import post_delete, pre_delete
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from sessions_plus.backends import cache_tier
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.devices.recognition import SignIn
+from sessions_plus.events import record
+from sessions_plus.lifecycle.revocation import revoke, revoke_all
+from sessions_plus.models import Device, Event, Outcome, Reason, Session, SessionEvent
+from sessions_plus.policy import Verdict
+from sessions_plus.signals import data_unreadable, key_reused, rows_changed, session_expired
+
+
+def _store_of(request: HttpRequest | None) -> SessionStore | None:
+    session = getattr(request, "session", None)
+    return session if isinstance(session, SessionStore) else None
+
+
+@receiver(user_logged_in, dispatch_uid="sessions_plus.signed_in")
+def bind_sign_in(request: HttpRequest, user: models.Model, **_: object) -> None:
+    """Whatever called login(): the session gets its device, methods and a new key."""
+    store = _store_of(request)
+    if store is not None:
+        store.bind(SignIn(user, store.auth_methods or (_method_of(user),)))
+
+
+def _method_of(user: models.Model) -> str:
+    """``pwd`` for Django's password backends, ``ext`` for everything else."""
+    path = getattr(user, "backend", None)
+    backend = load_backend(path) if path else None
+    by_password = isinstance(backend, ModelBackend) and not isinstance(backend, RemoteUserBackend)
+    return "pwd" if by_password else "ext"
+
+
+@receiver(user_logged_out, dispatch_uid="sessions_plus.signed_out")
+def note_sign_out(request: HttpRequest, user: models.Model | None, **_: object) -> None:
+    store = _store_of(request)
+    if store is None:
+        return
+    store.ending_reason = Reason.SIGNED_OUT
+    if user is not None and user.pk is not None and store.public_id is not None:
+        record(
+            Event.SESSION_SIGNED_OUT,
+            user=user,
+            session_public_id=store.public_id,
+            client=store.client,
+        )
+
+
+@receiver(user_login_failed, dispatch_uid="sessions_plus.sign_in_failed")
+def note_failed_sign_in(
+    credentials: dict[str, Any], request: HttpRequest | None = None, **_: object
+) -> None:
+    store = _store_of(request)
+    model = get_user_model()
+    name = credentials.get(model.USERNAME_FIELD) or credentials.get("username")
+    user = model._default_manager.filter(**{model.USERNAME_FIELD: name}).first() if name else None
+    record(
+        Event.SIGN_IN_FAILED,
+        user=user,
+        outcome=Outcome.FAILURE,
+        client=store.client if store is not None else None,
+    )
+
+
+@receiver(session_expired, dispatch_uid="sessions_plus.expired")
+def note_expiry(row: Row, verdict: Verdict, client: ClientInfo | None, **_: object) -> None:
+    record(
+        Event.SESSION_EXPIRED,
+        user_id=row.user_id,
+        session_public_id=row.public_id,
+        reason=verdict.value,
+        client=client,
+    )
+
+
+@receiver(key_reused, dispatch_uid="sessions_plus.key_reused")
+def end_after_reuse(row: Row, client: ClientInfo | None, **_: object) -> None:
+    """An old key came back: this session, and only this one, ends."""
+    session = Session.objects.filter(public_id=row.public_id).select_related("device").first()
+    if session is None or not revoke(session, reason=Reason.KEY_REUSED, client=client):
+        return
+    record(
+        Event.KEY_REUSED,
+        user_id=row.user_id,
+        session_public_id=row.public_id,
+        device=session.device,
+        outcome=Outcome.FAILURE,
+        client=client,
+    )
+
+
+@receiver(data_unreadable, dispatch_uid="sessions_plus.unreadable")
+def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
+    record(
+        Event.SESSION_UNREADABLE,
+        user_id=row.user_id,
+        session_public_id=row.public_id,
+        outcome=Outcome.FAILURE,
+        client=client,
+    )
+
+
+@receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
+def tell_cache(versions: list[tuple[UUID, int]], ended: bool, **_: object) -> None:
+    for public_id, version in versions:
+        if ended:
+            cache_tier.forget(public_id)
+        else:
+            cache_tier.outdate(public_id, version + 1)
+
+
+@receiver(pre_delete, sender=Session, dispatch_uid="sessions_plus.session_deleting")
+def end_before_delete(instance: Session, **_: object) -> None:
+    """Deleting a session's row, one or many, ends it the same way as everywhere else."""
+    if instance.revoked_at is None and instance.user_id is not None:
+        revoke(instance, reason=Reason.DELETED)
+    else:
+        cache_tier.forget(instance.public_id)
+
+
+def end_sessions_of_deleted_user(instance: models.Model, **_: object) -> None:
+    revoke_all(instance, reason=Reason.USER_DELETED)
+
+
+def forget_deleted_user(instance: models.Model, **_: object) -> None:
+    """What stays of a deleted user names them no more."""
+    Session.objects.for_user(instance).update(user=None, device=None)
+    Device.objects.for_user(instance).delete()
+    SessionEvent.objects.for_user(instance).update(user=None)
+
+
+# By sender, as a receiver for every model would slow down each delete of the whole site.
+for _model in apps.get_models():
+    if issubclass(_model, get_user_model()):
+        pre_delete.connect(end_sessions_of_deleted_user, sender=_model)
+        post_delete.connect(forget_deleted_user, sender=_model)
