@@ -12,6 +12,8 @@ import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,13 +47,14 @@ def main(arguments: list[str]) -> int:
     if len(ALLOWED) > MOST_ALLOWED:
         print(f"The allow-list names {len(ALLOWED)} tests; {MOST_ALLOWED} is the most.")
         return 1
-    return max(run(engine, options.labels) for engine in options.engine or ENGINES)
-
-
-def run(engine: str, labels: list[str]) -> int:
-    """Run the suite in a process of its own, as Django can be set up only once in one."""
-    print(f"Django's tests with {engine}", flush=True)
     source = find_django_tests()
+    with ThreadPoolExecutor() as pool:
+        run_engine = partial(run, labels=options.labels, source=source)
+        return max(pool.map(run_engine, options.engine or ENGINES))
+
+
+def run(engine: str, *, labels: list[str], source: Path) -> int:
+    """Run the suite in a process of its own, as Django can be set up only once in one."""
     with tempfile.TemporaryDirectory(prefix="sp-django-") as directory:
         done = subprocess.run(
             [sys.executable, "-m", "tests.django_suite", "--inside", *labels],
@@ -63,13 +66,17 @@ def run(engine: str, labels: list[str]) -> int:
                 "PYTHONPATH": os.pathsep.join([str(ROOT), str(source)]),
                 "TMPDIR": directory,
             },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
             check=False,
         )
+    print(f"Django's tests with {engine}\n{done.stdout}", flush=True)
     return done.returncode
 
 
 def run_inside(labels: list[str]) -> int:
-    """Run Django's ``runtests.py`` as a module, with our app, engine and middleware put in."""
+    """Run Django's ``runtests.py`` as a module, with our app and middleware put in."""
     import runtests
 
     if os.environ["DJANGO_SUITE_ENGINE"].startswith("sessions_plus."):
@@ -83,7 +90,7 @@ def run_inside(labels: list[str]) -> int:
         reverse=False,
         test_labels=labels,
         debug_sql=False,
-        parallel=0,
+        parallel=1,
         tags=[],
         exclude_tags=["selenium"],
         test_name_patterns=None,
@@ -98,18 +105,12 @@ def run_inside(labels: list[str]) -> int:
 
 
 def put_ours_in(runtests: Any) -> None:
-    """Give every site of the tests our app, and our middleware wherever Django's is named."""
-    from django.contrib.sessions import middleware
-
-    from sessions_plus.middleware import SessionMiddleware
-
+    """Give every site of the tests our app and our middleware."""
     runtests.ALWAYS_INSTALLED_APPS.append("sessions_plus")
     runtests.ALWAYS_MIDDLEWARE[:] = [
         OUR_MIDDLEWARE if path == DJANGOS_MIDDLEWARE else path
         for path in runtests.ALWAYS_MIDDLEWARE
     ]
-    # Many tests import the class, or name it in settings of their own.
-    middleware.SessionMiddleware = SessionMiddleware  # type: ignore[misc]
 
 
 if __name__ == "__main__":
