@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
@@ -33,12 +33,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         self.process_request(request)
-        return self.process_response(request, self.get_response(request))
+        response = cast(HttpResponse, self.get_response(request))
+        return self.process_response(request, response)
 
-    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+    async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """See __call__()."""
         self.process_request(request)
-        return await self.aprocess_response(request, await self.get_response(request))
+        response = await cast(Awaitable[HttpResponse], self.get_response(request))
+        return await self.aprocess_response(request, response)
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -46,9 +48,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
         session.device_token = device_token_of(request)
 
-    def process_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = _used_session(request)
         if session is None:
             return response
@@ -62,9 +62,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         set_cookies(request, response, session)
         return response
 
-    async def aprocess_response(
-        self, request: HttpRequest, response: HttpResponseBase
-    ) -> HttpResponseBase:
+    async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """See process_response()."""
         session = _used_session(request)
         if session is None:
@@ -133,7 +131,7 @@ def _set_session_cookie(response: HttpResponseBase, session: SessionStore) -> No
         path=settings.SESSION_COOKIE_PATH,
         secure=bool(settings.SESSION_COOKIE_SECURE),
         httponly=bool(settings.SESSION_COOKIE_HTTPONLY),
-        samesite=settings.SESSION_COOKIE_SAMESITE,  # type: ignore[arg-type]  # Django checks it
+        samesite=settings.SESSION_COOKIE_SAMESITE,
     )
 
 
@@ -142,7 +140,7 @@ def _delete_session_cookie(response: HttpResponseBase) -> None:
         settings.SESSION_COOKIE_NAME,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
-        samesite=settings.SESSION_COOKIE_SAMESITE,  # type: ignore[arg-type]
+        samesite=settings.SESSION_COOKIE_SAMESITE,
     )
     patch_vary_headers(response, ("Cookie",))
 

@@ -49,17 +49,26 @@ def _accept(found: tuple[int, bytes] | None, public_id: UUID) -> Row | None:
     return row if row is not None and row.version >= floor else None
 
 
-def remember(row: Row) -> None:
+def remember_read(row: Row) -> None:
     """
-    Keep a copy of a row, unless the cache knows a newer one or that it ended.
+    Keep a copy of a row as it was read, unless the cache knows a newer one or that it ended.
 
-    Inside a transaction the copy waits for the commit; until then the cache holds
-    none, so that what is read is what the database says.
+    Inside a transaction it waits for the commit: the row may be as yet uncommitted.
     """
     public_id, version, envelope = row.public_id, row.version, entries.encode(row)
-    if connections[database()].in_atomic_block:
-        cache().outdate(public_id, version)
     _after_commit(lambda: cache().put(public_id, version, envelope))
+
+
+def remember_written(row: Row) -> None:
+    """
+    Keep a copy of a row as this process just wrote it. See remember_read().
+
+    Until a transaction commits the cache holds no copy, so that what is read is
+    what the database says.
+    """
+    if connections[database()].in_atomic_block:
+        cache().outdate(row.public_id, row.version)
+    remember_read(row)
 
 
 def outdate(public_id: UUID, version: int) -> None:

@@ -59,8 +59,23 @@ class Row:
         """Where the absolute lifetime is counted from."""
         return self.authenticated_at or self.created_at
 
+    @classmethod
+    def of(cls, values: Mapping[str, Any], *, payload: bytes) -> Row:
+        """Return the row that an INSERT of ``values`` made."""
+        return cls(**{name: values[name] for name in ATTRIBUTES}, payload=payload)
+
+    def take(self, changes: Mapping[str, Any]) -> None:
+        """Write to this copy what was written to the row."""
+        for name in changes.keys() & _KNOWN:
+            setattr(self, name, changes[name])
+
+    def facts(self) -> dict[str, Any]:
+        """Every column known here, by name."""
+        return {name: getattr(self, name) for name in ATTRIBUTES}
+
 
 ATTRIBUTES = tuple(field.name for field in fields(Row) if field.name != "payload")
+_KNOWN = frozenset(ATTRIBUTES)
 
 Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 
@@ -80,7 +95,7 @@ def _field(attribute: str) -> Field[Any, Any]:
 
 
 def _columns(connection: BaseDatabaseWrapper, attributes: tuple[str, ...]) -> list[str]:
-    return [connection.ops.quote_name(_field(name).column) for name in attributes]
+    return [connection.ops.quote_name(str(_field(name).column)) for name in attributes]
 
 
 @lru_cache(maxsize=64)

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, models, transaction
 
 from sessions_plus.backends import rows
-from sessions_plus.backends.base import SessionStore, agent_columns
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.columns import agent_columns
 from sessions_plus.backends.keys import new_public_id, new_token, read_token
+from sessions_plus.backends.rows import Row
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.events import record
 from sessions_plus.lifecycle.revocation import revoke_selected
@@ -51,7 +53,7 @@ class SignIn:
         if device is None or store.row is None:
             return
         if store.kind == Kind.BROWSER and not self.device_is_new:
-            self._replace_older(store, device, now)
+            self._replace_older(store.row, store.client, device, now)
         facts: dict[str, Any] = {
             "user": self.user,
             "session_public_id": store.row.public_id,
@@ -68,16 +70,18 @@ class SignIn:
             sender=Session, session=store.row, user=self.user, client=store.client
         )
 
-    def _replace_older(self, store: SessionStore, device: Device, now: datetime) -> None:
+    def _replace_older(
+        self, row: Row, client: ClientInfo | None, device: Device, now: datetime
+    ) -> None:
         """One browser holds one session: whoever signs in again has left the older one."""
         older = (
             Session.objects.using(rows.database())
             .for_user(self.user)
             .filter(device=device, kind=Kind.BROWSER, revoked_at=None)
-            .exclude(public_id=store.public_id)
+            .exclude(public_id=row.public_id)
             .order_by("pk")
         )
-        revoke_selected(older, reason=Reason.REPLACED, client=store.client, now=now)
+        revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
 
 
 def usable_token(token: str | None) -> str:

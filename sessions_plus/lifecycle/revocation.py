@@ -154,7 +154,8 @@ def revoke_others(
 ) -> Revocation:
     """End every session of ``user`` but the one whose public id is ``keep``. See revoke()."""
     live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
-    others = live.exclude(public_id=keep).select_related("device").order_by("pk")
+    others = live.exclude(public_id=keep) if keep is not None else live
+    others = others.select_related("device").order_by("pk")
     return revoke_selected(others, reason=reason, actor=actor, client=client, now=now)
 
 

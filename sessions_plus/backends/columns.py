@@ -1,0 +1,138 @@
+"""Which columns a write changes, and to what: values from values, no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+
+from sessions_plus.backends.lifetime import limits_of
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.conf import conf
+from sessions_plus.crypto import Purpose, digest, seal
+from sessions_plus.models.session import data_context
+from sessions_plus.policy import expires_at
+
+AUTH_USER_KEY = "_auth_user_id"  # where Django's login() keeps it
+
+# The columns that have no default in the database. ``public_id``, ``kind``, ``key_hash``,
+# the data and the moments are always given.
+EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
+    {
+        "user_id": None,
+        "device_id": None,
+        "previous_key_hash": "",
+        "rotated_at": None,
+        "sealed_successor": None,
+        "successor_seen": True,
+        "version": 1,
+        "authenticated_at": None,
+        "reauthenticated_at": None,
+        "auth_methods": "",
+        "ip_address": None,
+        "location": "",
+        "user_agent": "",
+        "browser": "",
+        "browser_version": "",
+        "system": "",
+        "agent_kind": "unknown",
+        "revoked_at": None,
+        "revoked_reason": "",
+    }
+)
+
+SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
+    {
+        "user_id": None,
+        "device_id": None,
+        "authenticated_at": None,
+        "reauthenticated_at": None,
+        "auth_methods": "",
+    }
+)
+
+
+def user_id_in(data: Mapping[str, Any]) -> Any:
+    """Return the primary key of the user whom the dictionary names, or None."""
+    value = data.get(AUTH_USER_KEY)
+    if value is None:
+        return None
+    try:
+        return get_user_model()._meta.pk.to_python(value)
+    except ValidationError:
+        return None
+
+
+def user_columns(row: Row | None, user_id: object, now: datetime) -> dict[str, Any]:
+    """Return what changes where the dictionary names another user than the row."""
+    if row is not None and row.user_id == user_id:
+        return {}
+    if user_id is None:
+        return dict(SIGNED_OUT)
+    return {"user_id": user_id, "authenticated_at": now}
+
+
+def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) -> dict[str, Any]:
+    """
+    Return the columns of who is calling, as far as they differ from the row's.
+
+    None at all without a request: what is stored is never blanked by a program.
+    """
+    if client is None or (user_id is None and not conf.TRACK_ANONYMOUS):
+        return {}
+    columns: dict[str, Any] = {}
+    if row is None or client.stored_ip_address != row.ip_address:
+        columns["ip_address"] = client.stored_ip_address
+        columns["location"] = client.location
+    if row is None or client.user_agent != row.user_agent:
+        columns |= agent_columns(client)
+    return columns
+
+
+def agent_columns(client: ClientInfo) -> dict[str, Any]:
+    """Return the columns of a session or device that tell of the caller's user agent."""
+    agent = client.agent
+    return {
+        "user_agent": client.user_agent,
+        "browser": agent.browser,
+        "browser_version": agent.browser_version,
+        "system": agent.system,
+        "agent_kind": agent.kind,
+    }
+
+
+def data_columns(
+    data: Mapping[str, Any], payload: bytes, facts: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """Return the sealed data, and the activity that every write is. ``facts`` are the row's."""
+    user_id = facts["user_id"]
+    return {
+        "data": seal(
+            payload,
+            purpose=Purpose.SESSION_DATA,
+            bound_to=data_context(facts["public_id"], user_id),
+        ),
+        "last_activity": now,
+        "expire_date": expires_at(
+            started_at=facts["authenticated_at"] or facts["created_at"],
+            last_activity=now,
+            limits=limits_of(user_id=user_id, data=data),
+        ),
+    }
+
+
+def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
+    """Return what a new key changes. The old one is dead: it has no sealed successor."""
+    return {
+        "key_hash": digest(key),
+        "previous_key_hash": row.key_hash,
+        "sealed_successor": None,
+        "successor_seen": True,
+        "rotated_at": now,
+        "version": row.version + 1,
+    }

@@ -1,0 +1,80 @@
+"""
+What a presented key is to its session: the current one, the one before, or an old one.
+
+The rule of rotation (DESIGN: "rotation neither logs out nor lets in"). A key that
+was replaced while in use finds its one successor, stored sealed under it, until the
+grace period is over or the successor was seen; after that, or from another device,
+it tells of a theft. A key that was replaced because privilege changed is dead.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from uuid import UUID
+
+from sessions_plus.backends.rows import Row
+from sessions_plus.crypto import Purpose, context, same, seal_under, unseal_under
+from sessions_plus.exceptions import SealBroken
+
+# A successor that never was seen (its response was lost) can be asked for this long.
+LONGEST_GRACE = timedelta(hours=24)
+
+
+class Match(Enum):
+    """What a key that names a row is to it."""
+
+    CURRENT = auto()
+    PREDECESSOR = auto()
+    """Replaced while in use; its successor may be told."""
+    SUPERSEDED = auto()
+    """Replaced a moment ago as privilege changed: a stranger, but no thief."""
+    DEAD = auto()
+    """Replaced longer ago as privilege changed."""
+    REUSED = auto()
+    """Too old: somebody kept a copy."""
+
+
+def match(row: Row, key_hash: str, *, now: datetime, grace_period: timedelta) -> Match:
+    """Say what the key with this digest is to the row. The grace period includes its end."""
+    if same(row.key_hash, key_hash):
+        return Match.CURRENT
+    if not same(row.previous_key_hash, key_hash) or row.rotated_at is None:
+        return Match.REUSED
+    age = now - row.rotated_at
+    if row.sealed_successor is None:
+        return Match.SUPERSEDED if age <= grace_period else Match.DEAD
+    if age <= grace_period or (not row.successor_seen and age <= LONGEST_GRACE):
+        return Match.PREDECESSOR
+    return Match.REUSED
+
+
+def seal_successor(
+    successor: str, *, under: str, public_id: UUID, device_token: str | None
+) -> bytes:
+    """Seal a new key so that only the old one, on the same device, opens it."""
+    return seal_under(
+        under,
+        successor.encode(),
+        purpose=Purpose.SUCCESSOR,
+        bound_to=_context(public_id, device_token),
+    )
+
+
+def open_successor(row: Row, *, under: str, device_token: str | None) -> str | None:
+    """Return the key that followed ``under``; None where another device asks."""
+    if row.sealed_successor is None:
+        return None
+    try:
+        return unseal_under(
+            under,
+            bytes(row.sealed_successor),
+            purpose=Purpose.SUCCESSOR,
+            bound_to=_context(row.public_id, device_token),
+        ).decode()
+    except SealBroken:
+        return None
+
+
+def _context(public_id: UUID, device_token: str | None) -> bytes:
+    return context("sessions_plus_session", "sealed_successor", public_id, device_token)
