@@ -1,0 +1,241 @@
+"""
+Reading a session: from a copy where one serves, else from its row, which decides.
+
+Invariant for whoever edits this: a request is authorised only by a copy younger than
+the activity interval, or by the row itself; and no database error becomes "no session".
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import SessionBase
+from django.utils import timezone
+
+from sessions_plus.backends import payload as payloads
+from sessions_plus.backends import rows
+from sessions_plus.backends.columns import client_columns
+from sessions_plus.backends.keys import read_token
+from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of
+from sessions_plus.backends.presented_key import Match, match, open_successor
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.conf import conf
+from sessions_plus.crypto import digest, same
+from sessions_plus.exceptions import SealBroken
+from sessions_plus.models.session import unseal_data
+from sessions_plus.policy import Limits, Verdict, expires_at, judge, touch_is_due
+from sessions_plus.signals import data_unreadable, key_reused, session_expired
+
+# A row that changes between reading and touching it is read again. Only a rotation is
+# followed by one that lives, and no two of them are this close.
+SETTLE_ATTEMPTS = 3
+
+EXPIRY_MARK = EXPIRY_KEY.encode()
+
+
+class ReadingStore(SessionBase):
+    """The part of the store that finds out which session, if any, a key opens."""
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self.client: ClientInfo | None = None
+        self.device_token: str | None = None
+        self.row: Row | None = None
+        self.is_touched = False
+        self.is_superseded = False
+        self._has_new_key = False  # a key that this request made or was told
+
+    @property
+    def public_id(self) -> UUID | None:
+        """The harmless name of the session, or None where it isn't stored."""
+        return self.row.public_id if self.row is not None else None
+
+    @property
+    def has_new_key(self) -> bool:
+        """Whether the browser has yet to be told of the key."""
+        return self._has_new_key and self.row is not None
+
+    # Copies: the cache tier overrides these
+
+    def _recall(self, public_id: UUID) -> Row | None:
+        """Return a copy of the row, or None."""
+        return None
+
+    async def _arecall(self, public_id: UUID) -> Row | None:
+        """See _recall()."""
+        return None
+
+    def _remember_read(self, row: Row) -> None:
+        """Keep a copy of a row that was just read."""
+
+    def _remember_written(self, row: Row) -> None:
+        """Keep a copy of a row that this request changed, in place of any older one."""
+
+    def _forget(self, row: Row) -> None:
+        """Drop the copy of a row that ended, for good."""
+
+    def load(self) -> dict[str, Any]:
+        now = timezone.now()
+        public_id = self._stored_public_id()
+        if public_id is None:
+            return self._begin(None)
+        copy = self._recall(public_id)
+        return self._begin(copy if self._serves(copy, now) else self._settle(public_id, copy, now))
+
+    async def aload(self) -> dict[str, Any]:
+        """See load(). Hops to a thread only where the database has to be asked."""
+        now = timezone.now()
+        public_id = self._stored_public_id()
+        if public_id is None:
+            return self._begin(None)
+        copy = await self._arecall(public_id)
+        if self._serves(copy, now):
+            return self._begin(copy)
+        return self._begin(await sync_to_async(self._settle)(public_id, copy, now))
+
+    @property
+    def _key(self) -> str:
+        return self._session_key or ""
+
+    @property
+    def _is_stored(self) -> bool:
+        """Whether there may be a row: not for a key that was made here and not saved yet."""
+        return self.row is not None or not self._has_new_key
+
+    def _stored_public_id(self) -> UUID | None:
+        """Return which row to look for; None, without any I/O, for a key that we never issued."""
+        return read_token(self._session_key) if self._is_stored else None
+
+    def _begin(self, row: Row | None) -> dict[str, Any]:
+        """Take on what was read: the row, and its dictionary."""
+        if row is None:
+            if self._is_stored:
+                self._session_key = None
+                self.row = None
+            return {}
+        self.row = row
+        return payloads.decode(row.payload)
+
+    def _serves(self, copy: Row | None, now: datetime) -> bool:
+        """Say whether a copy serves as it is, without asking the database."""
+        if copy is None or not copy.successor_seen or not same(copy.key_hash, digest(self._key)):
+            return False
+        limits = _limits(copy)
+        return not _touch_due(copy, limits, now) and _verdict(copy, limits, now) == Verdict.ALIVE
+
+    def _settle(self, public_id: UUID, copy: Row | None, now: datetime) -> Row | None:
+        """
+        Find out with the database whether the session lives, and renew its lease.
+
+        A copy saves reading the row where one UPDATE can prove that it lives.
+        """
+        if (
+            copy is not None
+            and same(copy.key_hash, digest(self._key))
+            and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
+            and self._touch(copy, now)
+        ):
+            return copy
+        for _ in range(SETTLE_ATTEMPTS):
+            row = rows.fetch(public_id)
+            if row is None or row.revoked_at is not None:
+                return None
+            if not self._accept_key(row, now) or not self._open(row):
+                return None
+            limits = _limits(row)
+            verdict = _verdict(row, limits, now)
+            if verdict != Verdict.ALIVE:
+                self._expire(row, verdict, now)
+                return None
+            if not _touch_due(row, limits, now) and not self._proves_successor(row):
+                self._remember_read(row)
+                return row
+            if self._touch(row, now):
+                return row
+        return None
+
+    def _accept_key(self, row: Row, now: datetime) -> bool:
+        """Say whether the presented key may use this row; act on one that tells of a theft."""
+        found = match(row, digest(self._key), now=now, grace_period=conf.ROTATION_GRACE_PERIOD)
+        if found is Match.CURRENT:
+            return True
+        if found is Match.PREDECESSOR:
+            successor = open_successor(row, under=self._key, device_token=self.device_token)
+            if successor is not None:
+                self._session_key = successor
+                self._has_new_key = True
+                return True
+            found = Match.REUSED
+        # Requests that were under way with a superseded key are strangers, but must not
+        # take the new cookie away from the browser.
+        self.is_superseded = found is Match.SUPERSEDED
+        if found is Match.REUSED:
+            key_reused.send(sender=type(self), row=row, client=self.client)
+        return False
+
+    def _open(self, row: Row) -> bool:
+        """Fill in ``payload``. Return False, and say so, where the data does not open."""
+        try:
+            row.payload = unseal_data(row.data, row.public_id, row.user_id)
+        except SealBroken:
+            data_unreadable.send(sender=type(self), row=row, client=self.client)
+            return False
+        return True
+
+    def _expire(self, row: Row, verdict: Verdict, now: datetime) -> None:
+        if row.user_id is None:
+            rows.remove(row.public_id)
+        elif rows.end(row.public_id, reason=verdict.value, now=now):
+            session_expired.send(sender=type(self), row=row, verdict=verdict, client=self.client)
+        self._forget(row)
+
+    # Activity
+
+    def _proves_successor(self, row: Row) -> bool:
+        """Whether the current key of a rotated session came for the first time."""
+        return not row.successor_seen and not self._has_new_key
+
+    def _touch(self, row: Row, now: datetime) -> bool:
+        """
+        Record activity, which proves that the row still lives: the lease.
+
+        Return False where it does not: revoked, rotated or gone.
+        """
+        changes = {
+            "last_activity": now,
+            "expire_date": expires_at(
+                started_at=row.started_at, last_activity=now, limits=_limits(row)
+            ),
+            **client_columns(self.client, row, row.user_id),
+        }
+        if self._proves_successor(row):
+            changes["successor_seen"] = True
+        if not rows.update(row.public_id, changes, key_hash=row.key_hash):
+            return False
+        row.take(changes)
+        self.is_touched = True
+        self._remember_written(row)
+        return True
+
+
+def _limits(row: Row) -> Limits:
+    # The whole dictionary is decoded only where the site called set_expiry().
+    has_expiry = EXPIRY_MARK in (row.payload or b"")
+    return limits_of(user_id=row.user_id, data=payloads.decode(row.payload) if has_expiry else {})
+
+
+def _verdict(row: Row, limits: Limits, now: datetime) -> Verdict:
+    return judge(started_at=row.started_at, last_activity=row.last_activity, now=now, limits=limits)
+
+
+def _touch_due(row: Row, limits: Limits, now: datetime) -> bool:
+    return touch_is_due(
+        last_activity=row.last_activity,
+        now=now,
+        interval=conf.ACTIVITY_INTERVAL,
+        limits=limits,
+    )

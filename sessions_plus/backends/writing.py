@@ -1,0 +1,201 @@
+"""
+Writing a session: one statement that changes the row only if it still is what was read.
+
+Whoever loses to another request's write takes its changes to the newer row. Nothing
+is overwritten, and what ended stays ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from asgiref.sync import sync_to_async
+from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.db import IntegrityError
+from django.utils import timezone
+
+from sessions_plus.backends import payload as payloads
+from sessions_plus.backends import rows
+from sessions_plus.backends.columns import (
+    EMPTY_ROW,
+    client_columns,
+    data_columns,
+    new_key_columns,
+    user_columns,
+    user_id_in,
+)
+from sessions_plus.backends.keys import new_public_id, new_token, read_token
+from sessions_plus.backends.merge import merge
+from sessions_plus.backends.reading import ReadingStore
+from sessions_plus.backends.rows import Row
+from sessions_plus.crypto import digest, same
+from sessions_plus.models.session import Kind
+
+# A save that meets a newer row merges and tries again; each round means that somebody
+# else's save went through, so this many are only reached when something is badly wrong.
+SAVE_ATTEMPTS = 50
+
+
+class Binding(Protocol):
+    """What a sign-in adds to the session's next write: its device, methods and events."""
+
+    def columns(self, store: Any, now: datetime) -> dict[str, Any]:
+        """Return the columns to write with the session. May read and write other rows."""
+
+    def written(self, store: Any, now: datetime) -> None:
+        """Act on a session that is now stored."""
+
+
+class WritingStore(ReadingStore):
+    """The part of the store that keeps what a request changed."""
+
+    kind: str = Kind.BROWSER
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self._binding: Binding | None = None
+
+    def create(self) -> None:
+        self._take_new_key()
+        self.save(must_create=True)
+        self.modified = True
+
+    async def acreate(self) -> None:
+        """See create()."""
+        await sync_to_async(self.create)()
+
+    def save(self, must_create: bool = False) -> None:
+        """
+        Store the session's dictionary, and the columns that follow it.
+
+        Raises:
+            CreateError: ``must_create``, but it is stored already.
+            UpdateError: it was revoked or removed meanwhile.
+            NotSerialisable: a value cannot be stored; the message names its key.
+        """
+        if self.session_key is None:
+            return self.create()
+        data = self._dictionary(no_load=must_create)
+        if self.row is None and self._is_stored:
+            self.load()  # clear() empties the dictionary without having read the row
+        now = timezone.now()
+        binding, self._binding = self._binding, None
+        columns = binding.columns(self, now) if binding is not None else {}
+        if must_create or not self._is_stored:
+            self._insert(data, columns, now)
+        else:
+            self._update(data, columns, now)
+        if binding is not None:
+            binding.written(self, now)
+        return None
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See save()."""
+        await sync_to_async(self.save)(must_create)
+
+    def bind(self, binding: Binding) -> None:
+        """
+        Let ``binding`` add to the next save, which also changes the key.
+
+        Called at every sign-in, also where Django kept the key (same user again).
+        """
+        self._binding = binding
+        self.modified = True
+
+    def _dictionary(self, *, no_load: bool = False) -> dict[str, Any]:
+        found: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]
+        return found
+
+    def _insert(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
+        public_id = read_token(self._session_key)
+        if self.row is not None or public_id is None:
+            raise CreateError
+        user_id = user_id_in(data)
+        payload = payloads.encode(data)
+        values = {
+            **EMPTY_ROW,
+            "public_id": public_id,
+            "kind": self.kind,
+            "key_hash": digest(self._key),
+            "created_at": now,
+            **user_columns(None, user_id, now),
+            **client_columns(self.client, None, user_id),
+            **columns,
+        }
+        values |= data_columns(data, payload, values, now)
+        try:
+            rows.insert(values)
+        except IntegrityError:
+            if rows.fetch(public_id) is None:
+                raise
+            raise CreateError from None
+        self.row = Row.of(values, payload=payload)
+        self._remember_written(self.row)
+
+    def _update(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
+        for _ in range(SAVE_ATTEMPTS):
+            row = self.row
+            if row is None:
+                break
+            if self._write(row, data, columns, now):
+                return
+            data = self._merge_with_newer(row, data)
+        raise UpdateError
+
+    def _write(
+        self, row: Row, data: dict[str, Any], columns: Mapping[str, Any], now: datetime
+    ) -> bool:
+        """Write once; return False where the row has moved on or ended."""
+        user_id = user_id_in(data)
+        payload = payloads.encode(data)
+        changes = {
+            **user_columns(row, user_id, now),
+            **client_columns(self.client, row, user_id),
+            **columns,
+        }
+        if columns and not self._has_new_key:
+            changes |= self._make_new_key(row, now)
+        changes |= data_columns(data, payload, {**row.facts(), **changes}, now)
+        changes["version"] = row.version + 1
+        if not rows.update(row.public_id, changes, version=row.version):
+            return False
+        row.take(changes)
+        row.payload = payload
+        self._remember_written(row)
+        return True
+
+    def _merge_with_newer(self, row: Row, data: dict[str, Any]) -> dict[str, Any]:
+        """
+        Return our changes on top of what was stored meanwhile, and take on the newer row.
+
+        Raises:
+            UpdateError: it ended meanwhile.
+        """
+        newer = rows.fetch(row.public_id)
+        if newer is None or newer.revoked_at is not None or not self._open(newer):
+            raise UpdateError
+        if not same(newer.key_hash, row.key_hash):
+            self.is_superseded = True
+        merged = merge(
+            payloads.decode(row.payload),
+            payloads.decode(payloads.encode(data)),
+            payloads.decode(newer.payload),
+        )
+        self.row = newer
+        self._session_cache = merged
+        return merged
+
+    def _take_new_key(self) -> None:
+        """Become a session that is not stored yet."""
+        self.row = None
+        self._session_key = new_token(new_public_id())
+        self._has_new_key = True
+
+    def _make_new_key(self, row: Row, now: datetime) -> dict[str, Any]:
+        """Take a new key for a stored session; return the columns to write."""
+        self._session_key = new_token(row.public_id)
+        self._has_new_key = True
+        self.is_superseded = False
+        return new_key_columns(row, self._key, now)
