@@ -8,11 +8,9 @@ STAMP := $(VENV)/.installed
 SOURCES := sessions_plus demo_project tests benchmarks manage.py
 PRESENT = $(wildcard $(SOURCES))
 
-export DJANGO_SETTINGS_MODULE ?= demo_project.settings
-
 .DEFAULT_GOAL := help
-.PHONY: help demo test quick services check lint format types migrations package matrix browser \
-	django-suite bench clean
+.PHONY: help demo test quick services check lint format types migrations deploy-check package \
+	matrix browser django-suite bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -44,7 +42,7 @@ services:  ## Install the servers and tools that the tests use (apt, as root)
 		redis-server redis-sentinel redis-tools memcached postgresql mariadb-server \
 		oathtool chromium gettext </dev/null
 
-check: lint types migrations test  ## Everything that a change must pass
+check: lint types migrations deploy-check test  ## Everything that a change must pass
 
 lint: $(STAMP)  ## Look for mistakes and unformatted code
 	$(BIN)/ruff check .
@@ -55,11 +53,16 @@ format: $(STAMP)  ## Format the code
 	$(BIN)/ruff format .
 
 types: $(STAMP)  ## Check the types
-	$(BIN)/mypy
+	$(BIN)/mypy $(PRESENT)
 
 migrations: $(STAMP)  ## Check that every change of a model has its migration
-	DJANGO_SETTINGS_MODULE=tests.settings $(BIN)/python -W error -m django makemigrations \
-		--check --dry-run --pythonpath .
+	DATABASE_URL=sqlite://:memory: $(BIN)/python -W error manage.py makemigrations --check --dry-run
+
+deploy-check: $(STAMP)  ## Check the demo's production settings
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	ALLOWED_HOSTS=shop.example.com DATABASE_URL=sqlite://:memory: \
+	DJANGO_SETTINGS_MODULE=demo_project.settings_production \
+		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
 package: $(STAMP)  ## Build the distribution into dist/
 	rm -rf build dist

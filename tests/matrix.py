@@ -88,8 +88,9 @@ def install(environment: Path, version: str) -> subprocess.CompletedProcess[str]
     pinned = (ROOT / "requirements.txt").read_text()
     wanted = environment / "requirements.txt"
     wanted.write_text(re.sub(r"(?m)^Django==.*$", f"Django~={version}.0", pinned))
-    pip = [environment / "bin" / "python", "-m", "pip", "--disable-pip-version-check"]
-    return run([*pip, "install", "--quiet", "--requirement", wanted])
+    python = environment / "bin" / "python"
+    options = ["--quiet", "--disable-pip-version-check", "--requirement"]
+    return run([python, "-m", "pip", "install", *options, wanted])
 
 
 def run_tests(environment: Path) -> subprocess.CompletedProcess[str]:
@@ -98,7 +99,7 @@ def run_tests(environment: Path) -> subprocess.CompletedProcess[str]:
 
 
 def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings", "TEST_DATABASE_URL": ""}
+    environ = {**os.environ, "TEST_DATABASE_URL": ""}
     return subprocess.run(
         command,
         cwd=ROOT,

@@ -76,7 +76,6 @@ def run(title: str, arguments: list[str], *, database: str = "") -> Outcome:
         [sys.executable, "-m", "pytest", "-q", f"--color={colour}", *arguments],
         env={
             **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tests.settings",
             "TEST_DATABASE_URL": database,
         },
         stdout=subprocess.PIPE,

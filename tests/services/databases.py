@@ -23,7 +23,17 @@ def start_postgresql() -> Server:
     directory = new_directory(user)
     port = free_port()
     data = directory / "data"
-    initdb = [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
+    initdb: list[str | Path] = [
+        programs / "initdb",
+        "-D",
+        data,
+        "-U",
+        "postgres",
+        "-A",
+        "trust",
+        "-E",
+        "UTF8",
+    ]
     _run([*initdb, "--locale=C.UTF-8", "--no-sync"], directory, user=user)
     settings = {
         "listen_addresses": HOST,
@@ -36,8 +46,10 @@ def start_postgresql() -> Server:
     }
     server = Server(
         name="postgres",
-        command=[programs / "postgres", "-D", data]
-        + [f"--{name}={value}" for name, value in settings.items()],
+        command=[
+            *(programs / "postgres", "-D", data),
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ],
         port=port,
         url=f"postgresql://postgres@{HOST}:{port}/postgres",
         directory=directory,
