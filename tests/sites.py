@@ -1,0 +1,88 @@
+"""The views that the tests of engine and middleware ask: each does one thing, in both worlds."""
+
+from __future__ import annotations
+
+from django.contrib.auth import aget_user, alogin, alogout, get_user_model, login, logout
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+def nothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("nothing")
+
+
+async def anothing(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("nothing")
+
+
+def read(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.session.get("color", "none"))
+
+
+async def aread(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(await request.session.aget("color", "none"))
+
+
+def write(request: HttpRequest) -> HttpResponse:
+    request.session["color"] = request.GET.get("color", "blue")
+    return HttpResponse("written")
+
+
+async def awrite(request: HttpRequest) -> HttpResponse:
+    await request.session.aset("color", request.GET.get("color", "blue"))
+    return HttpResponse("written")
+
+
+def sign_in(request: HttpRequest) -> HttpResponse:
+    user = get_user_model()._default_manager.get(username=request.GET["name"])
+    login(request, user, backend=BACKEND)
+    return HttpResponse("signed in")
+
+
+async def asign_in(request: HttpRequest) -> HttpResponse:
+    user = await get_user_model()._default_manager.aget(username=request.GET["name"])
+    await alogin(request, user, backend=BACKEND)
+    return HttpResponse("signed in")
+
+
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse("signed out")
+
+
+async def asign_out(request: HttpRequest) -> HttpResponse:
+    await alogout(request)
+    return HttpResponse("signed out")
+
+
+def who(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user))
+
+
+async def awho(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(await aget_user(request)))
+
+
+def fail(request: HttpRequest) -> HttpResponse:
+    request.session["color"] = "lost"
+    return HttpResponse("failed", status=500)
+
+
+urlpatterns = [
+    path("sync/nothing/", nothing),
+    path("sync/read/", read),
+    path("sync/write/", write),
+    path("sync/sign-in/", sign_in),
+    path("sync/sign-out/", sign_out),
+    path("sync/who/", who),
+    path("sync/fail/", fail),
+    path("async/nothing/", anothing),
+    path("async/read/", aread),
+    path("async/write/", awrite),
+    path("async/sign-in/", asign_in),
+    path("async/sign-out/", asign_out),
+    path("async/who/", awho),
+    path("async/fail/", fail),
+]
