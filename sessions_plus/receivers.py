@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.apps import apps
-from django.contrib.auth import get_user_model, load_backend
+from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend, RemoteUserBackend
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
@@ -36,12 +36,12 @@ def bind_sign_in(request: HttpRequest, user: models.Model, **_: object) -> None:
     """Whatever called login(): the session gets its device, methods and a new key."""
     store = _store_of(request)
     if store is not None:
-        store.bind(SignIn(user, store.auth_methods or (_method_of(user),)))
+        store.bind(SignIn(user, store.auth_methods or (_method_of(store),)))
 
 
-def _method_of(user: models.Model) -> str:
+def _method_of(store: SessionStore) -> str:
     """``pwd`` for Django's password backends, ``ext`` for everything else."""
-    path = getattr(user, "backend", None)
+    path = store.get(BACKEND_SESSION_KEY)
     backend = load_backend(path) if path else None
     by_password = isinstance(backend, ModelBackend) and not isinstance(backend, RemoteUserBackend)
     return "pwd" if by_password else "ext"

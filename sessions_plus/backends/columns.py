@@ -62,10 +62,13 @@ def user_id_in(data: Mapping[str, Any]) -> Any:
     value = data.get(AUTH_USER_KEY)
     if value is None:
         return None
+    field = get_user_model()._meta.pk
     try:
-        return get_user_model()._meta.pk.to_python(value)
+        user_id = field.to_python(value)
+        field.run_validators(user_id)
     except ValidationError:
         return None
+    return user_id
 
 
 def user_columns(row: Row | None, user_id: object, now: datetime) -> dict[str, Any]:
