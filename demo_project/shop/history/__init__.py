@@ -1,0 +1,1 @@
+"""Some weeks in the life of the shop: who its people are, and what they did."""

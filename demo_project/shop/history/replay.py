@@ -1,0 +1,145 @@
+"""
+Let the past happen: each sign-in goes through the session engine, and is then dated back.
+
+So the demo's history is what the app itself writes, whatever version it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login, logout
+from django.contrib.auth.models import User
+from django.contrib.auth.signals import user_login_failed
+from django.db.models import Max
+from django.http import HttpRequest
+
+from demo_project.shop.history.people import BROWSERS, PLACES
+from demo_project.shop.history.timeline import (
+    FAILED_SIGN_INS,
+    VISITS,
+    Ending,
+    FailedSignIn,
+    Visit,
+    days,
+)
+from sessions_plus.backends.lifetime import limits_of
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.devices.naming import rename
+from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.lifecycle import revoke
+from sessions_plus.models import Device, Reason, Session, SessionEvent
+from sessions_plus.policy import expires_at
+
+
+@dataclass
+class Replay:
+    """The past of ``people``, by username, up to ``now``. ``staff`` ends sessions of others."""
+
+    people: dict[str, User]
+    staff: User
+    now: datetime
+    device_tokens: dict[str, str] = field(default_factory=dict)
+    sessions: dict[Visit, Any] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Let everything happen, oldest first, as rows are listed in the order they were made."""
+        happenings: list[tuple[float, Callable[[], None]]] = []
+        for visit in VISITS:
+            if visit.username not in self.people:
+                continue
+            happenings.append((visit.began, lambda visit=visit: self.begin(visit)))
+            if visit.ending is not None:
+                happenings.append((visit.ended, lambda visit=visit: self.end(visit)))
+        for failed in FAILED_SIGN_INS:
+            happenings.append((failed.began, lambda failed=failed: self.fail(failed)))
+        for ago, happen in sorted(happenings, key=lambda happening: -happening[0]):
+            with happening_at(self.now - days(ago)):
+                happen()
+
+    def begin(self, visit: Visit) -> None:
+        request = self.request_from(visit)
+        user = self.people[visit.username]
+        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        request.session.save()
+        store: Any = request.session
+        self.sessions[visit] = store
+        self.device_tokens[visit.browser] = store.issued_device_token
+        self.date_back(visit, Session.objects.get(public_id=store.public_id))
+
+    def date_back(self, visit: Visit, session: Session) -> None:
+        began, last_used = self.now - days(visit.began), self.now - days(visit.last_used)
+        limits = limits_of(user_id=session.user_id, data={})
+        Session.objects.filter(pk=session.pk).update(
+            created_at=began,
+            authenticated_at=began,
+            reauthenticated_at=began,
+            last_activity=last_used,
+            expire_date=expires_at(started_at=began, last_activity=last_used, limits=limits),
+            location=PLACES[visit.place].location,
+        )
+        devices = Device.objects.filter(pk=session.device_id)
+        devices.filter(first_seen_at__gt=began).update(first_seen_at=began)
+        devices.update(last_seen_at=began)
+        if visit.device_name and session.device is not None:
+            rename(session.device, visit.device_name, client=self.client_of(visit))
+
+    def end(self, visit: Visit) -> None:
+        store = self.sessions[visit]
+        session = Session.objects.select_related("device").get(public_id=store.public_id)
+        moment = self.now - days(visit.ended)
+        client = self.client_of(visit)
+        if visit.ending is Ending.SIGNED_OUT:
+            request = self.request_from(visit)
+            request.session, request.user = store, self.people[visit.username]
+            logout(request)
+        elif visit.ending is Ending.IDLE:
+            # Its browser comes back after the idle timeout, and the engine notices.
+            store.__class__(store.session_key).load()
+        elif visit.ending is Ending.DEVICE_REVOKED and session.device is not None:
+            revoke_device(session.device, client=client, now=moment)
+        elif visit.ending is Ending.REVOKED_BY_STAFF:
+            reason = Reason.REVOKED_BY_STAFF
+            revoke(session, reason=reason, actor=self.staff, client=client, now=moment)
+        else:
+            revoke(session, client=client, now=moment)
+        Session.objects.filter(pk=session.pk).update(revoked_at=moment)
+
+    def fail(self, failed: FailedSignIn) -> None:
+        user_login_failed.send(
+            sender=type(self),
+            credentials={"username": failed.username},
+            request=self.request_from(failed),
+        )
+
+    def request_from(self, visit: Visit | FailedSignIn) -> HttpRequest:
+        """Make the request that this visit begins or ends with."""
+        request = HttpRequest()
+        client = self.client_of(visit)
+        store = import_module(settings.SESSION_ENGINE).SessionStore()
+        store.client, store.auth_methods = client, ("pwd",)
+        store.device_token = self.device_tokens.get(visit.browser)
+        request.session = store
+        request.client_info = client  # type: ignore[attr-defined]  # as the middleware does
+        return request
+
+    def client_of(self, visit: Visit | FailedSignIn) -> ClientInfo:
+        place = PLACES[visit.place]
+        return ClientInfo.of(ip_address=place.ip_address, user_agent=BROWSERS[visit.browser])
+
+
+@contextmanager
+def happening_at(moment: datetime) -> Iterator[None]:
+    """Date the events that are recorded meanwhile."""
+    last = SessionEvent.objects.aggregate(last=Max("pk"))["last"] or 0
+    yield
+    SessionEvent.objects.filter(pk__gt=last).update(at=moment)
+    Session.objects.filter(revoked_at__gt=moment, revoked_reason=Reason.REPLACED).update(
+        revoked_at=moment
+    )

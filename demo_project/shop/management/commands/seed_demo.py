@@ -1,0 +1,94 @@
+"""Fill the demo with people and some weeks of their sessions."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from demo_project.shop.history.people import PASSWORD, PEOPLE, Person
+from demo_project.shop.history.replay import Replay
+
+
+class Command(BaseCommand):
+    help = "Make the demo's people and some weeks of their sessions, where they are missing."
+
+    def add_arguments(self, parser: Any) -> None:
+        parser.add_argument(
+            "--address", default="127.0.0.1:8000", help="where the demo will be served"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not settings.DEBUG:
+            raise CommandError(
+                "seed_demo makes accounts whose password everybody knows, so it runs only "
+                "where DEBUG is on."
+            )
+        with transaction.atomic(), quiet():
+            seed()
+        self.tell(options["address"])
+
+    def tell(self, address: str) -> None:
+        write = self.stdout.write
+        write(f"\nMarlow & Fig, a demo shop: http://{address}/   (admin: http://{address}/admin/)\n")
+        write(f"Accounts, each with the password {self.style.SUCCESS(PASSWORD)}:\n\n")
+        for person in PEOPLE:
+            write(f"  {self.style.SUCCESS(f'{person.username:<7}')} {person.name:<15} {person.story}")
+        write("")
+
+
+def seed() -> None:
+    """Make whoever is missing, and the past of those who were. Twice does no more than once."""
+    missing = [person for person in PEOPLE if not _exists(person)]
+    people = {person.username: make(person) for person in missing}
+    if people:
+        staff = User.objects.get(username="sam")
+        Replay(people, staff=staff, now=timezone.now()).run()
+
+
+def make(person: Person) -> User:
+    first_name, _, last_name = person.name.partition(" ")
+    user = User.objects.create_user(
+        person.username,
+        f"{person.username}@example.com",
+        PASSWORD,
+        first_name=first_name,
+        last_name=last_name,
+        is_staff=person.role != "customer",
+        is_superuser=person.role == "owner",
+    )
+    if person.role == "support":
+        user.user_permissions.set(
+            Permission.objects.filter(
+                content_type__app_label="sessions_plus",
+                codename__in=[
+                    "view_session",
+                    "view_device",
+                    "view_sessionevent",
+                    "revoke_any_session",
+                ],
+            )
+            | Permission.objects.filter(content_type__app_label="auth", codename="view_user")
+        )
+    return user
+
+
+def _exists(person: Person) -> bool:
+    return User.objects.filter(username=person.username).exists()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Log nothing: what happened weeks ago is no news."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
