@@ -1,0 +1,97 @@
+"""How facts of rows read in words. ``{% load sessions_plus %}``"""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.text import get_text_list
+from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from sessions_plus.client_info.user_agent import parse_user_agent
+from sessions_plus.models import Reason, SessionEvent
+
+register = template.Library()
+
+JUST_NOW = timedelta(minutes=1)
+
+METHODS = {
+    "pwd": gettext_lazy("password"),
+    "otp": gettext_lazy("authenticator code"),
+    "rcv": gettext_lazy("recovery code"),
+    "ext": gettext_lazy("another service"),
+}
+
+
+@register.simple_tag
+def when(moment: datetime) -> SafeString:
+    """``<time>`` with how long ago it was in words, and the exact time at hand."""
+    return _time_element(moment, in_words(moment, timezone.now()))
+
+
+@register.simple_tag
+def exactly(moment: datetime) -> SafeString:
+    """``<time>`` with the hour and minute, and the exact time at hand."""
+    return _time_element(moment, date_format(timezone.localtime(moment), "TIME_FORMAT"))
+
+
+def in_words(moment: datetime, now: datetime) -> str:
+    """``3 minutes ago``; less than a minute, or a clock that runs ahead, is ``just now``."""
+    if now - moment < JUST_NOW:
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+
+
+def _time_element(moment: datetime, words: str) -> SafeString:
+    local = timezone.localtime(moment)
+    return format_html(
+        '<time datetime="{}" title="{} {}">{}</time>',
+        local.isoformat(timespec="seconds"),
+        date_format(local, "DATETIME_FORMAT"),
+        local.tzname() or "",
+        words,
+    )
+
+
+@register.filter
+def local_day(moment: datetime) -> date:
+    """The day of a moment where the reader is."""
+    return timezone.localdate(moment)
+
+
+@register.filter
+def day_in_words(day: date) -> str:
+    """``Today``, ``Yesterday``, or the date."""
+    today = timezone.localdate()
+    if day == today:
+        return _("Today")
+    if day == today - timedelta(days=1):
+        return _("Yesterday")
+    return date_format(day, "DATE_FORMAT")
+
+
+@register.filter
+def methods_in_words(auth_methods: str) -> str:
+    """``password and authenticator code``; "" if there is no word for any of them."""
+    words = [str(METHODS[method]) for method in auth_methods.split() if method in METHODS]
+    return get_text_list(words, _("and"))
+
+
+@register.filter
+def reason_in_words(reason: str) -> str:
+    """Why a session ended; "" for what is no such reason."""
+    return str(Reason(reason).label) if reason in Reason.values else ""
+
+
+@register.filter
+def sender_in_words(event: SessionEvent) -> str:
+    """The device of an event, or the browser that it came from; "" if neither is known."""
+    if event.device is not None:
+        return event.device.label
+    return parse_user_agent(event.user_agent).label if event.user_agent else ""

@@ -1,0 +1,26 @@
+"""
+The pages, to be mounted anywhere: ``path("account/", include("sessions_plus.urls"))``.
+
+``login`` is what ``LOGIN_URL`` should name: ``LOGIN_URL = "sessions_plus:login"``.
+"""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from sessions_plus.views import activity, devices, sign_in
+
+app_name = "sessions_plus"
+
+urlpatterns = [
+    path("login/", sign_in.LoginView.as_view(), name="login"),
+    path("logout/", sign_in.LogoutView.as_view(), name="logout"),
+    path("devices/", devices.session_list, name="session_list"),
+    path("devices/revoke-others/", devices.session_revoke_others, name="session_revoke_others"),
+    path(
+        "devices/sessions/<uuid:public_id>/revoke/", devices.session_revoke, name="session_revoke"
+    ),
+    path("devices/<uuid:public_id>/revoke/", devices.device_revoke, name="device_revoke"),
+    path("devices/<uuid:public_id>/rename/", devices.device_rename, name="device_rename"),
+    path("activity/", activity.event_list, name="event_list"),
+]

@@ -1,0 +1,42 @@
+"""
+Where people are sent: the site's own addresses, and ours where those lead nowhere.
+
+Django's defaults name pages that a new site does not have.
+"""
+
+from __future__ import annotations
+
+from django.conf import global_settings, settings
+from django.shortcuts import resolve_url
+from django.urls import Resolver404, resolve, reverse
+
+
+def login_url() -> str:
+    """The site's ``LOGIN_URL``, or our sign-in page."""
+    return _set_or_ours("LOGIN_URL", "sessions_plus:login")
+
+
+def after_sign_in_url() -> str:
+    """The site's ``LOGIN_REDIRECT_URL``, or the devices page."""
+    return _set_or_ours("LOGIN_REDIRECT_URL", "sessions_plus:session_list")
+
+
+def after_sign_out_url() -> str:
+    """The site's ``LOGOUT_REDIRECT_URL``, or where people sign in."""
+    target = settings.LOGOUT_REDIRECT_URL
+    return resolve_url(target) if target else login_url()
+
+
+def _set_or_ours(setting: str, ours: str) -> str:
+    target = getattr(settings, setting)
+    if target == getattr(global_settings, setting) and not _leads_somewhere(target):
+        return reverse(ours)
+    return resolve_url(target)
+
+
+def _leads_somewhere(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""
+The devices page and what its buttons do.
+
+Another person's device or session answers exactly as one that does not exist.
+"""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from sessions_plus.backends import rows
+from sessions_plus.devices.naming import rename
+from sessions_plus.devices.overview import overview
+from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.forms import DeviceNameForm
+from sessions_plus.lifecycle import revoke, revoke_others
+from sessions_plus.models import Device, Session
+from sessions_plus.views.destinations import login_url
+from sessions_plus.views.notices import tell, tell_if_late
+from sessions_plus.views.protection import (
+    PersonRequest,
+    act,
+    current_device_pk,
+    current_public_id,
+    page,
+)
+
+
+@page
+def session_list(request: PersonRequest) -> HttpResponse:
+    """Show where one is signed in, and where one was."""
+    current = current_public_id(request)
+    found = overview(request.user, current=current, now=timezone.now())
+    context = {"overview": found, "current": current, "user": request.user, "tab": "devices"}
+    return render(request, "sessions_plus/session_list.html", context)
+
+
+@act
+def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    session = get_object_or_404(
+        Session.objects.using(rows.database()).for_user(request.user).select_related("device"),
+        public_id=public_id,
+    )
+    name = session.device.label if session.device is not None else session.agent_label
+    revocation = revoke(session, client=request.client_info, now=timezone.now())
+    if revocation:
+        tell(request, _("%(device)s is signed out.") % {"device": name})
+    else:
+        tell(request, _("%(device)s was signed out already.") % {"device": name})
+    tell_if_late(request, revocation)
+    return _back(request, ended_itself=public_id == current_public_id(request))
+
+
+@act
+def session_revoke_others(request: PersonRequest) -> HttpResponse:
+    revocation = revoke_others(
+        request.user,
+        keep=current_public_id(request),
+        client=request.client_info,
+        now=timezone.now(),
+    )
+    tell(request, _others_ended(revocation.count))
+    tell_if_late(request, revocation)
+    return _back(request)
+
+
+def _others_ended(count: int) -> str:
+    if not count:
+        return _("You were not signed in anywhere else.")
+    return ngettext(
+        "You are signed out of one other place, and still signed in here.",
+        "You are signed out of %(count)d other places, and still signed in here.",
+        count,
+    ) % {"count": count}
+
+
+@act
+def device_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    # Also one that was removed before: an interrupted removal can so be finished.
+    device = _own_device(request, public_id)
+    ended_itself = device.pk == current_device_pk(request)
+    revocation = revoke_device(device, client=request.client_info, now=timezone.now())
+    tell(request, _("%(device)s is removed and signed out.") % {"device": device.label})
+    tell_if_late(request, revocation)
+    return _back(request, ended_itself=ended_itself)
+
+
+@act
+def device_rename(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    device = _own_device(request, public_id)
+    form = DeviceNameForm(request.POST)
+    if not form.is_valid():
+        tell(request, str(form.errors["name"][0]), level=messages.ERROR)
+    elif rename(device, form.cleaned_data["name"], client=request.client_info):
+        tell(request, _("The device is now called %(device)s.") % {"device": device.label})
+    return _back(request)
+
+
+def _own_device(request: PersonRequest, public_id: UUID) -> Device:
+    own = Device.objects.using(rows.database()).for_user(request.user)
+    return get_object_or_404(own, public_id=public_id)
+
+
+def _back(request: PersonRequest, *, ended_itself: bool = False) -> HttpResponse:
+    """Return to the page, or to the sign-in if the session that asked is the one that ended."""
+    if not ended_itself:
+        return redirect("sessions_plus:session_list")
+    request.session.flush()  # a later save would find the session gone, and fail
+    return HttpResponseRedirect(login_url())

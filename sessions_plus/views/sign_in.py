@@ -1,0 +1,61 @@
+"""Signing in and out. What a sign-in leaves behind is not decided here: see ``devices``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import logout
+from django.contrib.auth.views import LoginView as DjangoLoginView
+from django.contrib.auth.views import LogoutView as DjangoLogoutView
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.utils.decorators import method_decorator
+from django.utils.translation import gettext as _
+from django.views.decorators.csrf import csrf_protect
+
+from sessions_plus.forms import SignInForm
+from sessions_plus.views.destinations import after_sign_in_url, after_sign_out_url
+from sessions_plus.views.notices import tell
+from sessions_plus.views.protection import private
+
+
+@method_decorator(private, name="dispatch")
+class LoginView(DjangoLoginView):
+    """
+    Django's, with one message for every failure.
+
+    Somebody who is signed in and was sent here with ``next`` is shown the form and
+    a link onward: a page that they may not see sent them, and would do so again.
+    """
+
+    authentication_form = SignInForm
+    template_name = "sessions_plus/login.html"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        shows_form = request.method == "POST" or not request.user.is_authenticated
+        if not shows_form and not self.get_redirect_url():
+            return HttpResponseRedirect(self.get_default_redirect_url())
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_default_redirect_url(self) -> str:
+        return after_sign_in_url()
+
+
+@method_decorator([private, csrf_protect], name="dispatch")
+class LogoutView(DjangoLogoutView):
+    """End the session of this browser: POST only, and always a redirect."""
+
+    http_method_names = ["post"]
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        logout(request)
+        tell(request, _("You are signed out."), level=messages.INFO)
+        target = self.get_success_url()
+        # This address takes no GET, so coming back to it would be an error.
+        return HttpResponseRedirect(
+            self.get_default_redirect_url() if target == request.path else target
+        )
+
+    def get_default_redirect_url(self) -> str:
+        return after_sign_out_url()
