@@ -37,3 +37,25 @@ class NotSerialisable(SessionsPlusError, TypeError):
     """A value in a session cannot be stored; the message names its key."""
 
     code = "not_serialisable"
+
+
+class InvalidToken(SessionsPlusError):
+    """
+    A token is not accepted: forged, expired, of another kind, or its session has ended.
+
+    One error for all of these. ``reason`` is for the log and never leaves the server.
+    """
+
+    code = "invalid_token"
+    message = _("The token is not valid.")
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class TokenReused(InvalidToken):
+    """A refresh token was used after its successor; its session has ended for that."""
+
+    code = "token_reused"
+    message = _("The token was used before. Its session has ended: please sign in again.")
