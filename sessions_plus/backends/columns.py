@@ -124,7 +124,7 @@ def data_columns(
         "expire_date": expires_at(
             started_at=facts["authenticated_at"] or facts["created_at"],
             last_activity=now,
-            limits=limits_of(user_id=user_id, data=data),
+            limits=limits_of(user_id=user_id, data=data, kind=facts["kind"]),
         ),
     }
 

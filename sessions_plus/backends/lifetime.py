@@ -10,18 +10,21 @@ from django.conf import settings
 from django.utils import timezone
 
 from sessions_plus.conf import conf
+from sessions_plus.models.session import Kind
 from sessions_plus.policy import Limits
 
 EXPIRY_KEY = "_session_expiry"  # where Django's set_expiry() keeps it
 
 
-def limits_of(*, user_id: object, data: Mapping[str, Any]) -> Limits:
+def limits_of(*, user_id: object, data: Mapping[str, Any], kind: str = Kind.BROWSER) -> Limits:
     """
-    Return the limits of one session.
+    Return the limits of one session. API clients have limits of their own.
 
     ``set_expiry`` may shorten them as it likes. It lengthens only Django's own
     default: an idle timeout that the profile or the site chose still holds.
     """
+    if kind == Kind.API:
+        return Limits(conf.REFRESH_IDLE_TIMEOUT, conf.REFRESH_LIFETIME)
     configured = conf.IDLE_TIMEOUT if user_id is not None else conf.ANONYMOUS_LIFETIME
     limits = Limits(
         idle_timeout=configured or timedelta(seconds=settings.SESSION_COOKIE_AGE),

@@ -26,7 +26,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SealBroken
-from sessions_plus.models.session import unseal_data
+from sessions_plus.models.session import Kind, unseal_data
 from sessions_plus.policy import Limits, Verdict, expires_at, judge, touch_is_due
 from sessions_plus.signals import data_unreadable, key_reused, session_expired
 
@@ -38,7 +38,13 @@ EXPIRY_MARK = EXPIRY_KEY.encode()
 
 
 class ReadingStore(SessionBase):
-    """The part of the store that finds out which session, if any, a key opens."""
+    """
+    The part of the store that finds out which session, if any, a key opens.
+
+    Only one of its own ``kind``: a refresh token is no cookie, and no cookie refreshes.
+    """
+
+    kind: str = Kind.BROWSER
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
@@ -122,7 +128,7 @@ class ReadingStore(SessionBase):
 
     def _serves(self, copy: Row | None, now: datetime) -> bool:
         """Say whether a copy serves as it is, without asking the database."""
-        if copy is None or not copy.successor_seen or not same(copy.key_hash, digest(self._key)):
+        if copy is None or not self._is_current(copy) or self._proves_successor(copy):
             return False
         limits = _limits(copy)
         return not _touch_due(copy, limits, now) and _verdict(copy, limits, now) == Verdict.ALIVE
@@ -135,14 +141,14 @@ class ReadingStore(SessionBase):
         """
         if (
             copy is not None
-            and same(copy.key_hash, digest(self._key))
+            and self._is_current(copy)
             and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
             and self._touch(copy, now)
         ):
             return copy
         for _ in range(SETTLE_ATTEMPTS):
             row = rows.fetch(public_id)
-            if row is None or row.revoked_at is not None:
+            if row is None or row.revoked_at is not None or row.kind != self.kind:
                 return None
             if not self._accept_key(row, now) or not self._open(row):
                 return None
@@ -157,6 +163,10 @@ class ReadingStore(SessionBase):
             if self._touch(row, now):
                 return row
         return None
+
+    def _is_current(self, row: Row) -> bool:
+        """Say whether the presented key is the row's current one."""
+        return row.kind == self.kind and same(row.key_hash, digest(self._key))
 
     def _accept_key(self, row: Row, now: datetime) -> bool:
         """Say whether the presented key may use this row; act on one that tells of a theft."""
@@ -225,7 +235,8 @@ class ReadingStore(SessionBase):
 def _limits(row: Row) -> Limits:
     # The whole dictionary is decoded only where the site called set_expiry().
     has_expiry = EXPIRY_MARK in (row.payload or b"")
-    return limits_of(user_id=row.user_id, data=payloads.decode(row.payload) if has_expiry else {})
+    data = payloads.decode(row.payload) if has_expiry else {}
+    return limits_of(user_id=row.user_id, data=data, kind=row.kind)
 
 
 def _verdict(row: Row, limits: Limits, now: datetime) -> Verdict:

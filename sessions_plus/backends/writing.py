@@ -31,7 +31,6 @@ from sessions_plus.backends.merge import merge
 from sessions_plus.backends.reading import ReadingStore
 from sessions_plus.backends.rows import Row
 from sessions_plus.crypto import digest, same
-from sessions_plus.models.session import Kind
 
 # A save that meets a newer row merges and tries again; each round means that somebody
 # else's save went through, so this many are only reached when something is badly wrong.
@@ -50,8 +49,6 @@ class Binding(Protocol):
 
 class WritingStore(ReadingStore):
     """The part of the store that keeps what a request changed."""
-
-    kind: str = Kind.BROWSER
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
