@@ -1,0 +1,12 @@
+"""
+What staff see and do: sessions, devices and events in Django's admin.
+
+Nothing here shows a key, a digest or a session's data, and everything that ends a session goes
+through ``lifecycle`` with the staff member as actor.
+"""
+
+from sessions_plus.admin.devices import DeviceAdmin
+from sessions_plus.admin.events import SessionEventAdmin
+from sessions_plus.admin.sessions import SessionAdmin
+
+__all__ = ["DeviceAdmin", "SessionAdmin", "SessionEventAdmin"]

@@ -1,0 +1,42 @@
+"""The audit trail: to be read, by nobody to be changed."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.admin.listing import SEARCH_HELP, ReadOnlyAdmin
+from sessions_plus.models import Reason, SessionEvent
+
+
+@admin.register(SessionEvent)
+class SessionEventAdmin(ReadOnlyAdmin):
+    people = ("user", "actor")
+    uuid_field = "session_public_id"
+    list_display = ("at", "event", "outcome", "why", "user", "actor", "device", "ip_address")
+    list_filter = ("event", "outcome")
+    search_help_text = SEARCH_HELP
+    fields = (
+        "at",
+        "event",
+        "outcome",
+        "why",
+        "user",
+        "actor",
+        "session_public_id",
+        "device",
+        "ip_address",
+        "user_agent",
+        "request_id",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[SessionEvent]:
+        return super().get_queryset(request).select_related("device")
+
+    @admin.display(description=_("reason"))
+    def why(self, event: SessionEvent) -> str:
+        """In words where a session ended for one of the known reasons."""
+        known = dict(Reason.choices)
+        return str(known.get(event.reason, event.reason))

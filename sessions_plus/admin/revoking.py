@@ -1,0 +1,103 @@
+"""How staff end sessions, and how they are told what became of it."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.db import models, router
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
+from sessions_plus.models import Device, Reason, Session
+
+PERMISSION = "sessions_plus.revoke_any_session"
+
+
+def may_revoke(request: HttpRequest) -> bool:
+    return request.user.has_perm(PERMISSION)
+
+
+def current_public_id(request: HttpRequest) -> UUID | None:
+    """The session that staff work in: no button here ends it, "Log out" does."""
+    public_id: UUID | None = getattr(request.session, "public_id", None)
+    return public_id
+
+
+def holds_own(request: HttpRequest, sessions: models.QuerySet[Session]) -> bool:
+    """Say whether the session that staff work in is among these."""
+    mine = current_public_id(request)
+    return mine is not None and sessions.filter(public_id=mine, revoked_at=None).exists()
+
+
+def facts_of(request: HttpRequest) -> dict[str, Any]:
+    """What each revocation by staff records beside its reason."""
+    return {
+        "actor": request.user,
+        "client": getattr(request, "client_info", None),
+    }
+
+
+def revoke_these(request: HttpRequest, sessions: models.QuerySet[Session]) -> Revocation:
+    """End those of ``sessions`` that live, but not the one that staff work in."""
+    live = sessions.filter(revoked_at=None)
+    mine = current_public_id(request)
+    if mine is not None:
+        live = live.exclude(public_id=mine)
+    live = live.prefetch_related(None).select_related("device")
+    return revoke_selected(
+        live.iterator(chunk_size=500), reason=Reason.REVOKED_BY_STAFF, **facts_of(request)
+    )
+
+
+def revoke_all_of(request: HttpRequest, user_ids: set[Any]) -> Revocation:
+    """End every session of these users, but not the one that staff work in."""
+    model = get_user_model()
+    users = model._base_manager.using(router.db_for_read(model)).filter(pk__in=user_ids)
+    total = Revocation(0)
+    for user in users.order_by("pk"):
+        total += revoke_others(
+            user,
+            keep=current_public_id(request),
+            reason=Reason.REVOKED_BY_STAFF,
+            **facts_of(request),
+        )
+    return total
+
+
+def revoke_these_devices(
+    request: HttpRequest, devices: models.QuerySet[Device]
+) -> tuple[int, Revocation]:
+    """
+    End those of ``devices`` that are in use, but not the one that staff work on.
+
+    Return how many devices, and what became of their sessions.
+    """
+    mine = current_public_id(request)
+    own = Session.objects.filter(public_id=mine).values_list("device_id", flat=True) if mine else ()
+    count, total = 0, Revocation(0)
+    live = devices.filter(revoked_at=None).exclude(pk__in=[pk for pk in own if pk is not None])
+    for device in live.prefetch_related(None).iterator(chunk_size=500):
+        total += revoke_device(device, **facts_of(request))
+        count += 1
+    return count, total
+
+
+def tell(request: HttpRequest, revocation: Revocation, *, spared: bool = False) -> None:
+    """Say how many sessions ended, and what else staff need to know."""
+    count = revocation.count
+    ended = ngettext("%(count)d session was ended.", "%(count)d sessions were ended.", count)
+    level = messages.SUCCESS if count else messages.WARNING
+    messages.add_message(request, level, ended % {"count": count})
+    if spared:
+        messages.info(request, _("Your own session goes on. To end it, log out."))
+    if not revocation.cache_reached:
+        messages.warning(
+            request,
+            _("The cache could not be reached: some may go on for a moment before they end."),
+        )

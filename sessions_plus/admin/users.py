@@ -1,0 +1,207 @@
+"""
+A user's own page in the admin: their live sessions, with buttons that end them.
+
+It is added to whatever admin class the site has for its users, without a change of
+that class or of its templates.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property, wraps
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import models, router
+from django.forms.models import BaseInlineFormSet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_POST
+
+from sessions_plus.admin.revoking import (
+    current_public_id,
+    holds_own,
+    may_revoke,
+    revoke_all_of,
+    revoke_these,
+    tell,
+)
+from sessions_plus.models import Session
+
+if TYPE_CHECKING:  # generic for the type checker only
+    AnyInlineFormSet = BaseInlineFormSet[Session, Any, Any]
+    AnyInline = admin.TabularInline[Session, Any]
+else:
+    AnyInlineFormSet, AnyInline = BaseInlineFormSet, admin.TabularInline
+
+SHOWN_SESSIONS = 50
+URL_NAME = "sessions_plus_session_revoke_of_user"
+MARK = "_sessions_plus_inline"
+
+
+class LiveSessions(AnyInlineFormSet):
+    """
+    A formset without forms: it carries what the template shows.
+
+    It neither needs nor believes anything in a POST, so that saving a user works as
+    before also where a site's own template leaves the inlines out.
+    """
+
+    request: HttpRequest
+    admin_site: admin.AdminSite
+
+    def total_form_count(self) -> int:
+        return 0
+
+    def initial_form_count(self) -> int:
+        return 0
+
+    def full_clean(self) -> None:
+        self._errors: list[Any] = []
+        self._non_form_errors = self.error_class()
+
+    @cached_property
+    def sessions(self) -> list[Session]:
+        live = Session.objects.for_user(self.instance).active().select_related("device")
+        return list(live.order_by("-last_activity").defer("data")[:SHOWN_SESSIONS])
+
+    @property
+    def current_public_id(self) -> UUID | None:
+        return current_public_id(self.request)
+
+    @property
+    def may_revoke(self) -> bool:
+        return may_revoke(self.request)
+
+    @property
+    def revoke_url(self) -> str:
+        name = f"admin:{URL_NAME}"
+        return reverse(name, args=[quote(self.instance.pk)], current_app=self.admin_site.name)
+
+    @property
+    def list_url(self) -> str:
+        return list_url(self.admin_site, self.instance.pk)
+
+
+class LiveSessionsInline(AnyInline):
+    model = Session
+    fk_name = "user"
+    formset = LiveSessions
+    template = "admin/sessions_plus/live_sessions.html"
+    verbose_name_plural = _("Live sessions")
+    fields = ()
+    extra = max_num = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_formset(
+        self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any
+    ) -> Any:
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        formset.request, formset.admin_site = request, self.admin_site
+        return formset
+
+
+def show_sessions_in_user_pages(site: admin.AdminSite) -> None:
+    """
+    Add the live sessions to each page of a user on this site.
+
+    The one method that all ways to name inlines lead through is wrapped, on the
+    registered instance and nowhere else.
+    """
+    for user_admin in _user_admins(site):
+        if not hasattr(user_admin, MARK):
+            setattr(user_admin, MARK, True)
+            _add_inline(user_admin)
+
+
+def _user_admins(site: admin.AdminSite) -> Iterator[admin.ModelAdmin[Any]]:
+    for model, model_admin in site._registry.items():
+        if issubclass(model, get_user_model()):
+            yield model_admin
+
+
+def _add_inline(user_admin: admin.ModelAdmin[Any]) -> None:
+    original = user_admin.get_inline_instances
+
+    @wraps(original)
+    def get_inline_instances(request: HttpRequest, obj: Any = None) -> list[Any]:
+        inlines = list(original(request, obj))
+        ours = LiveSessionsInline(user_admin.model, user_admin.admin_site)
+        if obj is not None and ours.has_view_permission(request, obj):
+            inlines.append(ours)
+        return inlines
+
+    user_admin.get_inline_instances = get_inline_instances  # type: ignore[method-assign]
+
+
+def urls(site: admin.AdminSite) -> list[URLPattern]:
+    @csrf_protect
+    @require_POST
+    def revoke_view(request: HttpRequest, user_id: str) -> HttpResponse:
+        return revoke_of_user(request, site, user_id)
+
+    return [path("of-user/<path:user_id>/revoke/", site.admin_view(revoke_view), name=URL_NAME)]
+
+
+def revoke_of_user(request: HttpRequest, site: admin.AdminSite, user_id: str) -> HttpResponse:
+    """End the ticked sessions of a user, or with the button ``all`` every one, and go back."""
+    if not may_revoke(request):
+        raise PermissionDenied
+    user = _get_user(unquote(user_id))
+    live = Session.objects.for_user(user).filter(revoked_at=None)
+    if "revoke_all_sessions" in request.POST:
+        spared = holds_own(request, live)
+        revocation = revoke_all_of(request, {user.pk})
+    else:
+        chosen = live.filter(public_id__in=_ticked(request))
+        spared = holds_own(request, chosen)
+        revocation = revoke_these(request, chosen)
+    tell(request, revocation, spared=spared)
+    return HttpResponseRedirect(_page_of(site, user))
+
+
+def _get_user(user_id: str) -> models.Model:
+    model = get_user_model()
+    users = model._base_manager.using(router.db_for_read(model))
+    try:
+        return users.get(pk=user_id)
+    except (model.DoesNotExist, ValidationError, ValueError):
+        raise Http404 from None
+
+
+def _ticked(request: HttpRequest) -> list[UUID]:
+    """What is no public id was not written by our page, and chooses nothing."""
+    found = []
+    for value in request.POST.getlist("live_session"):
+        try:
+            found.append(UUID(value))
+        except ValueError:
+            continue
+    return found
+
+
+def _page_of(site: admin.AdminSite, user: models.Model) -> str:
+    """The user's own page, or their sessions where staff may not see it."""
+    for user_admin in _user_admins(site):
+        options = user_admin.opts
+        name = f"admin:{options.app_label}_{options.model_name}_change"
+        return reverse(name, args=[quote(user.pk)], current_app=site.name)
+    return list_url(site, user.pk)
+
+
+def list_url(site: admin.AdminSite, user_id: Any) -> str:
+    """The list of one user's sessions, with those that ended."""
+    url = reverse("admin:sessions_plus_session_changelist", current_app=site.name)
+    return f"{url}?user={quote(user_id)}"
