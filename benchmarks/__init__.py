@@ -1,0 +1,1 @@
+"""Measure what a request costs, beside Django's own engines and the tracking peers."""
