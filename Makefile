@@ -25,8 +25,8 @@ $(STAMP): requirements.txt
 
 demo: $(STAMP)  ## Set up and serve the demo shop (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py seed_demo
-	$(BIN)/python manage.py runserver $(PORT)
+	@$(BIN)/python manage.py seed_demo --address 127.0.0.1:$(PORT)
+	$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
 
 test: $(STAMP)  ## Run every test, on SQLite and on each database server that is installed
 	$(BIN)/python -m tests.run
