@@ -34,6 +34,7 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
         "authenticated_at": None,
         "reauthenticated_at": None,
         "auth_methods": "",
+        "reauth_methods": "",
         "ip_address": None,
         "location": "",
         "user_agent": "",
@@ -53,6 +54,7 @@ SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
         "authenticated_at": None,
         "reauthenticated_at": None,
         "auth_methods": "",
+        "reauth_methods": "",
     }
 )
 

@@ -45,6 +45,7 @@ class Row:
     authenticated_at: datetime | None
     reauthenticated_at: datetime | None
     auth_methods: str
+    reauth_methods: str
     last_activity: datetime
     expire_date: datetime
     ip_address: str | None

@@ -46,6 +46,7 @@ class SignIn:
             "authenticated_at": now,
             "reauthenticated_at": now,
             "auth_methods": " ".join(self.methods),
+            "reauth_methods": " ".join(self.methods),
         }
 
     def written(self, store: SessionStore, now: datetime) -> None:

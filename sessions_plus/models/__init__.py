@@ -1,8 +1,27 @@
 """Facts about rows. What is done with them lives in the features."""
 
+from sessions_plus.models.authenticator import Algorithm, Authenticator
+from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.device import Device
 from sessions_plus.models.event import Event, Outcome, SessionEvent
+from sessions_plus.models.recovery_code import RecoveryCode
 from sessions_plus.models.session import Kind, Reason, Session
 from sessions_plus.models.signing_key import SigningKey
+from sessions_plus.models.throttle import Scope, Throttle
 
-__all__ = ["Device", "Event", "Kind", "Outcome", "Reason", "Session", "SessionEvent", "SigningKey"]
+__all__ = [
+    "Algorithm",
+    "Authenticator",
+    "Challenge",
+    "Device",
+    "Event",
+    "Kind",
+    "Outcome",
+    "Reason",
+    "RecoveryCode",
+    "Scope",
+    "Session",
+    "SessionEvent",
+    "SigningKey",
+    "Throttle",
+]

@@ -114,7 +114,10 @@ class Session(AgentColumns):
     ``created_at``, ``authenticated_at``, ``reauthenticated_at``
         first stored; signed in; last proved themselves again.
     ``auth_methods``
-        space-separated methods of the sign-in: ``pwd``, ``otp``, ``rcv``, ``ext``.
+        space-separated methods of the sign-in: ``pwd``, ``otp``, ``rcv``, ``dev``, ``ext``
+        (see ``mfa.methods``), and those proved since.
+    ``reauth_methods``
+        the methods that were proved at ``reauthenticated_at``.
     ``last_activity``
         last request, to ``SESSIONS_PLUS_ACTIVITY_INTERVAL``. In no index, so that
         PostgreSQL can update it in place.
@@ -157,6 +160,7 @@ class Session(AgentColumns):
     authenticated_at = models.DateTimeField(_("signed in"), null=True, blank=True)
     reauthenticated_at = models.DateTimeField(_("proved again"), null=True, blank=True)
     auth_methods = models.CharField(_("sign-in methods"), max_length=64, blank=True)
+    reauth_methods = models.CharField(max_length=64, blank=True, editable=False)
     last_activity = models.DateTimeField(_("last activity"), default=timezone.now)
     expire_date = models.DateTimeField(_("expires"))
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
