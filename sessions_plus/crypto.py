@@ -12,9 +12,11 @@ import binascii
 import hashlib
 import hmac
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,6 +51,7 @@ class Purpose(StrEnum):
     NOTICE_LINK = "notice-link"
     CACHE_NAME = "cache-name"
     CLIENT_ADDRESS = "client-address"
+    TRUST = "trust"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -226,6 +229,11 @@ def keyed_digests(message: str, *, purpose: Purpose) -> list[str]:
         hmac.digest(master.for_purpose(purpose), message.encode(), "sha256").hex()
         for master in key_ring()
     ]
+
+
+def otp_hash(name: str) -> Callable[..., Any]:
+    """Return the hash of RFC 6238 §1.2 that an ``otpauth`` link names: ``SHA1``, ``SHA256``…"""
+    return {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}[name]
 
 
 def digest(secret: str) -> str:

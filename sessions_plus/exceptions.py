@@ -6,6 +6,8 @@ Each has a stable ``code`` for programs and a calm, translatable ``message`` for
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -59,3 +61,71 @@ class TokenReused(InvalidToken):
 
     code = "token_reused"
     message = _("The token was used before. Its session has ended: please sign in again.")
+
+
+class InvalidCode(SessionsPlusError):
+    """
+    A code is not accepted: wrong, used before, or of a disabled authenticator.
+
+    One error for all of these. ``reason`` is for the audit and never leaves the server.
+    """
+
+    code = "invalid_code"
+    message = _("This code is not right, or was used before. Please try the next one.")
+
+    def __init__(self, reason: str = "wrong") -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class WrongPassword(SessionsPlusError):
+    """The password that was asked for again is not the user's."""
+
+    code = "wrong_password"
+    message = _("This is not your password. Please try again.")
+
+
+class TooManyAttempts(SessionsPlusError):
+    """Nothing was verified: the next attempt may be made ``retry_after`` from now."""
+
+    code = "too_many_attempts"
+    message = _("Too many attempts. Please wait a while, then try again.")
+
+    def __init__(self, retry_after: timedelta) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+
+
+class ChallengeOver(SessionsPlusError):
+    """A challenge was passed, abandoned or has expired, or belongs to somebody else."""
+
+    code = "challenge_over"
+    message = _("This sign-in took too long. Please start again.")
+
+
+class EnrolmentOver(SessionsPlusError):
+    """An enrolment was completed, replaced or has expired, or belongs to another session."""
+
+    code = "enrolment_over"
+    message = _("Setting up took too long. Please start again.")
+
+
+class ReauthenticationRequired(SessionsPlusError):
+    """What was asked for needs a fresher proof of who is asking."""
+
+    code = "reauthentication_required"
+    message = _("Please confirm that it is you.")
+
+
+class MfaRequired(SessionsPlusError):
+    """What was asked for needs a sign-in with a second factor."""
+
+    code = "mfa_required"
+    message = _("Please confirm with your second factor.")
+
+
+class MfaEnrolmentRequired(SessionsPlusError):
+    """The site asks this person for a second factor, and they have none yet."""
+
+    code = "mfa_enrollment_required"
+    message = _("Please set up a second factor first.")
