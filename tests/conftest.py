@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.contrib.auth.models import User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User, UserManager
 from django.test import override_settings
 
 pytest_plugins = ["tests.services"]
@@ -22,19 +23,25 @@ def password() -> str:
     return PASSWORD
 
 
+def people() -> UserManager[User]:
+    """The manager of the site's users, whatever their model."""
+    manager: UserManager[User] = get_user_model()._default_manager  # type: ignore[assignment]
+    return manager
+
+
 @pytest.fixture
 def user(db: None) -> User:
-    return User.objects.create_user("ann", "ann@example.com", PASSWORD)
+    return people().create_user("ann", "ann@example.com", PASSWORD)
 
 
 @pytest.fixture
 def other_user(db: None) -> User:
-    return User.objects.create_user("ben", "ben@example.com", PASSWORD)
+    return people().create_user("ben", "ben@example.com", PASSWORD)
 
 
 @pytest.fixture
 def staff(db: None) -> User:
-    return User.objects.create_superuser("root", "root@example.com", PASSWORD)
+    return people().create_superuser("root", "root@example.com", PASSWORD)
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A site whose users have UUIDs for primary keys."""
