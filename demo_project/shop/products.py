@@ -38,9 +38,9 @@ PRODUCTS: Mapping[str, Product] = MappingProxyType(
             Product("cup", _("Stoneware cup"), _("Holds two hands and tea"), 1800, 2),
             Product("bowl", _("Fig bowl"), _("Wide, shallow, rarely empty"), 3900, 3),
             Product("vase", _("Bud vase"), _("For one branch at a time"), 2400, 4),
-            Product("lamp", _("Reading lamp"), _("Bends to chapter and verse"), 8900, 4),
-            Product("board", _("Oak board"), _("Oiled twice, cut once"), 3200, 3),
-            Product("cloth", _("Linen cloth"), _("Gets better with spilling"), 1450, 2),
+            Product("lamp", _("Reading lamp"), _("Bends to chapter and verse"), 8900, 3),
+            Product("board", _("Oak board"), _("Oiled twice, cut once"), 3200, 1),
+            Product("cloth", _("Linen cloth"), _("Gets better with spilling"), 1450, 4),
             Product("candle", _("Beeswax candle"), _("Forty evenings, give or take"), 1250, 1),
         )
     }
