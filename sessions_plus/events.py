@@ -72,14 +72,39 @@ def record(
         actor_id=actor.pk if actor is not None else None,
         session_public_id=session_public_id,
         device=device,
-        ip_address=client.stored_ip_address if client is not None else None,
-        user_agent=client.user_agent if client is not None else "",
-        request_id=client.request_id if client is not None else "",
+        **_client_columns(client),
     )
     row.save(force_insert=True)
     logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
     event_recorded.send_robust(sender=SessionEvent, event=row)
     return row
+
+
+def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:
+    """
+    Write one log line about something refused, and no row.
+
+    For what anybody can cause without limit, such as a forged token: a flood of it
+    must not fill the table.
+    """
+    row = SessionEvent(
+        at=timezone.now(),
+        event=event,
+        outcome=Outcome.FAILURE,
+        reason=reason[:64],
+        **_client_columns(client),
+    )
+    logger.warning("%s", _line(row))
+
+
+def _client_columns(client: ClientInfo | None) -> dict[str, Any]:
+    if client is None:
+        return {}
+    return {
+        "ip_address": client.stored_ip_address,
+        "user_agent": client.user_agent,
+        "request_id": client.request_id,
+    }
 
 
 def _line(row: SessionEvent) -> str:

@@ -1,0 +1,182 @@
+"""
+Who a request is from, by its ``Authorization: Bearer`` header and by nothing else.
+
+Two things may stand there: an access token, or the session key of a browser's session.
+A refresh token may not: it is spent with its use. And no other place counts, least of
+all the URL, which ends up in logs (RFC 6750 §5.3).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
+
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.keys import TOKEN_LENGTH
+from sessions_plus.client_info import ClientInfo, client_info_from
+from sessions_plus.conf import conf
+from sessions_plus.events import note
+from sessions_plus.exceptions import InvalidToken
+from sessions_plus.models import Event
+from sessions_plus.tokens import access
+from sessions_plus.tokens.access import AccessToken
+from sessions_plus.tokens.sessions import afind_live, browser_session, find_live, user_of
+
+Verification = Literal["session", "stateless"]
+
+
+class TokenUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs only
+    """
+    The user whom a token names. Who it is costs nothing; anything else reads the row.
+
+    A view that asks for more about somebody who is gone or disabled meanwhile is
+    answered with 403 (``PermissionDenied``).
+    """
+
+    is_authenticated = True
+    is_anonymous = False
+
+    def __init__(self, subject: str) -> None:
+        super().__init__(lambda: _get_user(subject))
+        self.__dict__["_subject"] = subject
+
+    @property
+    def pk(self) -> Any:
+        """The primary key, without reading the row."""
+        return _primary_key(self.__dict__["_subject"])
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """
+    What a request has shown: ``request.auth`` of those that came with a token.
+
+    ``user``
+        whose session it is; not yet read from the database where an access token came.
+    ``session_public_id``
+        the session, which in ``stateless`` verification may have ended.
+    ``token``
+        the access token; None where a session key was shown.
+    """
+
+    user: Any
+    session_public_id: UUID
+    token: AccessToken | None = None
+
+
+def bearer_of(request: HttpRequest) -> str | None:
+    """
+    Return what the request presents; None where it presents nothing of this kind.
+
+    Raises:
+        InvalidToken: the header is there, but says nothing.
+    """
+    scheme, _, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer":
+        return None
+    if not value or not value.isascii() or " " in value:
+        raise InvalidToken("malformed")
+    return str(value)
+
+
+def authenticate(
+    request: HttpRequest, *, verification: Verification | None = None
+) -> Credentials | None:
+    """
+    Return what the request's bearer token proves; None where it has none.
+
+    ``verification`` overrides ``SESSIONS_PLUS_TOKEN_VERIFICATION``.
+
+    Raises:
+        InvalidToken: it has one that is not accepted. The log says why.
+    """
+    client = client_of(request)
+    try:
+        value = bearer_of(request)
+        if value is None:
+            return None
+        if is_session_key(value):
+            return _from_session_key(value, client)
+        token = access.verify(value, now=timezone.now())
+        if _asks_session(verification):
+            _require_live(token, find_live(token.session_public_id, client=client))
+    except InvalidToken as refused:
+        note(Event.TOKEN_REFUSED, reason=refused.reason, client=client)
+        raise
+    return _from_token(token)
+
+
+async def aauthenticate(
+    request: HttpRequest, *, verification: Verification | None = None
+) -> Credentials | None:
+    """See authenticate()."""
+    client = client_of(request)
+    try:
+        value = bearer_of(request)
+        if value is None:
+            return None
+        if is_session_key(value):
+            return await sync_to_async(_from_session_key)(value, client)
+        token = await access.averify(value, now=timezone.now())
+        if _asks_session(verification):
+            _require_live(token, await afind_live(token.session_public_id, client=client))
+    except InvalidToken as refused:
+        note(Event.TOKEN_REFUSED, reason=refused.reason, client=client)
+        raise
+    return _from_token(token)
+
+
+def client_of(request: HttpRequest) -> ClientInfo:
+    """Return who is calling, as the session middleware found it, or found here."""
+    found: ClientInfo | None = getattr(request, "client_info", None)
+    return found or client_info_from(request)
+
+
+def is_session_key(value: str) -> bool:
+    return len(value) == TOKEN_LENGTH and "." not in value
+
+
+def _asks_session(verification: Verification | None) -> bool:
+    return (verification or conf.TOKEN_VERIFICATION) != "stateless"
+
+
+def _require_live(token: AccessToken, row: Any) -> None:
+    if row is None:
+        raise InvalidToken("ended")
+    if str(row.user_id) != token.subject:
+        raise InvalidToken("claims")
+
+
+def _from_token(token: AccessToken) -> Credentials:
+    return Credentials(TokenUser(token.subject), token.session_public_id, token)
+
+
+def _from_session_key(key: str, client: ClientInfo) -> Credentials:
+    store: SessionStore = browser_session(key, client=client)
+    store.load()
+    user = user_of(store)
+    if user is None or store.public_id is None:
+        raise InvalidToken("session_key")
+    return Credentials(user, store.public_id)
+
+
+def _primary_key(subject: str) -> Any:
+    try:
+        return get_user_model()._meta.pk.to_python(subject)
+    except ValidationError:
+        raise PermissionDenied from None
+
+
+def _get_user(subject: str) -> Any:
+    user = get_user_model()._default_manager.filter(pk=_primary_key(subject)).first()
+    if user is None or not getattr(user, "is_active", True):
+        raise PermissionDenied
+    return user

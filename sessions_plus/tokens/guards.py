@@ -1,0 +1,133 @@
+"""
+Bearer tokens for plain Django views: a decorator for one, a middleware for all.
+
+Both are native in both worlds. A request that came with a valid token needs no CSRF
+token, as no browser sends that header by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, cast
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.http import HttpRequest, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
+
+from sessions_plus.exceptions import InvalidToken
+from sessions_plus.tokens.bearer import Credentials, Verification, aauthenticate, authenticate
+
+CHALLENGE = 'Bearer realm="api"'
+
+
+def bearer_required(
+    view: Callable[..., Any] | None = None, *, verification: Verification | None = None
+) -> Callable[..., Any]:
+    """
+    Let a view answer requests with a valid bearer token only: no session cookie counts.
+
+    ``request.user`` and ``request.auth`` (see ``Credentials``) tell who it is::
+
+        @bearer_required(verification="stateless")
+        def stock(request): ...
+    """
+    if view is None:
+        return lambda view: bearer_required(view, verification=verification)
+    guard = _aguard if iscoroutinefunction(view) else _guard
+    wrapped = guard(view, verification)
+    # A cookie opens nothing here, so there is nothing to forge a request with.
+    wrapped.csrf_exempt = True  # type: ignore[attr-defined]
+    return wrapped
+
+
+def _guard(view: Callable[..., Any], verification: Verification | None) -> Callable[..., Any]:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            found = authenticate(request, verification=verification)
+        except InvalidToken as refused:
+            return unauthorised(refused)
+        if found is None:
+            return unauthorised(None)
+        take(request, found)
+        return cast(HttpResponseBase, view(request, *args, **kwargs))
+
+    return guarded
+
+
+def _aguard(view: Callable[..., Any], verification: Verification | None) -> Callable[..., Any]:
+    @wraps(view)
+    async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            found = await aauthenticate(request, verification=verification)
+        except InvalidToken as refused:
+            return unauthorised(refused)
+        if found is None:
+            return unauthorised(None)
+        take(request, found)
+        return cast(HttpResponseBase, await view(request, *args, **kwargs))
+
+    return guarded
+
+
+class BearerMiddleware:
+    """
+    Sign requests in by their bearer token, wherever views ask ``request.user``.
+
+    Stands after ``AuthenticationMiddleware``. A request without such a header goes on as
+    it came; one with a bad token is answered with 401, whatever cookie it has.
+    """
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        self.get_response = get_response
+        self.async_mode = iscoroutinefunction(get_response)
+        if self.async_mode:
+            markcoroutinefunction(self)
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
+        if self.async_mode:
+            return self.__acall__(request)
+        try:
+            found = authenticate(request)
+        except InvalidToken as refused:
+            return unauthorised(refused)
+        if found is not None:
+            take(request, found)
+        return cast(HttpResponseBase, self.get_response(request))
+
+    async def __acall__(self, request: HttpRequest) -> HttpResponseBase:
+        """See __call__()."""
+        try:
+            found = await aauthenticate(request)
+        except InvalidToken as refused:
+            return unauthorised(refused)
+        if found is not None:
+            take(request, found)
+        return cast(HttpResponseBase, await self.get_response(request))
+
+
+def take(request: Any, found: Credentials) -> None:
+    """Let a request be from whom its token says."""
+    request.user = found.user
+    request.auth = found
+
+    async def auser() -> Any:
+        return found.user
+
+    request.auser = auser
+    request._dont_enforce_csrf_checks = True
+
+
+def unauthorised(refused: InvalidToken | None) -> JsonResponse:
+    """Return the answer to a request without a token (None), or with one that is refused."""
+    if refused is None:
+        body = {"code": "not_authenticated", "detail": str(_("Please sign in."))}
+        return JsonResponse(body, status=401, headers={"WWW-Authenticate": CHALLENGE})
+    body = {"code": refused.code, "detail": str(refused.message)}
+    challenge = f'{CHALLENGE}, error="invalid_token"'
+    return JsonResponse(body, status=401, headers={"WWW-Authenticate": challenge})

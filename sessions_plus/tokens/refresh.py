@@ -1,0 +1,145 @@
+"""
+Refresh tokens: the key of an API client's session, replaced with each use.
+
+The rotation is the engine's own, so parallel refreshes and lost responses get the same
+successor, and an old token that comes back ends its session (RFC 9700 §4.14.2).
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.contrib.auth import login
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser
+from django.http import HttpRequest
+
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.keys import read_token
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo, client_info_from
+from sessions_plus.devices.naming import rename
+from sessions_plus.exceptions import InvalidToken, TokenReused
+from sessions_plus.lifecycle.revocation import Revocation, revoke
+from sessions_plus.models import Reason
+from sessions_plus.tokens import access
+from sessions_plus.tokens.sessions import api_session, find_session, user_of
+
+# A refresh that meets another write of its session tries again; more than one other at a
+# time is no client that we know.
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Tokens:
+    """
+    What a program gets. No repr: two of its fields are secrets, the third is nearly one.
+
+    ``device_token``
+        to be sent with the next sign-in of this installation; None with a refresh.
+    """
+
+    access: str
+    expires_at: datetime
+    refresh: str
+    session: Row
+    device_token: str | None = None
+
+
+def sign_in(
+    request: HttpRequest,
+    user: AbstractBaseUser,
+    *,
+    methods: tuple[str, ...],
+    device_token: str | None = None,
+    device_name: str = "",
+    now: datetime,
+) -> Tokens:
+    """
+    Sign ``user`` in with a session of its own, and return its tokens.
+
+    ``user`` has proved itself by ``methods``, all that it has to. It is Django's ``login()``
+    that does it, so whoever listens to sign-ins hears of this one.
+    """
+    store = api_session(None, client=client_info_from(request), device_token=device_token)
+    store.auth_methods = methods
+    # The stubs know the user model of the tests alone.
+    login(_request_of(store, request), user)  # type: ignore[arg-type]
+    store.save()
+    if device_name:
+        _name_device(store, device_name)
+    return _tokens(store, user, now=now, device_token=store.issued_device_token)
+
+
+def _request_of(store: SessionStore, request: HttpRequest) -> HttpRequest:
+    """Return a request in the new session. That of the caller keeps its session and CSRF token."""
+    own = copy.copy(request)
+    own.META = dict(request.META)
+    own.session = store
+    own.user = AnonymousUser()
+    return own
+
+
+def _name_device(store: SessionStore, name: str) -> None:
+    session = find_session(store.public_id)
+    device = session.device if session is not None else None
+    if device is not None and not device.name:
+        rename(device, name, client=store.client)
+
+
+def _tokens(
+    store: SessionStore, user: AbstractBaseUser, *, now: datetime, device_token: str | None = None
+) -> Tokens:
+    if store.row is None or store.session_key is None:
+        raise InvalidToken("ended")
+    token, expires_at = access.issue(user, store.row, now=now)
+    return Tokens(token, expires_at, store.session_key, store.row, device_token)
+
+
+def refresh(
+    token: str, *, client: ClientInfo | None, device_token: str | None = None, now: datetime
+) -> Tokens:
+    """
+    Return new tokens for a refresh token, which is spent with that.
+
+    A client that sends its ``device_token`` binds the successor to it: whoever asks for
+    it again has to send the same.
+
+    Raises:
+        InvalidToken: it is none, or its session has ended.
+        TokenReused: it was spent before, and its successor was seen.
+    """
+    for _ in range(ATTEMPTS):
+        store = api_session(token, client=client, device_token=device_token)
+        store.load()
+        user = user_of(store)
+        if user is None:
+            raise _refusal(token)
+        if not store.has_new_key:
+            store.rotate(now)
+        if store.has_new_key:
+            return _tokens(store, user, now=now)
+    raise InvalidToken("contended")
+
+
+def _refusal(token: str) -> InvalidToken:
+    session = find_session(read_token(token))
+    if session is not None and session.revoked_reason == Reason.KEY_REUSED:
+        return TokenReused("reused")
+    return InvalidToken("refresh")
+
+
+def revoke_token(token: str, *, client: ClientInfo | None) -> Revocation:
+    """
+    End the session of a refresh token, as its owner asks.
+
+    Nothing happens for one that is none, or whose session has ended (RFC 7009 §2.2).
+    """
+    store = api_session(token, client=client, device_token=None)
+    store.load()
+    session = find_session(store.public_id)
+    if session is None:
+        return Revocation(0)
+    return revoke(session, reason=Reason.SIGNED_OUT, client=client)

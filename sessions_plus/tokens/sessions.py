@@ -1,0 +1,155 @@
+"""
+The sessions behind tokens: opened by a refresh token, or named by an access token.
+
+They are sessions like any other, of the engine that the site chose.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib import import_module
+from typing import Any, cast
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, load_backend
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ImproperlyConfigured
+from django.utils.crypto import constant_time_compare
+
+from sessions_plus.backends import payload as payloads
+from sessions_plus.backends import rows
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.columns import user_id_in
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.lifecycle.revocation import revoke
+from sessions_plus.models import Kind, Reason, Session
+
+
+def engine() -> type[SessionStore]:
+    """
+    Return the site's session store.
+
+    Raises:
+        ImproperlyConfigured: it is none of ours.
+    """
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not issubclass(store, SessionStore):
+        raise ImproperlyConfigured(
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}. Tokens need tracked sessions: set it "
+            "to 'sessions_plus.backends.cached_db' or 'sessions_plus.backends.db'."
+        )
+    return cast(type[SessionStore], store)
+
+
+def api_session(
+    refresh_token: str | None, *, client: ClientInfo | None, device_token: str | None
+) -> SessionStore:
+    """Return the session that a refresh token opens; a new one for None."""
+    store = engine()(refresh_token)
+    store.kind = Kind.API
+    store.client = client
+    store.device_token = device_token
+    return store
+
+
+def browser_session(session_key: str, *, client: ClientInfo | None) -> SessionStore:
+    """Return the browser's session that a key opens, presented otherwise than in its cookie."""
+    store = engine()(session_key)
+    store.client = client
+    return store
+
+
+class _Named:
+    """A session found by its public id, on the word of a verified access token."""
+
+    kind: str = Kind.API
+    named: UUID
+
+    def _stored_public_id(self) -> UUID | None:
+        return self.named
+
+    def _is_current(self, row: Row) -> bool:
+        return row.kind == self.kind
+
+    def _accept_key(self, row: Row, now: object) -> bool:
+        return True
+
+    def _proves_successor(self, row: Row) -> bool:
+        return False  # whether the newest refresh token arrived, an access token cannot tell
+
+
+@lru_cache(maxsize=4)
+def _named(store: type[SessionStore]) -> type[SessionStore]:
+    return type("NamedSession", (_Named, store), {})
+
+
+def _open_named(public_id: UUID, client: ClientInfo | None) -> SessionStore:
+    store = _named(engine())()
+    store.named = public_id  # type: ignore[attr-defined]  # of _Named
+    store.client = client
+    return store
+
+
+def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
+    """
+    Return the API session of that name if it goes on, and record its activity.
+
+    Mostly one cache read. Once per activity interval the database is asked, also for
+    whether the user may still sign in.
+    """
+    store = _open_named(public_id, client)
+    store.load()
+    return None if store.is_touched and user_of(store) is None else store.row
+
+
+async def afind_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
+    """See find_live()."""
+    store = _open_named(public_id, client)
+    await store.aload()
+    return None if store.is_touched and await sync_to_async(user_of)(store) is None else store.row
+
+
+def user_of(store: SessionStore) -> AbstractBaseUser | None:
+    """
+    Return who is signed in to a loaded session.
+
+    One whose user is gone, disabled or has another password ends here, for good.
+    """
+    row = store.row
+    if row is None:
+        return None
+    user = _find_user(payloads.decode(row.payload))
+    session = find_session(row.public_id) if user is None else None
+    if session is not None:
+        revoke(session, reason=Reason.USER_INACTIVE, client=store.client)
+    return user
+
+
+def find_session(public_id: UUID | None) -> Session | None:
+    """Return a session's row, ended or not."""
+    if public_id is None:
+        return None
+    sessions = Session.objects.using(rows.database()).select_related("device")
+    return sessions.filter(public_id=public_id).first()
+
+
+def _find_user(data: Mapping[str, Any]) -> AbstractBaseUser | None:
+    path = str(data.get(BACKEND_SESSION_KEY))
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return None
+    user = load_backend(path).get_user(user_id_in(data))
+    return user if user is not None and _same_password(user, data) else None
+
+
+def _same_password(user: AbstractBaseUser, data: Mapping[str, Any]) -> bool:
+    if not hasattr(user, "get_session_auth_hash"):
+        return True
+    stored = str(data.get(HASH_SESSION_KEY, ""))
+    return any(
+        constant_time_compare(stored, valid)
+        for valid in (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    )
