@@ -98,6 +98,8 @@ class SessionStore(WritingStore):
         row, interval = self.row, conf.ROTATION_INTERVAL
         if row is None or row.user_id is None or interval is None or self._has_new_key:
             return False
+        if self._binding is not None:
+            return False  # the save that follows makes a key, and lets the old one die
         return now - (row.rotated_at or row.started_at) >= interval
 
     def rotate(self, now: datetime) -> None:
@@ -115,23 +117,31 @@ class SessionStore(WritingStore):
         changes["sealed_successor"] = seal_successor(
             self._key, under=old_key, public_id=row.public_id, device_token=self.device_token
         )
+        self._key_is_fresh = False
         if rows.update(row.public_id, changes, version=row.version):
             row.take(changes)
             self._remember_written(row)
             return
         self._session_key = old_key
         self._has_new_key = False
-        self._follow_rotation(row, now)
+        self._follow_rotation(row)
 
     async def arotate(self, now: datetime) -> None:
         """See rotate()."""
         await sync_to_async(self.rotate)(now)
 
-    def _follow_rotation(self, row: Row, now: datetime) -> None:
-        """Another request wrote first: take on the key that it made, where it made one."""
+    def _follow_rotation(self, row: Row) -> None:
+        """
+        Another request wrote first: take on the key that it made, where it made one.
+
+        However long this request took, its key was good when it began: no grace period
+        is asked for, and nobody is accused.
+        """
         newer = rows.fetch(row.public_id)
-        if newer is None or newer.revoked_at is not None or not self._accept_key(newer, now):
+        if newer is None or newer.revoked_at is not None:
             self.is_superseded = True
+        elif not self._is_current(newer):
+            self.is_superseded = not self._take_successor(newer)
 
     # Ending
 
@@ -181,6 +191,7 @@ class SessionStore(WritingStore):
         self.row = None
         self._binding = None
         self._has_new_key = False
+        self._key_is_fresh = False
 
     def get_session_cookie_age(self) -> int:
         """The idle timeout in force, in seconds."""

@@ -3,7 +3,7 @@ What a presented key is to its session: the current one, the one before, or an o
 
 The rule of rotation (DESIGN: "rotation neither logs out nor lets in"). A key that
 was replaced while in use finds its one successor, stored sealed under it, until the
-grace period is over or the successor was seen; after that, or from another device,
+grace period is over and the successor was seen; after that, or from another device,
 it tells of a theft. A key that was replaced because privilege changed is dead.
 """
 
@@ -17,9 +17,6 @@ from sessions_plus.backends.rows import Row
 from sessions_plus.crypto import Purpose, context, same, seal_under, unseal_under
 from sessions_plus.exceptions import SealBroken
 
-# A successor that never was seen (its response was lost) can be asked for this long.
-LONGEST_GRACE = timedelta(hours=24)
-
 
 class Match(Enum):
     """What a key that names a row is to it."""
@@ -28,7 +25,7 @@ class Match(Enum):
     PREDECESSOR = auto()
     """Replaced while in use; its successor may be told."""
     SUPERSEDED = auto()
-    """Replaced a moment ago as privilege changed: a stranger, but no thief."""
+    """Replaced before a privilege that changed a moment ago: a stranger, but no thief."""
     DEAD = auto()
     """Replaced longer ago as privilege changed."""
     REUSED = auto()
@@ -36,15 +33,21 @@ class Match(Enum):
 
 
 def match(row: Row, key_hash: str, *, now: datetime, grace_period: timedelta) -> Match:
-    """Say what the key with this digest is to the row. The grace period includes its end."""
+    """
+    Say what the key with this digest is to the row. The grace period includes its end.
+
+    A successor that was never seen may be asked for at any time: until then nobody
+    else holds it, and its response may have been lost just before a long pause.
+    """
     if same(row.key_hash, key_hash):
         return Match.CURRENT
-    if not same(row.previous_key_hash, key_hash) or row.rotated_at is None:
-        return Match.REUSED
-    age = now - row.rotated_at
+    is_previous = same(row.previous_key_hash, key_hash)
+    in_grace = row.rotated_at is not None and now - row.rotated_at <= grace_period
     if row.sealed_successor is None:
-        return Match.SUPERSEDED if age <= grace_period else Match.DEAD
-    if age <= grace_period or (not row.successor_seen and age <= LONGEST_GRACE):
+        # Requests may be under way with the key before the previous one, too: signing in
+        # and passing the second factor are two changes within seconds.
+        return Match.SUPERSEDED if in_grace else Match.DEAD if is_previous else Match.REUSED
+    if is_previous and (in_grace or not row.successor_seen):
         return Match.PREDECESSOR
     return Match.REUSED
 

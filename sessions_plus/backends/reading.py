@@ -54,6 +54,7 @@ class ReadingStore(SessionBase):
         self.is_touched = False
         self.is_superseded = False
         self._has_new_key = False  # a key that this request made or was told
+        self._key_is_fresh = False  # this request made it: nobody else ever held it
 
     @property
     def public_id(self) -> UUID | None:
@@ -110,7 +111,7 @@ class ReadingStore(SessionBase):
     @property
     def _is_stored(self) -> bool:
         """Whether there may be a row: not for a key that was made here and not saved yet."""
-        return self.row is not None or not self._has_new_key
+        return self.row is not None or not self._key_is_fresh
 
     def _stored_public_id(self) -> UUID | None:
         """Return which row to look for; None, without any I/O, for a key that we never issued."""
@@ -120,8 +121,8 @@ class ReadingStore(SessionBase):
         """Take on what was read: the row, and its dictionary."""
         if row is None:
             if self._is_stored:
-                self._session_key = None
-                self.row = None
+                self._session_key = self.row = None
+                self._has_new_key = False
             return {}
         self.row = row
         return payloads.decode(row.payload)
@@ -174,10 +175,7 @@ class ReadingStore(SessionBase):
         if found is Match.CURRENT:
             return True
         if found is Match.PREDECESSOR:
-            successor = open_successor(row, under=self._key, device_token=self.device_token)
-            if successor is not None:
-                self._session_key = successor
-                self._has_new_key = True
+            if self._take_successor(row):
                 return True
             found = Match.REUSED
         # Requests that were under way with a superseded key are strangers, but must not
@@ -186,6 +184,15 @@ class ReadingStore(SessionBase):
         if found is Match.REUSED:
             key_reused.send(sender=type(self), row=row, client=self.client)
         return False
+
+    def _take_successor(self, row: Row) -> bool:
+        """Go on under the key that followed ours. Return False where we may not know it."""
+        successor = open_successor(row, under=self._key, device_token=self.device_token)
+        if successor is None:
+            return False
+        self._session_key = successor
+        self._has_new_key = True
+        return True
 
     def _open(self, row: Row) -> bool:
         """Fill in ``payload``. Return False, and say so, where the data does not open."""

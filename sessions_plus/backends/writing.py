@@ -132,11 +132,13 @@ class WritingStore(ReadingStore):
         self._remember_written(self.row)
 
     def _update(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
+        needs_key = bool(columns) and not self._key_is_fresh
         for _ in range(SAVE_ATTEMPTS):
             row = self.row
             if row is None:
                 break
-            if self._write(row, data, columns, now):
+            new_key = self._make_new_key(row, now) if needs_key else {}
+            if self._write(row, data, {**columns, **new_key}, now):
                 return
             data = self._merge_with_newer(row, data)
         raise UpdateError
@@ -152,8 +154,6 @@ class WritingStore(ReadingStore):
             **client_columns(self.client, row, user_id),
             **columns,
         }
-        if columns and not self._has_new_key:
-            changes |= self._make_new_key(row, now)
         changes |= data_columns(data, payload, {**row.facts(), **changes}, now)
         changes["version"] = row.version + 1
         if not rows.update(row.public_id, changes, version=row.version):
@@ -188,11 +188,11 @@ class WritingStore(ReadingStore):
         """Become a session that is not stored yet."""
         self.row = None
         self._session_key = new_token(new_public_id())
-        self._has_new_key = True
+        self._has_new_key = self._key_is_fresh = True
 
     def _make_new_key(self, row: Row, now: datetime) -> dict[str, Any]:
         """Take a new key for a stored session; return the columns to write."""
         self._session_key = new_token(row.public_id)
-        self._has_new_key = True
+        self._has_new_key = self._key_is_fresh = True
         self.is_superseded = False
         return new_key_columns(row, self._key, now)
