@@ -118,11 +118,11 @@ def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
 
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
 def tell_cache(versions: list[tuple[UUID, int]], ended: bool, **_: object) -> None:
-    for public_id, version in versions:
+    for public_id, _version in versions:
         if ended:
             cache_tier.forget(public_id)
         else:
-            cache_tier.outdate(public_id, version + 1)
+            cache_tier.outdate(public_id)
 
 
 @receiver(pre_delete, sender=Session, dispatch_uid="sessions_plus.session_deleting")

@@ -42,6 +42,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "maxminddb": ("client_info",),
     "redis": ("backends",),
     "django_redis": ("backends",),
+    "pymemcache": ("backends",),
     "hashlib": ("crypto",),
     "hmac": ("crypto",),
     "cryptography": ("crypto",),

@@ -9,74 +9,117 @@ in the cache as such, so that nobody's older copy takes its place.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.core.signals import setting_changed
 from django.db import connections, transaction
 
-from sessions_plus.backends import entries
-from sessions_plus.backends.portable_cache import PortableCache
+from sessions_plus.backends import entries, places
+from sessions_plus.backends.drivers import driver_for
 from sessions_plus.backends.rows import Row, database
+from sessions_plus.backends.tier import Glimpse, Tier
 
-ENGINE = "sessions_plus.backends.cached_db"
+_tiers: dict[str, Tier] = {}
+
+
+@lru_cache(maxsize=8)
+def _keeps_copies(engine: str) -> bool:
+    return bool(getattr(import_module(engine).SessionStore, "keeps_copies", False))
 
 
 def is_in_use() -> bool:
-    """Say whether the site's engine keeps copies at all."""
-    return settings.SESSION_ENGINE == ENGINE
+    """Say whether the site's engine keeps copies: ``cached_db``, or one that extends it."""
+    return _keeps_copies(settings.SESSION_ENGINE)
 
 
-def cache() -> PortableCache:
-    """The cache named by ``SESSION_CACHE_ALIAS``, spoken to in the way that it allows."""
-    return PortableCache(settings.SESSION_CACHE_ALIAS)
-
-
-def recall(public_id: UUID) -> Row | None:
-    """Return the copy of a row, or None. One cache command."""
-    return _accept(cache().get(public_id), public_id)
-
-
-async def arecall(public_id: UUID) -> Row | None:
-    """See recall()."""
-    return _accept(await cache().aget(public_id), public_id)
-
-
-def _accept(found: tuple[int, bytes] | None, public_id: UUID) -> Row | None:
+def tier() -> Tier:
+    """The cache named by ``SESSION_CACHE_ALIAS``."""
+    alias = settings.SESSION_CACHE_ALIAS
+    found = _tiers.get(alias)
     if found is None:
+        found = _tiers.setdefault(alias, Tier(alias, driver_for(alias)))
+        found.driver.watch(found.distrust)
+    return found
+
+
+def reset(*, setting: str = "CACHES", **_: Any) -> None:
+    """Forget all caches, as after a change of the settings."""
+    if setting == "CACHES":
+        while _tiers:
+            _tiers.popitem()[1].driver.close()
+
+
+setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
+
+
+def recall(public_id: UUID) -> tuple[Row | None, Glimpse]:
+    """Return the copy of a row or None, and what ``keep`` wants. One cache command."""
+    glimpse = tier().read(public_id)
+    return _open(glimpse, public_id), glimpse
+
+
+async def arecall(public_id: UUID) -> tuple[Row | None, Glimpse]:
+    """See recall()."""
+    glimpse = await tier().aread(public_id)
+    return _open(glimpse, public_id), glimpse
+
+
+def _open(glimpse: Glimpse, public_id: UUID) -> Row | None:
+    if glimpse.entry is None:
         return None
-    floor, envelope = found
-    row = entries.decode(envelope, public_id)
-    return row if row is not None and row.version >= floor else None
+    return entries.decode(glimpse.entry, public_id, proven_since=tier().trusted_since)
 
 
-def remember_read(row: Row) -> None:
+def keep(row: Row, glimpse: Glimpse, *, proven_at: float) -> None:
     """
-    Keep a copy of a row as it was read, unless the cache knows a newer one or that it ended.
+    Keep a copy of a row that was read, or whose lease was renewed, after ``glimpse``.
 
-    Inside a transaction it waits for the commit: the row may be as yet uncommitted.
+    Others' newer copies stay. Also inside a transaction, which need not be this
+    row's: but only where what it reads is what is committed (see ``_sees_commits``).
     """
-    public_id, version, envelope = row.public_id, row.version, entries.encode(row)
-    _after_commit(lambda: cache().put(public_id, version, envelope))
+    if not glimpse.ticket or not _sees_commits():
+        return
+    tier().fill(
+        row.public_id,
+        entries.encode(row, proven_at=proven_at),
+        version=row.version,
+        ticket=glimpse.ticket,
+    )
 
 
-def remember_written(row: Row) -> None:
+def introduce(row: Row) -> None:
+    """Keep a copy of a row that was just made."""
+    public_id, version, entry = row.public_id, row.version, _proven_now(row)
+    _after_commit(lambda: tier().introduce(public_id, entry, version=version))
+
+
+def replace(row: Row) -> None:
     """
-    Keep a copy of a row as this process just wrote it. See remember_read().
+    Keep a copy of a row that was just changed, in place of every older one.
 
-    Until a transaction commits the cache holds no copy, so that what is read is
-    what the database says.
+    Inside a transaction the copy waits for the commit, and until then the place is
+    held: others read the row. Should the process die in between, or the transaction
+    be rolled back, the session merely does without a copy for a while.
     """
-    if connections[database()].in_atomic_block:
-        cache().outdate(row.public_id, row.version)
-    remember_read(row)
+    public_id, version, entry = row.public_id, row.version, _proven_now(row)
+    hold = b""
+    if _in_transaction():
+        hold = places.hold()
+        tier().place(public_id, hold)
+    _after_commit(lambda: tier().replace(public_id, entry, version=version, hold=hold))
 
 
-def outdate(public_id: UUID, version: int) -> None:
-    """Drop every copy of a row that is older than ``version``."""
+def outdate(public_id: UUID) -> None:
+    """Drop the copy of a row that was changed past the engine."""
     if not is_in_use():
         return
-    cache().outdate(public_id, version)
-    _after_commit(lambda: cache().outdate(public_id, version))
+    if _in_transaction():
+        tier().place(public_id, places.hold())
+    _after_commit(lambda: tier().place(public_id, places.reservation()))
 
 
 def forget(public_id: UUID) -> bool:
@@ -85,15 +128,41 @@ def forget(public_id: UUID) -> bool:
 
     Return whether the cache took it. Inside a transaction it is told at once and
     again after the commit: before, as there may be no moment after (the process
-    may die); and again, as the commit may come later than the word lasts. If the
+    may die); and again, as the commit may come later than the mark lasts. If the
     transaction is rolled back, the session merely does without a copy for a while.
     """
     if not is_in_use():
         return True
-    reached = cache().bury(public_id)
-    if connections[database()].in_atomic_block:
-        _after_commit(lambda: cache().bury(public_id))
+    reached = tier().bury(public_id)
+    if _in_transaction():
+        _after_commit(lambda: tier().bury(public_id))
     return reached
+
+
+def _proven_now(row: Row) -> bytes:
+    # Whatever changed the row had set this just before, or else it is older still.
+    return entries.encode(row, proven_at=row.last_activity.timestamp())
+
+
+def _in_transaction() -> bool:
+    return connections[database()].in_atomic_block
+
+
+def _sees_commits() -> bool:
+    """
+    Say whether a row read now is the newest that was committed.
+
+    Not inside a transaction that reads from a snapshot: it may be older than a
+    revocation whose mark is gone by now.
+    """
+    connection: Any = connections[database()]
+    if not connection.in_atomic_block:
+        return True
+    if connection.vendor == "postgresql":
+        from django.db.backends.postgresql.psycopg_any import IsolationLevel
+
+        return bool(connection.isolation_level == IsolationLevel.READ_COMMITTED)
+    return bool(connection.vendor == "mysql" and connection.isolation_level == "read committed")
 
 
 def _after_commit(act: Callable[[], object]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from uuid import UUID
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore as BaseStore
 from sessions_plus.backends.rows import Row
+from sessions_plus.backends.tier import NOTHING, Glimpse
 
 __all__ = ["SessionStore"]
 
@@ -14,17 +16,31 @@ __all__ = ["SessionStore"]
 class SessionStore(BaseStore):
     """Tracked sessions, read from the cache named by ``SESSION_CACHE_ALIAS``."""
 
+    keeps_copies = True
+
+    def __init__(self, session_key: str | None = None) -> None:
+        super().__init__(session_key)
+        self._glimpse: Glimpse = NOTHING
+        self._asked_at = 0.0
+
     def _recall(self, public_id: UUID) -> Row | None:
-        return cache_tier.recall(public_id)
+        self._asked_at = time.time()
+        row, self._glimpse = cache_tier.recall(public_id)
+        return row
 
     async def _arecall(self, public_id: UUID) -> Row | None:
-        return await cache_tier.arecall(public_id)
+        self._asked_at = time.time()
+        row, self._glimpse = await cache_tier.arecall(public_id)
+        return row
 
     def _remember_read(self, row: Row) -> None:
-        cache_tier.remember_read(row)
+        cache_tier.keep(row, self._glimpse, proven_at=self._asked_at)
 
     def _remember_written(self, row: Row) -> None:
-        cache_tier.remember_written(row)
+        if row.version == 1:
+            cache_tier.introduce(row)
+        else:
+            cache_tier.replace(row)
 
     def _forget(self, row: Row) -> None:
         cache_tier.forget(row.public_id)

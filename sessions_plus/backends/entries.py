@@ -30,28 +30,37 @@ _POSITIONS = tuple(HEAD.index(name) for name in MOMENTS)
 _USER = HEAD.index("user_id")
 
 
-def encode(row: Row) -> bytes:
-    """Return the sealed copy of a row whose data is open."""
+def encode(row: Row, *, proven_at: float) -> bytes:
+    """
+    Return the sealed copy of a row whose data is open.
+
+    ``proven_at`` is a Unix time at which the row was not yet read: it lived then or later.
+    """
     head: list[Any] = [getattr(row, name) for name in HEAD]
     for position in _POSITIONS:
         head[position] = _to_number(head[position])
     if head[_USER] is not None:
         head[_USER] = str(head[_USER])
-    whole = json.dumps([LAYOUT, head]).encode() + SEPARATOR + (row.payload or b"")
+    whole = json.dumps([LAYOUT, proven_at, head]).encode() + SEPARATOR + (row.payload or b"")
     return seal(whole, purpose=Purpose.CACHE_ENTRY, bound_to=_context(row.public_id))
 
 
-def decode(envelope: object, public_id: UUID) -> Row | None:
-    """Return the row that an entry is a copy of, or None where it is none of ours."""
-    if not isinstance(envelope, bytes):
-        return None
+def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Row | None:
+    """
+    Return the row that an entry is a copy of.
+
+    None where the entry is none of ours, or was proven before ``proven_since``.
+    """
     try:
         whole = unseal(envelope, purpose=Purpose.CACHE_ENTRY, bound_to=_context(public_id))
     except SealBroken:
         return None
     front, _, payload = whole.partition(SEPARATOR)
-    layout, head = json.loads(front)
+    layout, *content = json.loads(front)
     if layout != LAYOUT:
+        return None
+    proven_at, head = content
+    if proven_at < proven_since:
         return None
     for position in _POSITIONS:
         head[position] = _to_moment(head[position])

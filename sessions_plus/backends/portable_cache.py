@@ -1,110 +1,99 @@
 """
-Copies of rows in any of Django's caches, with nothing but its common methods.
+Copies in any of Django's caches, with nothing but its common methods.
 
-Three names for each session, read in one ``get_many``: the copy; the version below
-which no copy counts; and a marker that stands for "ended", which outlasts whatever
-copy somebody is still about to store.
+They have no conditional store, so a session has two names: its place, and a copy that
+says which reservation it was put under. A copy counts only while that reservation
+stands; so whoever changes or ends the session just puts another thing at the place.
+A write therefore leaves no copy: the next read does.
 """
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
-from sessions_plus.conf import conf
-from sessions_plus.crypto import digest
+from sessions_plus.backends import places
+from sessions_plus.backends.drivers import stem
+from sessions_plus.backends.places import Reading
 
-logger = logging.getLogger("sessions_plus")
-
-# A copy serves by itself for one interval; beyond that it still saves reading the
-# row, as one UPDATE proves that it lives.
-LIFETIME_IN_INTERVALS = 3
+_TAG_BYTES = len(places.reservation())
 
 
-def lifetime_seconds() -> int:
-    """How long copies and markers stay in the cache."""
-    return max(1, int(conf.ACTIVITY_INTERVAL.total_seconds() * LIFETIME_IN_INTERVALS))
+class PortableDriver:
+    """A ``drivers.Driver`` for any cache alias."""
 
-
-class PortableCache:
-    """One cache alias, guarded: no method raises, whatever the cache does."""
+    # What a cache raises is known to nobody but its author.
+    faults: tuple[type[Exception], ...] = (Exception,)
 
     def __init__(self, alias: str) -> None:
         self.alias = alias
+        self.kind = f"any Django cache ({type(self._cache).__name__})"
 
     @property
     def _cache(self) -> BaseCache:
+        # Django keeps one instance per thread: ours may be used by many.
         return caches[self.alias]
 
-    def get(self, public_id: UUID) -> tuple[int, bytes] | None:
-        """Return the lowest version that counts and the copy; None: no copy, or it ended."""
-        names = _names(public_id)
-        try:
-            found = self._cache.get_many(names)
-        except Exception:
-            self._complain()
-            return None
-        return _reading(names, found)
+    def name_of(self, public_id: UUID) -> str:
+        return stem(public_id)
 
-    async def aget(self, public_id: UUID) -> tuple[int, bytes] | None:
-        """See get()."""
-        names = _names(public_id)
-        try:
-            found = await self._cache.aget_many(names)
-        except Exception:
-            self._complain()
-            return None
-        return _reading(names, found)
+    def read(self, name: str) -> Reading:
+        found = self._cache.get_many([name, _copy(name)])
+        place = found.get(name)
+        if place is None:
+            return places.VACANT
+        if not isinstance(place, bytes) or not place.startswith(places.RESERVED):
+            return places.BARRED
+        copy = found.get(_copy(name))
+        if not isinstance(copy, bytes) or copy[:_TAG_BYTES] != place:
+            return Reading(None, place)
+        return Reading(copy[_TAG_BYTES:], place)
 
-    def put(self, public_id: UUID, version: int, envelope: bytes) -> bool:
-        """Keep a copy, and let no older one count. Return whether the cache took it."""
-        entry, floor, _ = _names(public_id)
-        try:
-            self._cache.set_many({floor: version, entry: envelope}, timeout=lifetime_seconds())
-        except Exception:
-            self._complain()
+    async def aread(self, name: str) -> Reading:
+        return await sync_to_async(self.read)(name)
+
+    def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        # A new session's copy comes without a reservation: its first read makes one.
+        if not value.startswith(places.RESERVED):
             return False
+        return bool(self._cache.add(name, value, timeout=seconds))
+
+    async def areserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        return await sync_to_async(self.reserve)(name, value, seconds=seconds)
+
+    def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
+        self._cache.set(_copy(name), ticket + entry, timeout=seconds)
         return True
 
-    def outdate(self, public_id: UUID, version: int) -> bool:
-        """Let no copy older than ``version`` count. Return whether the cache took it."""
-        entry, floor, _ = _names(public_id)
-        try:
-            self._cache.set(floor, version, timeout=lifetime_seconds())
-            self._cache.delete(entry)
-        except Exception:
-            self._complain()
-            return False
-        return True
+    def replace(
+        self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
+    ) -> None:
+        if self._cache.get(name) is not None:
+            self.place(name, places.reservation(), seconds=seconds)
 
-    def bury(self, public_id: UUID) -> bool:
-        """Mark a session as ended. Return whether the cache took it."""
-        entry, _, ended = _names(public_id)
-        try:
-            self._cache.set(ended, 1, timeout=lifetime_seconds())
-            self._cache.delete(entry)
-        except Exception:
-            self._complain()
-            return False
-        return True
+    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+        if self._cache.get(name) != places.ENDED:
+            self._cache.set(name, value, timeout=seconds)
 
-    def _complain(self) -> None:
-        logger.warning(
-            "The session cache %r failed; the database serves.", self.alias, exc_info=True
-        )
+    def bury(self, name: str, *, seconds: float) -> None:
+        self._cache.set(name, places.ENDED, timeout=seconds)
+
+    def clear(self, names: Sequence[str]) -> None:
+        self._cache.delete_many([*names, *map(_copy, names)])
+
+    async def aclear(self, names: Sequence[str]) -> None:
+        await sync_to_async(self.clear)(names)
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """What was lost is missed by its reservation: nothing to tell."""
+
+    def close(self) -> None:
+        """Django closes it."""
 
 
-def _names(public_id: UUID) -> list[str]:
-    # Braces keep the names of one session in one slot of a Redis Cluster.
-    stem = f"sessions_plus:{{{digest(public_id.hex)[:32]}}}"
-    return [f"{stem}:copy", f"{stem}:floor", f"{stem}:ended"]
-
-
-def _reading(names: list[str], found: dict[str, object]) -> tuple[int, bytes] | None:
-    entry, floor, ended = (found.get(name) for name in names)
-    if ended is not None or not isinstance(entry, bytes):
-        return None
-    return (floor if isinstance(floor, int) else 0), entry
+def _copy(name: str) -> str:
+    return f"{name}:copy"

@@ -144,7 +144,7 @@ class ReadingStore(SessionBase):
             copy is not None
             and self._is_current(copy)
             and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
-            and self._touch(copy, now)
+            and self._touch(copy, now, version=copy.version)
         ):
             return copy
         for _ in range(SETTLE_ATTEMPTS):
@@ -216,11 +216,12 @@ class ReadingStore(SessionBase):
         """Whether the current key of a rotated session came for the first time."""
         return not row.successor_seen and not self._has_new_key
 
-    def _touch(self, row: Row, now: datetime) -> bool:
+    def _touch(self, row: Row, now: datetime, **guards: Any) -> bool:
         """
         Record activity, which proves that the row still lives: the lease.
 
-        Return False where it does not: revoked, rotated or gone.
+        Return False where it does not: revoked, rotated or gone. A copy also has to
+        be of the row's ``version``, else a touch would keep an outdated one for good.
         """
         changes = {
             "last_activity": now,
@@ -231,11 +232,11 @@ class ReadingStore(SessionBase):
         }
         if self._proves_successor(row):
             changes["successor_seen"] = True
-        if not rows.update(row.public_id, changes, key_hash=row.key_hash):
+        if not rows.update(row.public_id, changes, key_hash=row.key_hash, **guards):
             return False
         row.take(changes)
         self.is_touched = True
-        self._remember_written(row)
+        self._remember_read(row)
         return True
 
 

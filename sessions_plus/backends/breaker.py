@@ -1,0 +1,67 @@
+"""
+The circuit breaker of one cache, shared by both worlds and all threads of a process.
+
+Own, as the maintained libraries (pybreaker, purgatory) keep the state of sync and
+async callers apart, and none knows what this one is for: a probe that also brings
+the cache up to date before anybody reads from it again.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+# After a fault the cache is left alone this long, then longer each time it fails
+# again: each probe may cost one request the whole timeout.
+FIRST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Breaker:
+    """
+    Closed while the cache answers; open after one fault, until a probe succeeds.
+
+    One fault is enough, as each may have cost a request the whole timeout, and as
+    a copy that was stored before it can no longer be trusted.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._pause = 0.0
+        self._retry_at = 0.0
+        self.opened_at: float | None = None
+        """When it opened (Unix time); None while it is closed."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.opened_at is not None
+
+    def trip(self) -> bool:
+        """Open after a fault. Return True to the one caller who found it closed."""
+        with self._lock:
+            was_closed = self.opened_at is None
+            self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
+            self._retry_at = time.monotonic() + self._pause
+            self.opened_at = self.opened_at or time.time()
+            return was_closed
+
+    def may_probe(self) -> bool:
+        """
+        Return True to one caller, once the pause is over.
+
+        The next gets its turn only after the longest pause, or once this one reports
+        with ``trip`` or ``close``: so a prober that was killed holds nobody up for good.
+        """
+        with self._lock:
+            if self.opened_at is None or time.monotonic() < self._retry_at:
+                return False
+            self._retry_at = time.monotonic() + LONGEST_PAUSE_SECONDS
+            return True
+
+    def close(self) -> bool:
+        """Close after a probe. Return True to the one caller who found it open."""
+        with self._lock:
+            was_open = self.opened_at is not None
+            self._pause = self._retry_at = 0.0
+            self.opened_at = None
+            return was_open

@@ -1,0 +1,75 @@
+"""
+Copies in Django's local-memory cache: for development, tests, and sites of one process.
+
+Another process has another memory, and is told of a revocation only by the lease.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.core.cache import caches
+
+from sessions_plus.backends import places
+from sessions_plus.backends.drivers import stem
+from sessions_plus.backends.places import Reading
+from sessions_plus.backends.swapping import Decision, SwappingDriver
+
+
+class LocalMemoryDriver(SwappingDriver):
+    """A ``drivers.Driver`` for ``LocMemCache``; never waits, so it needs no thread either."""
+
+    kind = "local memory"
+    faults: tuple[type[Exception], ...] = ()
+
+    def __init__(self, alias: str) -> None:
+        self.alias = alias
+        self._lock = threading.Lock()
+
+    @property
+    def _cache(self) -> Any:
+        return caches[self.alias]
+
+    def name_of(self, public_id: UUID) -> str:
+        return stem(public_id)
+
+    def read(self, name: str) -> Reading:
+        return places.read(self._cache.get(name))
+
+    async def aread(self, name: str) -> Reading:
+        return self.read(name)
+
+    def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        with self._lock:
+            return bool(self._cache.add(name, value, timeout=seconds))
+
+    async def areserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        return self.reserve(name, value, seconds=seconds)
+
+    def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:
+        with self._lock:
+            value = decide(self._cache.get(name))
+            if value is None:
+                return False
+            self._cache.set(name, value, timeout=seconds)
+            return True
+
+    def bury(self, name: str, *, seconds: float) -> None:
+        with self._lock:
+            self._cache.set(name, places.ENDED, timeout=seconds)
+
+    def clear(self, names: Sequence[str]) -> None:
+        with self._lock:
+            self._cache.delete_many(names)
+
+    async def aclear(self, names: Sequence[str]) -> None:
+        self.clear(names)
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        """It ends with the process."""
+
+    def close(self) -> None:
+        """There is nothing to close."""

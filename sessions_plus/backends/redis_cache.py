@@ -1,0 +1,208 @@
+"""
+Copies in Redis: one name per session, one command per read, and no pickle.
+
+The serializer, the compressor and the ``IGNORE_EXCEPTIONS`` of the cache alias have no
+say here: what stands at a place is bytes that only ``entries`` can open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from redis.exceptions import (
+    OutOfMemoryError,
+    RedisClusterException,
+    RedisError,
+    ResponseError,
+)
+
+from sessions_plus.backends import places
+from sessions_plus.backends.drivers import stem
+from sessions_plus.backends.places import Reading
+from sessions_plus.backends.redis_clients import Configuration, LoopClients
+
+# places.successor(), where nothing can come between looking and putting.
+# ARGV: what the caller saw there, its copy, the copy's version, a fresh reservation or
+# nothing, milliseconds.
+SWAP = """
+local held = redis.call('GET', KEYS[1])
+if not held then return 0 end
+local kind, value = string.sub(held, 1, 1), nil
+if held == ARGV[1] then
+  value = ARGV[2]
+elseif kind == 'c' and (tonumber(string.sub(held, 2, 17)) or 0) <= tonumber(ARGV[3]) then
+  value = ARGV[2]
+elseif ARGV[4] ~= '' and (kind == 's' or kind == 'h') then
+  value = ARGV[4]
+end
+if not value then return 0 end
+redis.call('SET', KEYS[1], value, 'PX', ARGV[5])
+return 1
+"""
+
+# ARGV: the value, milliseconds.
+PLACE = """
+if redis.call('GET', KEYS[1]) == 't' then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+
+
+class RedisDriver:
+    """A ``drivers.Driver`` for a single Redis, one behind sentinels, and a cluster."""
+
+    faults: tuple[type[Exception], ...] = (RedisError, RedisClusterException, OSError)
+
+    def __init__(self, configuration: Configuration, make_key: Callable[[str], str]) -> None:
+        self.kind = configuration.kind
+        self._make_key = make_key
+        self._configuration = configuration
+        self._loops = LoopClients(configuration)
+        self._server_id = b""
+        self._lost: Callable[[], None] = lambda: None
+        configuration.on_connect = self._greet
+        configuration.aon_connect = self._agreet
+        self._made: Any = None
+
+    @property
+    def _client(self) -> Any:
+        # A cluster is asked for its nodes here: at the first command, where faults are met.
+        if self._made is None:
+            self._made = self._configuration.client()
+            self._swap = self._made.register_script(SWAP)
+            self._place = self._made.register_script(PLACE)
+        return self._made
+
+    def watch(self, lost: Callable[[], None]) -> None:
+        self._lost = lost
+
+    def name_of(self, public_id: UUID) -> str:
+        return str(self._make_key(stem(public_id)))
+
+    def read(self, name: str) -> Reading:
+        try:
+            return places.read(self._client.get(name))
+        except ResponseError as error:
+            return _foreign(error)
+
+    async def aread(self, name: str) -> Reading:
+        loop = await self._loops.get()
+        if loop is None:
+            return await sync_to_async(self.read)(name)
+        try:
+            async with loop.slots:
+                return places.read(await loop.client.get(name))
+        except ResponseError as error:
+            return _foreign(error)
+
+    def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        try:
+            return bool(self._client.set(name, value, nx=True, px=_milliseconds(seconds)))
+        except OutOfMemoryError:
+            return False
+
+    async def areserve(self, name: str, value: bytes, *, seconds: float) -> bool:
+        loop = await self._loops.get()
+        if loop is None:
+            return await sync_to_async(self.reserve)(name, value, seconds=seconds)
+        try:
+            async with loop.slots:
+                done = await loop.client.set(name, value, nx=True, px=_milliseconds(seconds))
+        except OutOfMemoryError:
+            return False
+        return bool(done)
+
+    def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
+        return self._store(name, entry, version, ticket, b"", seconds)
+
+    def replace(
+        self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
+    ) -> None:
+        self._store(name, entry, version, hold, places.reservation(), seconds)
+
+    def _store(
+        self, name: str, entry: bytes, version: int, seen: bytes, vacated: bytes, seconds: float
+    ) -> bool:
+        client = self._client
+        value = places.copy(version, entry)
+        args = [seen, value, version, vacated, _milliseconds(seconds)]
+        return self._or_clear(name, lambda: self._swap(keys=[name], args=args, client=client))
+
+    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+        client = self._client
+        args = [value, _milliseconds(seconds)]
+        self._or_clear(name, lambda: self._place(keys=[name], args=args, client=client))
+
+    def bury(self, name: str, *, seconds: float) -> None:
+        client = self._client
+        milliseconds = _milliseconds(seconds)
+        self._or_clear(name, lambda: client.set(name, places.ENDED, px=milliseconds))
+
+    def _or_clear(self, name: str, act: Callable[[], object]) -> bool:
+        """Do it; where Redis is full, or what stands there is no string, remove that."""
+        try:
+            return bool(act())
+        except ResponseError as error:
+            if not isinstance(error, OutOfMemoryError) and "WRONGTYPE" not in str(error):
+                raise
+            self.clear([name])
+            return False
+
+    def clear(self, names: Sequence[str]) -> None:
+        client = self._client
+        for name in names:  # in a cluster each may live on another node
+            client.delete(name)
+
+    async def aclear(self, names: Sequence[str]) -> None:
+        loop = await self._loops.get()
+        if loop is None:
+            await sync_to_async(self.clear)(names)
+            return
+        for name in names:
+            async with loop.slots:
+                await loop.client.delete(name)
+
+    def close(self) -> None:
+        if self._made is not None:
+            self._made.close()
+
+    # Restarts. A server that came back may have older data than when it left, and one
+    # that took over may never have got the last marks.
+
+    def _greet(self, connection: Any) -> None:
+        connection.on_connect()
+        try:
+            connection.send_command("INFO", "server")
+            self._note_server(connection.read_response())
+        except ResponseError:  # an access list may forbid it
+            self._note_server(None)
+
+    async def _agreet(self, connection: Any) -> None:
+        await connection.on_connect()
+        try:
+            await connection.send_command("INFO", "server")
+            self._note_server(await connection.read_response())
+        except ResponseError:
+            self._note_server(None)
+
+    def _note_server(self, info: object) -> None:
+        """Take note of who answered. Who will not say may be anybody."""
+        lines = info.splitlines() if isinstance(info, bytes) else []
+        found = next((line for line in lines if line.startswith(b"run_id:")), b"unknown")
+        if self._server_id and (found == b"unknown" or found != self._server_id):
+            self._lost()
+        self._server_id = found
+
+
+def _foreign(error: ResponseError) -> Reading:
+    """What is no string is none of ours; anything else that Redis refuses is a fault."""
+    if "WRONGTYPE" in str(error):
+        return places.BARRED
+    raise error
+
+
+def _milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)

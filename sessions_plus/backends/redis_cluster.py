@@ -1,0 +1,78 @@
+"""
+A Django cache backend for a Redis Cluster, as neither Django nor django-redis has one.
+
+``BACKEND``: ``sessions_plus.backends.redis_cluster.RedisClusterCache``; ``LOCATION``: the
+URL of any node, or several. It serves a site's other caching too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from django.core.cache.backends.redis import RedisCache, RedisCacheClient
+from django.utils.functional import cached_property
+from redis import RedisCluster
+from redis.cluster import ClusterNode
+from redis.connection import parse_url
+
+
+def cluster_arguments(servers: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of ``redis.RedisCluster`` for the nodes at these URLs."""
+    nodes, arguments = [], dict(options)
+    for server in servers:
+        url: dict[str, Any] = dict(parse_url(server))  # type: ignore[no-untyped-call]
+        host, port = url.pop("host", "localhost"), url.pop("port", 6379)
+        nodes.append(ClusterNode(host, port))  # type: ignore[no-untyped-call]
+        arguments["ssl"] = "connection_class" in url  # rediss://
+        url.pop("connection_class", None)
+        arguments.update(url)
+    return {**arguments, "startup_nodes": nodes}
+
+
+class RedisClusterClient(RedisCacheClient):
+    """Django's client, where each key may live on another node."""
+
+    def __init__(
+        self,
+        servers: list[str],
+        serializer: Any = None,
+        pool_class: Any = None,
+        parser_class: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(servers, serializer, pool_class, parser_class)
+        self._arguments = cluster_arguments(servers, options)
+
+    @cached_property
+    def _cluster(self) -> RedisCluster:
+        return RedisCluster(**self._arguments)
+
+    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+        return self._cluster
+
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+        names = list(keys)
+        values = self._cluster.mget_nonatomic(names)
+        loads = self._serializer.loads  # type: ignore[attr-defined]  # the stubs don't know it
+        found = zip(names, values, strict=True)
+        return {name: loads(value) for name, value in found if value is not None}
+
+    def clear(self) -> bool:
+        return bool(self._cluster.flushdb(target_nodes=RedisCluster.PRIMARIES))
+
+
+class RedisClusterCache(RedisCache):
+    """Django's Redis cache over a cluster. ``OPTIONS`` are those of ``redis.RedisCluster``."""
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        super().__init__(server, params)
+        self._class = RedisClusterClient
+
+    @property
+    def cluster_arguments(self) -> dict[str, Any]:
+        """How to reach the cluster, for the session tier to use in its own way."""
+        known = ("serializer", "pool_class", "parser_class")
+        cache: Any = self  # the stubs know none of Django's private names
+        options = {name: cache._options[name] for name in cache._options if name not in known}
+        return cluster_arguments(cache._servers, options)

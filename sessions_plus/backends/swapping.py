@@ -1,0 +1,41 @@
+"""What drivers have in common that can look and put in one step (compare-and-swap)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from sessions_plus.backends import places
+
+Decision = Callable[[bytes | None], bytes | None]
+
+
+class SwappingDriver(ABC):
+    """The part of a ``drivers.Driver`` that decides by ``places.successor``."""
+
+    @abstractmethod
+    def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:
+        """Put what ``decide`` makes of what stands there, None: nothing; in one step."""
+
+    def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
+        """See Driver.fill()."""
+        value = places.copy(version, entry)
+        return self._swap(name, _successor(ticket, value, version, b""), seconds=seconds)
+
+    def replace(
+        self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
+    ) -> None:
+        """See Driver.replace()."""
+        value = places.copy(version, entry)
+        decide = _successor(hold, value, version, places.reservation())
+        self._swap(name, decide, seconds=seconds)
+
+    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+        """See Driver.place()."""
+        self._swap(name, lambda held: None if held == places.ENDED else value, seconds=seconds)
+
+
+def _successor(seen: bytes, value: bytes, version: int, vacated: bytes) -> Decision:
+    return lambda held: places.successor(
+        held, seen=seen, value=value, version=version, vacated=vacated
+    )

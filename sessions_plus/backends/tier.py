@@ -1,0 +1,223 @@
+"""
+One cache, guarded: no method raises or waits long, whatever the cache does.
+
+A fault opens the breaker. While it is open the database serves, and what the cache
+should have been told is kept as a debt. The probe that closes it pays the debts
+first; and copies that were proven before that moment never count again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from sessions_plus.backends import places
+from sessions_plus.backends.breaker import FIRST_PAUSE_SECONDS, Breaker
+from sessions_plus.backends.debts import Debts
+from sessions_plus.backends.drivers import Driver
+from sessions_plus.conf import conf
+from sessions_plus.signals import cache_recovered, cache_unavailable
+
+logger = logging.getLogger("sessions_plus")
+
+T = TypeVar("T")
+
+# A copy serves by itself for one interval; beyond that it still saves reading the
+# row, as one UPDATE proves that it lives.
+LIFETIME_IN_INTERVALS = 3
+
+# Copies say when they were proven by the clock of the machine that stored them.
+CLOCK_DIFFERENCE_SECONDS = 1.0
+
+
+def lifetime_seconds() -> float:
+    """How long copies and marks stay in the cache."""
+    return max(1.0, conf.ACTIVITY_INTERVAL.total_seconds() * LIFETIME_IN_INTERVALS)
+
+
+class Glimpse(NamedTuple):
+    """A copy as it came from the cache, and the right to put one there (see ``places``)."""
+
+    entry: bytes | None = None
+    ticket: bytes = b""
+
+
+NOTHING = Glimpse()
+
+
+class Tier:
+    """The cache behind one alias. One per alias and process."""
+
+    def __init__(self, alias: str, driver: Driver) -> None:
+        self.alias = alias
+        self.driver = driver
+        self.breaker = Breaker()
+        self.debts = Debts()
+        self.trusted_since = time.time()
+        """Unix time: copies that were proven before it do not count."""
+        self._failed_name = ""
+        self._collector: threading.Thread | None = None
+
+    def distrust(self) -> None:
+        """Let no copy count that was proven until now: the cache may have lost marks."""
+        self.trusted_since = time.time() + CLOCK_DIFFERENCE_SECONDS
+
+    # Reading
+
+    def read(self, public_id: UUID) -> Glimpse:
+        """Return the copy, or the right to put one there once the row was read."""
+        name = self.driver.name_of(public_id)
+        if not self._is_reachable():
+            return NOTHING
+        try:
+            reading = self.driver.read(name)
+            ticket = reading.ticket or b""
+            if reading.is_vacant:
+                mine = places.reservation()
+                if self.driver.reserve(name, mine, seconds=lifetime_seconds()):
+                    ticket = mine
+        except self.driver.faults as error:
+            self._fail(name, error)
+            return NOTHING
+        return Glimpse(reading.entry, ticket)
+
+    async def aread(self, public_id: UUID) -> Glimpse:
+        """See read()."""
+        name = self.driver.name_of(public_id)
+        if not await self._ais_reachable():
+            return NOTHING
+        try:
+            reading = await self.driver.aread(name)
+            ticket = reading.ticket or b""
+            if reading.is_vacant:
+                mine = places.reservation()
+                if await self.driver.areserve(name, mine, seconds=lifetime_seconds()):
+                    ticket = mine
+        except self.driver.faults as error:
+            self._fail(name, error)
+            return NOTHING
+        return Glimpse(reading.entry, ticket)
+
+    # Telling. What is told of a change is owed where it could not be told.
+
+    def fill(self, public_id: UUID, entry: bytes, *, version: int, ticket: bytes) -> None:
+        """Put a copy of a row that was read after ``ticket`` was given."""
+        name = self.driver.name_of(public_id)
+        seconds = lifetime_seconds()
+        self._try(
+            name,
+            partial(self.driver.fill, name, entry, version=version, ticket=ticket, seconds=seconds),
+        )
+
+    def introduce(self, public_id: UUID, entry: bytes, *, version: int) -> None:
+        """Put a copy of a new row, which nobody can have read or ended before."""
+        name = self.driver.name_of(public_id)
+        value = places.copy(version, entry)
+        self._try(name, partial(self.driver.reserve, name, value, seconds=lifetime_seconds()))
+
+    def replace(self, public_id: UUID, entry: bytes, *, version: int, hold: bytes) -> None:
+        """Put a copy of a row that was written, in place of any older one."""
+        name = self.driver.name_of(public_id)
+        seconds = lifetime_seconds()
+        self._tell(
+            name,
+            partial(self.driver.replace, name, entry, version=version, hold=hold, seconds=seconds),
+        )
+
+    def place(self, public_id: UUID, value: bytes) -> None:
+        """Drop any copy; ``value`` (a hold or a reservation) says who may put the next."""
+        name = self.driver.name_of(public_id)
+        self._tell(name, partial(self.driver.place, name, value, seconds=lifetime_seconds()))
+
+    def bury(self, public_id: UUID) -> bool:
+        """Mark a session as ended. Return whether the cache took it."""
+        name = self.driver.name_of(public_id)
+        return self._tell(name, partial(self.driver.bury, name, seconds=lifetime_seconds()))
+
+    def _try(self, name: str, act: Callable[[], object]) -> bool:
+        if not self._is_reachable():
+            return False
+        try:
+            act()
+        except self.driver.faults as error:
+            self._fail(name, error)
+            return False
+        return True
+
+    def _tell(self, name: str, act: Callable[[], object]) -> bool:
+        told = self._try(name, act)
+        if not told:
+            self.debts.owe(name)
+            self._start_collector()
+        return told
+
+    # Faults and recovery
+
+    def _fail(self, name: str, error: Exception) -> None:
+        self._failed_name = name
+        if self.breaker.trip():
+            logger.warning(
+                "The session cache %r failed (%s: %s); the database serves.",
+                self.alias,
+                type(error).__name__,
+                error,
+            )
+            cache_unavailable.send_robust(sender=Tier, alias=self.alias)
+
+    def _is_reachable(self) -> bool:
+        return not self.breaker.is_open or self.recover()
+
+    async def _ais_reachable(self) -> bool:
+        return not self.breaker.is_open or await self.arecover()
+
+    def recover(self) -> bool:
+        """Probe, if it is time to; return whether the cache can be used again."""
+        if not self.breaker.may_probe():
+            return False
+        paid = self.debts.outstanding()
+        try:
+            self.driver.clear([self._failed_name, *paid])
+        except self.driver.faults as error:
+            self._fail(self._failed_name, error)
+            return False
+        return self._resume(paid)
+
+    async def arecover(self) -> bool:
+        """See recover()."""
+        if not self.breaker.may_probe():
+            return False
+        paid = self.debts.outstanding()
+        try:
+            await self.driver.aclear([self._failed_name, *paid])
+        except self.driver.faults as error:
+            self._fail(self._failed_name, error)
+            return False
+        return self._resume(paid)
+
+    def _resume(self, paid: dict[str, float]) -> bool:
+        self.debts.settle(paid)
+        self.distrust()
+        if self.breaker.close():
+            logger.info("The session cache %r answers again.", self.alias)
+            cache_recovered.send_robust(sender=Tier, alias=self.alias)
+        return True
+
+    def _start_collector(self) -> None:
+        """Pay debts also where no request comes along to probe."""
+        if self._collector is None or not self._collector.is_alive():
+            name = f"sessions_plus debts of {self.alias}"
+            self._collector = threading.Thread(target=self._collect, name=name, daemon=True)
+            self._collector.start()
+
+    def _collect(self) -> None:
+        while owed := self.debts.outstanding():
+            time.sleep(FIRST_PAUSE_SECONDS)
+            if self.breaker.is_open:
+                self.recover()
+            elif self._try(next(iter(owed)), partial(self.driver.clear, list(owed))):
+                self.debts.settle(owed)
