@@ -1,0 +1,74 @@
+"""How facts read on the pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.utils import timezone
+
+from sessions_plus.models import Reason
+from sessions_plus.templatetags.sessions_plus import (
+    day_in_words,
+    in_words,
+    methods_in_words,
+    reason_in_words,
+    when,
+)
+
+
+@pytest.mark.parametrize(
+    ("ago", "words"),
+    [
+        pytest.param(timedelta(seconds=-90), "just now", id="a clock that runs ahead"),
+        pytest.param(timedelta(0), "just now", id="now"),
+        pytest.param(timedelta(seconds=59), "just now", id="under a minute"),
+        pytest.param(timedelta(seconds=60), "1\xa0minute ago", id="a minute exactly"),
+        pytest.param(timedelta(minutes=3, seconds=50), "3\xa0minutes ago", id="minutes"),
+        pytest.param(timedelta(days=15), "2\xa0weeks ago", id="weeks"),
+    ],
+)
+def test_how_long_ago(now: datetime, ago: timedelta, words: str) -> None:
+    """A moment reads as its largest unit; less than a minute is "just now"."""
+    assert in_words(now - ago, now) == words
+
+
+def test_exact_time_is_at_hand() -> None:
+    """Words come with the exact time, for programs and for people."""
+    html = when(datetime(2024, 5, 6, 7, 8, 9, tzinfo=UTC))
+
+    assert 'datetime="2024-05-06T07:08:09+00:00"' in html
+    assert 'title="May 6, 2024, 7:08 a.m. UTC"' in html
+
+
+@pytest.mark.parametrize(
+    ("methods", "words"),
+    [
+        ("", ""),
+        ("pwd", "password"),
+        ("pwd otp", "password and authenticator code"),
+        ("pwd new", "password"),
+        ("new", ""),
+    ],
+)
+def test_methods(methods: str, words: str) -> None:
+    """Methods read as words; one that has none is left out."""
+    assert methods_in_words(methods) == words
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [(Reason.DEVICE_REVOKED.value, "Device removed"), ("pwd otp", ""), ("", "")],
+)
+def test_reasons(reason: str, words: str) -> None:
+    """Only why a session ended is told; an event's other reasons are for programs."""
+    assert reason_in_words(reason) == words
+
+
+def test_days() -> None:
+    """The last two days go by name."""
+    today = timezone.localdate()
+
+    names = [day_in_words(today - timedelta(days=days)) for days in (0, 1)]
+
+    assert names == ["Today", "Yesterday"]
