@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, cast, overload
 
@@ -292,8 +293,8 @@ class Conf:
         True,
         "Whether address and user agent are stored for sessions that nobody is signed in to.",
     )
-    LOCATION_DATABASE = Setting[str | None](
-        str,
+    LOCATION_DATABASE = Setting[str | PurePath | None](
+        (str, PurePath),
         None,
         "Path of a MaxMind City or Country database (`.mmdb`). None: places are not looked up.",
         optional=True,
@@ -313,6 +314,21 @@ class Conf:
         timedelta(days=400),
         "How long a browser is recognised after its last sign-in. Browsers allow 400 days.",
         problem=_positive,
+    )
+
+    # Notices
+
+    NOTICE_SENDER = Setting[str](
+        str,
+        "sessions_plus.notices.sending.send_now",
+        "Dotted path of the function that sends a mail; name your own to queue it.",
+    )
+    SITE_URL = Setting[str | None](
+        str,
+        None,
+        "Where the site is, for links in mails: `https://example.com`. None: the host of the "
+        "request that caused the mail.",
+        optional=True,
     )
 
     # Secrets

@@ -22,7 +22,7 @@ SESSIONS = "admin:sessions_plus_session_changelist"
 EVENTS = "admin:sessions_plus_sessionevent_changelist"
 DEVICES = "admin:sessions_plus_device_changelist"
 
-# Session and user of staff, count, rows, and one for each foreign key to users.
+# Session and user of staff, count, rows with devices, and one for each foreign key to users.
 QUERIES = {SESSIONS: 6, EVENTS: 6, DEVICES: 5}
 
 pytestmark = pytest.mark.django_db

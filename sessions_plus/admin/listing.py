@@ -62,6 +62,8 @@ class ReadOnlyAdmin(AnyModelAdmin):
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
+    # Not False: then Django would join the users that a column shows.
+    list_select_related = ()
     ordering = ("-id",)
     # Any other order would sort the whole table.
     sortable_by = ()

@@ -35,6 +35,13 @@ def holds_own(request: HttpRequest, sessions: models.QuerySet[Session]) -> bool:
     return mine is not None and sessions.filter(public_id=mine, revoked_at=None).exists()
 
 
+def current_device_id(request: HttpRequest) -> int:
+    """The device that staff work on; 0, which is no device's, where that is not known."""
+    mine = current_public_id(request)
+    own = Session.objects.filter(public_id=mine) if mine is not None else Session.objects.none()
+    return own.values_list("device_id", flat=True).first() or 0
+
+
 def facts_of(request: HttpRequest) -> dict[str, Any]:
     """What each revocation by staff records beside its reason."""
     return {
@@ -78,10 +85,8 @@ def revoke_these_devices(
 
     Return how many devices, and what became of their sessions.
     """
-    mine = current_public_id(request)
-    own = Session.objects.filter(public_id=mine).values_list("device_id", flat=True) if mine else ()
     count, total = 0, Revocation(0)
-    live = devices.filter(revoked_at=None).exclude(pk__in=[pk for pk in own if pk is not None])
+    live = devices.filter(revoked_at=None).exclude(pk=current_device_id(request))
     for device in live.prefetch_related(None).iterator(chunk_size=500):
         total += revoke_device(device, **facts_of(request))
         count += 1

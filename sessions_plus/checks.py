@@ -1,1 +1,0 @@
-"""System checks. Each has an id and says what to write instead."""

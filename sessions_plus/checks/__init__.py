@@ -1,0 +1,10 @@
+"""
+System checks: what is wrong with a site's configuration, and what to write instead.
+
+``catalogue`` holds every message there is; the other modules find the causes. None of them
+ever shows a secret's value.
+"""
+
+from sessions_plus.checks import deployment, installation, values
+
+__all__ = ["deployment", "installation", "values"]

@@ -1,0 +1,192 @@
+"""
+Every message of our checks: its id, its level, what is wrong and what to write instead.
+
+An id, once released, keeps its meaning. 0xx: settings; 1xx: installation; 2xx: deployment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from django.core.checks import ERROR, WARNING, CheckMessage
+from django.core.checks import Error as DjangoError
+from django.core.checks import Warning as DjangoWarning
+
+TAG = "sessions_plus"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """
+    One thing that can be wrong.
+
+    ``text`` and ``hint`` have named places in braces, filled by ``about``.
+    """
+
+    id: str
+    text: str
+    hint: str
+
+    @property
+    def level(self) -> int:
+        return ERROR if self.id[0] == "E" else WARNING
+
+    @property
+    def full_id(self) -> str:
+        return f"{TAG}.{self.id}"
+
+    def about(self, **facts: object) -> CheckMessage:
+        """Return the message with its places filled."""
+        kind = DjangoError if self.level == ERROR else DjangoWarning
+        return kind(self.text.format(**facts), hint=self.hint.format(**facts), id=self.full_id)
+
+
+UNKNOWN_SETTING = Finding(
+    "E001",
+    "{setting} is not a setting of django-sessions-plus.",
+    "{suggestion}",
+)
+WRONG_TYPE = Finding(
+    "E002",
+    "{setting} is {shown}, which is not {expected}.",
+    "{suggestion}",
+)
+NOT_A_CHOICE = Finding(
+    "E003",
+    "{setting} is {shown}, which is none of its choices.",
+    "Write one of: {choices}.",
+)
+BAD_VALUE = Finding(
+    "E004",
+    "{setting} is {shown}: {problem}.",
+    "Change it. It means: {meaning}",
+)
+BAD_ENCRYPTION_KEY = Finding(
+    "E005",
+    "SESSIONS_PLUS_ENCRYPTION_KEYS: entry number {number} is not base64 of at least 32 bytes.",
+    'Make a key with: python -c "import base64, secrets; '
+    'print(base64.b64encode(secrets.token_bytes(32)).decode())"',
+)
+BAD_NETWORK = Finding(
+    "E006",
+    "SESSIONS_PLUS_TRUSTED_PROXIES: {shown} is neither an address nor a network.",
+    "Write an address (203.0.113.7), a network without host bits (10.0.0.0/8), or 'unix'.",
+)
+PROXIES_TWICE = Finding(
+    "E007",
+    "SESSIONS_PLUS_TRUSTED_PROXY_COUNT ({count}) and SESSIONS_PLUS_TRUSTED_PROXIES are both set.",
+    "Keep the one that describes your proxies better, and remove the other.",
+)
+IDLE_TIMEOUT_TOO_LONG = Finding(
+    "W001",
+    "The idle timeout ({idle}, from {source}) is longer than SESSIONS_PLUS_ABSOLUTE_LIFETIME "
+    "({absolute}), so it never applies.",
+    "Lower the idle timeout, or raise the absolute lifetime.",
+)
+
+DJANGO_MIDDLEWARE = Finding(
+    "E101",
+    "MIDDLEWARE holds {middleware}, whose sessions are not tracked.",
+    "Put 'sessions_plus.middleware.SessionMiddleware' in its place.",
+)
+NO_MIDDLEWARE = Finding(
+    "E102",
+    "MIDDLEWARE lacks 'sessions_plus.middleware.SessionMiddleware'.",
+    "Put it where 'django.contrib.sessions.middleware.SessionMiddleware' stood: before "
+    "'django.contrib.auth.middleware.AuthenticationMiddleware'.",
+)
+WRONG_ORDER = Finding(
+    "E103",
+    "In MIDDLEWARE, {later} comes before 'sessions_plus.middleware.SessionMiddleware', "
+    "whose session it needs.",
+    "Move 'sessions_plus.middleware.SessionMiddleware' up, to before it.",
+)
+FOREIGN_ENGINE = Finding(
+    "E104",
+    "SESSION_ENGINE is {engine!r}, whose sessions are not tracked.",
+    "Write SESSION_ENGINE = 'sessions_plus.backends.db' or 'sessions_plus.backends.cached_db'.",
+)
+PICKLE = Finding(
+    "E105",
+    "SESSION_SERIALIZER is {serializer!r}, which uses pickle: whoever can write to the cache or "
+    "the database could run code.",
+    "Remove it: Django's own default stores JSON.",
+)
+NO_CACHE = Finding(
+    "E106",
+    "SESSION_CACHE_ALIAS is {alias!r}, which CACHES does not define.",
+    "Add it to CACHES, or write one of: {aliases}.",
+)
+DUMMY_CACHE = Finding(
+    "E107",
+    "The session cache {alias!r} is Django's dummy cache, which keeps nothing.",
+    "Give CACHES[{alias!r}] a real backend, or write SESSION_ENGINE = 'sessions_plus.backends.db'.",
+)
+MISSING_EXTRA = Finding(
+    "E108",
+    "{used} needs {library!r}, which is not installed.",
+    "Install it with: pip install 'django-sessions-plus[{extra}]'",
+)
+BROKEN_PREFIX = Finding(
+    "E109",
+    "{setting} is {name!r}, but {contradiction}: browsers refuse such a cookie.",
+    "{suggestion}",
+)
+NO_LOCATION_FILE = Finding(
+    "W101",
+    "SESSIONS_PLUS_LOCATION_DATABASE is {path!r}, where there is no file: places are not shown.",
+    "Write the path of a MaxMind City or Country database, or None.",
+)
+
+COOKIE_NOT_SECURE = Finding(
+    "W201",
+    "SESSION_COOKIE_SECURE is not True: the session key also travels over plain HTTP.",
+    "Write SESSION_COOKIE_SECURE = True.",
+)
+COOKIE_NOT_HTTP_ONLY = Finding(
+    "W202",
+    "SESSION_COOKIE_HTTPONLY is not True: a script in a page can read the session key.",
+    "Remove the setting: True is Django's default.",
+)
+NO_SESSION_PREFIX = Finding(
+    "W203",
+    "SESSION_COOKIE_NAME is {name!r}: without a prefix a subdomain or plain HTTP can plant a "
+    "session (OWASP ASVS 3.3.1).",
+    "Write SESSION_COOKIE_NAME = {better!r}. Everybody is signed out once.",
+)
+NO_CSRF_PREFIX = Finding(
+    "W204",
+    "CSRF_COOKIE_NAME is {name!r}: without a prefix a subdomain or plain HTTP can replace it "
+    "(OWASP ASVS 3.3.1).",
+    "Write CSRF_COOKIE_NAME = {better!r}.",
+)
+NO_SAMESITE = Finding(
+    "W205",
+    "SESSION_COOKIE_SAMESITE is {shown}: other sites' requests carry the session.",
+    "Write 'Lax' (Django's default) or 'Strict'.",
+)
+COOKIE_DOMAIN = Finding(
+    "W206",
+    "SESSION_COOKIE_DOMAIN is {domain!r}: every server below that domain sees the session key.",
+    "Remove it, unless several hosts have to share the sessions.",
+)
+LOCAL_CACHE = Finding(
+    "W207",
+    "The session cache {alias!r} is local to each process: a session that one ends may go on in "
+    "the others for as long as SESSIONS_PLUS_ACTIVITY_INTERVAL.",
+    "Use a shared cache such as Redis, or write SESSION_ENGINE = 'sessions_plus.backends.db'.",
+)
+STATIC_TOKENS = Finding(
+    "W208",
+    "{used} gives out tokens that never end and that no session ends (OWASP ASVS 7.2.2).",
+    "Let API clients sign in with sessions_plus.api instead.",
+)
+
+
+def findings() -> Iterator[Finding]:
+    """Every message there is, in the order of this file."""
+    return (value for value in globals().values() if isinstance(value, Finding))
+
+
+LEVELS: Mapping[int, str] = {ERROR: "error", WARNING: "warning"}

@@ -1,0 +1,75 @@
+"""
+Checks of a site that goes live, run by ``manage.py check --deploy``.
+
+Django's own look at the session cookie only where its app or middleware is installed, so
+these say the same for ours.
+"""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Tags, register
+
+from sessions_plus.checks import catalogue
+from sessions_plus.checks.catalogue import TAG
+from sessions_plus.checks.installation import session_cache_backend
+
+LOCAL_CACHES = ("django.core.cache.backends.locmem.LocMemCache",)
+STATIC_TOKENS = ("rest_framework.authtoken", "rest_framework.authentication.TokenAuthentication")
+PREFIXES = ("__Host-", "__Secure-")
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_session_cookie(**_: object) -> list[CheckMessage]:
+    found = []
+    if not settings.SESSION_COOKIE_SECURE:
+        found.append(catalogue.COOKIE_NOT_SECURE.about())
+    if not settings.SESSION_COOKIE_HTTPONLY:
+        found.append(catalogue.COOKIE_NOT_HTTP_ONLY.about())
+    if settings.SESSION_COOKIE_SAMESITE not in ("Lax", "Strict"):
+        shown = repr(settings.SESSION_COOKIE_SAMESITE)
+        found.append(catalogue.NO_SAMESITE.about(shown=shown))
+    if settings.SESSION_COOKIE_DOMAIN:
+        found.append(catalogue.COOKIE_DOMAIN.about(domain=settings.SESSION_COOKIE_DOMAIN))
+    return found
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_cookie_names(**_: object) -> list[CheckMessage]:
+    found = []
+    session, csrf = settings.SESSION_COOKIE_NAME, settings.CSRF_COOKIE_NAME
+    if not session.startswith(PREFIXES):
+        better = better_name(session, "SESSION_COOKIE")
+        found.append(catalogue.NO_SESSION_PREFIX.about(name=session, better=better))
+    if not settings.CSRF_USE_SESSIONS and not csrf.startswith(PREFIXES):
+        better = better_name(csrf, "CSRF_COOKIE")
+        found.append(catalogue.NO_CSRF_PREFIX.about(name=csrf, better=better))
+    return found
+
+
+def better_name(name: str, attributes: str) -> str:
+    """The name with the strictest prefix that the cookie's domain and path allow."""
+    domain, path = (getattr(settings, f"{attributes}_{part}") for part in ("DOMAIN", "PATH"))
+    return f"__Secure-{name}" if domain or path != "/" else f"__Host-{name}"
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_cache_is_shared(**_: object) -> list[CheckMessage]:
+    if session_cache_backend() not in LOCAL_CACHES:
+        return []
+    return [catalogue.LOCAL_CACHE.about(alias=settings.SESSION_CACHE_ALIAS)]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_static_tokens(**_: object) -> list[CheckMessage]:
+    uses = {
+        "'rest_framework.authtoken' in INSTALLED_APPS": settings.INSTALLED_APPS,
+        "TokenAuthentication in REST_FRAMEWORK": getattr(settings, "REST_FRAMEWORK", {}).get(
+            "DEFAULT_AUTHENTICATION_CLASSES", ()
+        ),
+    }
+    return [
+        catalogue.STATIC_TOKENS.about(used=used)
+        for used, paths in uses.items()
+        if any(str(path).startswith(STATIC_TOKENS) for path in paths)
+    ]

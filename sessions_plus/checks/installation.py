@@ -1,0 +1,194 @@
+"""Checks of how the app is built into its site: middleware, engine, cache, extras, cookie names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path, PurePath
+from typing import Any
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.checks import CheckMessage, register
+from django.utils.module_loading import import_string
+
+from sessions_plus.backends import cache_tier
+from sessions_plus.backends.base import SessionStore
+from sessions_plus.checks import catalogue
+from sessions_plus.checks.catalogue import TAG
+from sessions_plus.conf import conf
+from sessions_plus.middleware import SessionMiddleware
+
+NEED_A_SESSION = (
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+)
+CSRF_MIDDLEWARE = "django.middleware.csrf.CsrfViewMiddleware"
+DUMMY = "django.core.cache.backends.dummy.DummyCache"
+
+
+def find(path: str) -> Any:
+    """Return what a dotted path names, or None: that it cannot be imported others report."""
+    try:
+        return import_string(path)
+    except ImportError:
+        return None
+
+
+def is_kind_of(path: str, parent: type) -> bool:
+    found = find(path)
+    return isinstance(found, type) and issubclass(found, parent)
+
+
+def our_place() -> int | None:
+    """Where in MIDDLEWARE ours stands, or a subclass of it; None: nowhere."""
+    places = (
+        n for n, path in enumerate(settings.MIDDLEWARE) if is_kind_of(path, SessionMiddleware)
+    )
+    return next(places, None)
+
+
+@register(TAG)
+def check_middleware(**_: object) -> list[CheckMessage]:
+    foreign = [
+        path
+        for path in settings.MIDDLEWARE
+        if is_kind_of(path, DjangoSessionMiddleware) and not is_kind_of(path, SessionMiddleware)
+    ]
+    found = [catalogue.DJANGO_MIDDLEWARE.about(middleware=repr(path)) for path in foreign]
+    if our_place() is None and not foreign:
+        found.append(catalogue.NO_MIDDLEWARE.about())
+    return found
+
+
+@register(TAG)
+def check_middleware_order(**_: object) -> list[CheckMessage]:
+    place = our_place()
+    if place is None:
+        return []
+    needy = (*NEED_A_SESSION, *([CSRF_MIDDLEWARE] if settings.CSRF_USE_SESSIONS else []))
+    return [
+        catalogue.WRONG_ORDER.about(later=repr(path))
+        for path in settings.MIDDLEWARE[:place]
+        if any(is_kind_of(path, find(other)) for other in needy)
+    ]
+
+
+@register(TAG)
+def check_engine(**_: object) -> list[CheckMessage]:
+    """Also in a site without our middleware: the engine is what tracks."""
+    engine = settings.SESSION_ENGINE
+    try:
+        store = import_module(engine).SessionStore
+    except (ImportError, AttributeError):
+        store = object
+    return (
+        [] if issubclass(store, SessionStore) else [catalogue.FOREIGN_ENGINE.about(engine=engine)]
+    )
+
+
+@register(TAG)
+def check_serializer(**_: object) -> list[CheckMessage]:
+    path = settings.SESSION_SERIALIZER
+    serializer = find(path)
+    if serializer is None or not ("pickle" in path.lower() or _writes_pickle(serializer)):
+        return []
+    return [catalogue.PICKLE.about(serializer=path)]
+
+
+def _writes_pickle(serializer: Any) -> bool:
+    """By what it writes: a pickle begins with 0x80 (protocol 2 and later) and ends with a dot."""
+    written = serializer().dumps({"a": 1})
+    return isinstance(written, bytes) and written[:1] == b"\x80" and written[-1:] == b"."
+
+
+@register(TAG)
+def check_cache(**_: object) -> list[CheckMessage]:
+    if not keeps_copies():
+        return []
+    alias = settings.SESSION_CACHE_ALIAS
+    if alias not in settings.CACHES:
+        aliases = ", ".join(repr(name) for name in settings.CACHES)
+        return [catalogue.NO_CACHE.about(alias=alias, aliases=aliases)]
+    if session_cache_backend() == DUMMY:
+        return [catalogue.DUMMY_CACHE.about(alias=alias)]
+    return []
+
+
+def keeps_copies() -> bool:
+    """Say whether the engine uses a cache; not where it cannot be imported, which E104 reports."""
+    try:
+        return cache_tier.is_in_use()
+    except (ImportError, AttributeError):
+        return False
+
+
+def session_cache_backend() -> str:
+    """The dotted path of the cache that holds copies of sessions; "" where none does."""
+    if not keeps_copies():
+        return ""
+    return str(settings.CACHES.get(settings.SESSION_CACHE_ALIAS, {}).get("BACKEND", ""))
+
+
+@register(TAG)
+def check_extras(**_: object) -> list[CheckMessage]:
+    return [
+        catalogue.MISSING_EXTRA.about(used=used, library=library, extra=extra)
+        for used, extra, library in needed_libraries()
+        if not is_installed(library)
+    ]
+
+
+def needed_libraries() -> Iterator[tuple[str, str, str]]:
+    """What the site uses, the extra that brings it, and a library of it."""
+    if conf.LOCATION_DATABASE:
+        yield "SESSIONS_PLUS_LOCATION_DATABASE", "geoip", "geoip2"
+    if "sessions_plus.api." in repr(getattr(settings, "REST_FRAMEWORK", "")):
+        yield "sessions_plus.api in REST_FRAMEWORK", "api", "rest_framework"
+        yield "sessions_plus.api in REST_FRAMEWORK", "api", "joserfc"
+    if session_cache_backend().startswith("django_redis."):
+        yield f"CACHES[{settings.SESSION_CACHE_ALIAS!r}]", "redis", "django_redis"
+
+
+def is_installed(library: str) -> bool:
+    return find_spec(library) is not None
+
+
+@register(TAG)
+def check_location_file(**_: object) -> list[CheckMessage]:
+    path: object = conf.LOCATION_DATABASE
+    if not path or not isinstance(path, str | PurePath) or Path(path).is_file():
+        return []
+    return [catalogue.NO_LOCATION_FILE.about(path=str(path))]
+
+
+@register(TAG)
+def check_cookie_prefixes(**_: object) -> list[CheckMessage]:
+    """A browser refuses a prefixed cookie whose attributes contradict it (RFC 6265bis §4.1.3)."""
+    return [
+        catalogue.BROKEN_PREFIX.about(
+            setting=setting, name=name, contradiction=contradiction, suggestion=suggestion
+        )
+        for setting, name, attributes in _cookies()
+        for contradiction, suggestion in _contradictions(name, attributes)
+    ]
+
+
+def _cookies() -> Iterator[tuple[str, str, str]]:
+    """Each name of a cookie, and the beginning of the settings of its attributes."""
+    yield "SESSION_COOKIE_NAME", settings.SESSION_COOKIE_NAME, "SESSION_COOKIE"
+    if not settings.CSRF_USE_SESSIONS:
+        yield "CSRF_COOKIE_NAME", settings.CSRF_COOKIE_NAME, "CSRF_COOKIE"
+    if isinstance(conf.DEVICE_COOKIE_NAME, str):
+        yield "SESSIONS_PLUS_DEVICE_COOKIE_NAME", conf.DEVICE_COOKIE_NAME, "SESSION_COOKIE"
+
+
+def _contradictions(name: str, attributes: str) -> Iterator[tuple[str, str]]:
+    is_host, is_secure = name.startswith("__Host-"), name.startswith("__Secure-")
+    if (is_host or is_secure) and not getattr(settings, f"{attributes}_SECURE"):
+        yield f"{attributes}_SECURE is off", f"Write {attributes}_SECURE = True."
+    if is_host and getattr(settings, f"{attributes}_DOMAIN"):
+        yield f"{attributes}_DOMAIN is set", "Use the prefix '__Secure-', or remove the domain."
+    if is_host and getattr(settings, f"{attributes}_PATH") != "/":
+        yield f"{attributes}_PATH is not '/'", "Use the prefix '__Secure-', or remove the path."

@@ -1,0 +1,360 @@
+"""Each check is provoked by its id, and a well configured site hears nothing."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.serializers import JSONSerializer
+from django.core.checks import CheckMessage, registry, run_checks
+from django.test import override_settings
+
+from sessions_plus.checks import catalogue, deployment, installation
+from sessions_plus.checks import values as value_checks
+from sessions_plus.conf import PREFIX, Conf
+
+OURS = "sessions_plus.middleware.SessionMiddleware"
+DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
+AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
+CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+CACHED = "sessions_plus.backends.cached_db"
+DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+GOOD_KEY = base64.b64encode(bytes(range(32))).decode()
+
+# What a live site sets on Django's own advice.
+DEPLOYED: Mapping[str, Any] = {
+    "DEBUG": False,
+    "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    "SECURE_HSTS_SECONDS": 31536000,
+    "SECURE_HSTS_INCLUDE_SUBDOMAINS": True,
+    "SECURE_HSTS_PRELOAD": True,
+    "SECURE_SSL_REDIRECT": True,
+    "SESSION_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SECURE": True,
+}
+
+
+class Pickled:
+    """Looks like pickle by what it writes; its name says nothing."""
+
+    def dumps(self, obj: Any) -> bytes:
+        return b"\x80\x04}\x94."
+
+    def loads(self, data: bytes) -> Any:
+        raise NotImplementedError
+
+
+class Nonsense:
+    """A value of no type that a setting could have."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class OwnMiddleware(installation.SessionMiddleware):
+    """A site's own subclass of ours."""
+
+
+class OwnJSON(JSONSerializer):
+    """A site's own serialiser that is no pickle."""
+
+
+def messages_of(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
+    """What our checks say of a site with these settings."""
+    with override_settings(**values):
+        tags = [catalogue.TAG]
+        found = run_checks(tags=tags, include_deployment_checks=deploy)
+    return [message for message in found if str(message.id).startswith("sessions_plus.")]
+
+
+def ids(**values: Any) -> list[str]:
+    return [str(message.id).removeprefix("sessions_plus.") for message in messages_of(**values)]
+
+
+def only(*middleware: str) -> dict[str, Any]:
+    return {"MIDDLEWARE": list(middleware)}
+
+
+PROVOKED = [
+    pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
+    pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": 60}, id="a number for a duration"),
+    pytest.param("E002", {"SESSIONS_PLUS_TRUSTED_PROXIES": "10.0.0.0/8"}, id="text for a list"),
+    pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": None}, id="None for one that must be"),
+    pytest.param("E002", {"SESSIONS_PLUS_TRUSTED_PROXY_COUNT": True}, id="True for a number"),
+    pytest.param("E003", {"SESSIONS_PLUS_PROFILE": "aal4"}, id="not a choice"),
+    pytest.param("E004", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": timedelta(0)}, id="no duration"),
+    pytest.param("E004", {"SESSIONS_PLUS_TRUSTED_PROXY_COUNT": -1}, id="negative"),
+    pytest.param("E005", {"SESSIONS_PLUS_ENCRYPTION_KEYS": [GOOD_KEY, "short"]}, id="short key"),
+    pytest.param("E005", {"SESSIONS_PLUS_ENCRYPTION_KEYS": [b"x" * 32]}, id="key of raw bytes"),
+    pytest.param("E006", {"SESSIONS_PLUS_TRUSTED_PROXIES": ["10.1.2.3/8"]}, id="host bits"),
+    pytest.param(
+        "E007",
+        {"SESSIONS_PLUS_TRUSTED_PROXIES": ["::1"], "SESSIONS_PLUS_TRUSTED_PROXY_COUNT": 1},
+        id="proxies twice",
+    ),
+    pytest.param("W001", {"SESSIONS_PLUS_IDLE_TIMEOUT": timedelta(days=31)}, id="idle timeout"),
+    pytest.param("W001", {"SESSION_COOKIE_AGE": 31 * 86400}, id="Django's idle timeout"),
+    pytest.param("E101", only(DJANGOS, OURS, AUTH), id="Django's middleware beside ours"),
+    pytest.param("E101", only(DJANGOS, AUTH), id="Django's middleware instead"),
+    pytest.param("E102", only(AUTH), id="no middleware"),
+    pytest.param("E103", only(AUTH, OURS), id="after authentication"),
+    pytest.param("E103", only(MESSAGES, OURS, AUTH), id="after messages"),
+    pytest.param("E103", only(CSRF, OURS) | {"CSRF_USE_SESSIONS": True}, id="after CSRF"),
+    pytest.param("E104", {"SESSION_ENGINE": "django.contrib.sessions.backends.db"}, id="engine"),
+    pytest.param("E104", {"SESSION_ENGINE": "nowhere.at.all"}, id="engine that is not there"),
+    pytest.param("E105", {"SESSION_SERIALIZER": f"{__name__}.Pickled"}, id="pickle"),
+    pytest.param(
+        "E106", {"SESSION_ENGINE": CACHED, "SESSION_CACHE_ALIAS": "nowhere"}, id="no such cache"
+    ),
+    pytest.param("E107", {"SESSION_ENGINE": CACHED, "CACHES": DUMMY}, id="dummy cache"),
+    pytest.param("E109", {"SESSION_COOKIE_NAME": "__Host-s"}, id="prefix over HTTP"),
+    pytest.param(
+        "E109",
+        {
+            "SESSION_COOKIE_NAME": "__Host-s",
+            "SESSION_COOKIE_SECURE": True,
+            "SESSION_COOKIE_DOMAIN": "example.com",
+        },
+        id="prefix and domain",
+    ),
+    pytest.param(
+        "E109",
+        {
+            "SESSIONS_PLUS_DEVICE_COOKIE_NAME": "__Host-d",
+            "SESSION_COOKIE_SECURE": True,
+            "SESSION_COOKIE_PATH": "/shop/",
+        },
+        id="prefix and path",
+    ),
+    pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
+]
+PROVOKED_LIVE = [
+    pytest.param("W201", {"SESSION_COOKIE_SECURE": False}, id="plain HTTP"),
+    pytest.param("W202", {"SESSION_COOKIE_HTTPONLY": False}, id="scripts"),
+    pytest.param("W203", {}, id="session cookie without prefix"),
+    pytest.param("W204", {}, id="CSRF cookie without prefix"),
+    pytest.param("W205", {"SESSION_COOKIE_SAMESITE": None}, id="SameSite not sent"),
+    pytest.param("W205", {"SESSION_COOKIE_SAMESITE": "None"}, id="SameSite=None"),
+    pytest.param("W206", {"SESSION_COOKIE_DOMAIN": "example.com"}, id="domain"),
+    pytest.param("W207", {"SESSION_ENGINE": CACHED}, id="local cache"),
+    pytest.param(
+        "W208",
+        {
+            "REST_FRAMEWORK": {
+                "DEFAULT_AUTHENTICATION_CLASSES": [
+                    "rest_framework.authentication.TokenAuthentication"
+                ]
+            }
+        },
+        id="static tokens",
+    ),
+]
+
+
+@pytest.mark.parametrize(("expected", "values"), PROVOKED)
+def test_is_reported(expected: str, values: dict[str, Any]) -> None:
+    """Each mistake is reported by its id, and the same site without it is not."""
+    assert expected in ids(**values)
+    assert expected not in ids()
+
+
+@pytest.mark.parametrize(("expected", "values"), PROVOKED_LIVE)
+def test_is_reported_before_going_live(expected: str, values: dict[str, Any]) -> None:
+    """What matters on a live site is reported by ``check --deploy`` and by no other run."""
+    assert expected in ids(deploy=True, **{**DEPLOYED, **values})
+    assert expected not in ids(**{**DEPLOYED, **values})
+
+
+@pytest.mark.parametrize(
+    ("library", "extra", "values"),
+    [
+        pytest.param("geoip2", "geoip", {"SESSIONS_PLUS_LOCATION_DATABASE": __file__}, id="geoip"),
+        pytest.param(
+            "joserfc",
+            "api",
+            {"REST_FRAMEWORK": {"DEFAULT_AUTHENTICATION_CLASSES": ["sessions_plus.api.x.Y"]}},
+            id="api",
+        ),
+        pytest.param(
+            "django_redis",
+            "redis",
+            {
+                "SESSION_ENGINE": CACHED,
+                "CACHES": {"default": {"BACKEND": "django_redis.cache.RedisCache"}},
+            },
+            id="redis",
+        ),
+    ],
+)
+def test_missing_extra_is_reported(
+    monkeypatch: pytest.MonkeyPatch, library: str, extra: str, values: dict[str, Any]
+) -> None:
+    """A library that the settings call for and that is not installed is named with its extra."""
+    with override_settings(**values):
+        needed = {name for _, _, name in installation.needed_libraries()}
+        monkeypatch.setattr(installation, "is_installed", lambda name: name != library)
+        found = installation.check_extras()
+        monkeypatch.setattr(installation, "is_installed", lambda name: True)
+        nothing = installation.check_extras()
+
+    assert library in needed
+    assert [message.id for message in found] == ["sessions_plus.E108"]
+    assert f"django-sessions-plus[{extra}]" in str(found[0].hint)
+    assert nothing == []
+
+
+def test_every_finding_is_provoked() -> None:
+    """No message is left that no test has seen."""
+    provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {"E108"}
+
+    assert {finding.id for finding in catalogue.findings()} == provoked
+
+
+def test_ids_are_unique() -> None:
+    """No two messages share an id."""
+    found = [finding.id for finding in catalogue.findings()]
+
+    assert len(found) == len(set(found))
+
+
+def test_every_check_is_registered() -> None:
+    """Each function that checks is known to Django, those of a live site as such."""
+    known = registry.registry.get_checks(include_deployment_checks=True)
+    everyday = registry.registry.get_checks()
+    for module in (value_checks, installation, deployment):
+        checks = {check for name, check in vars(module).items() if name.startswith("check_")}
+        assert checks
+        assert checks <= set(known)
+        assert checks.isdisjoint(everyday) == (module is deployment)
+
+
+@pytest.mark.parametrize("setting", [pytest.param(s, id=s.name) for s in Conf.declared()])
+def test_default_passes(setting: Any) -> None:
+    """Writing a setting's default into the settings changes nothing and is no mistake."""
+    from sessions_plus.conf import conf
+
+    assert messages_of(**{setting.full_name: getattr(conf, setting.name)}) == []
+
+
+@pytest.mark.parametrize("setting", [pytest.param(s, id=s.name) for s in Conf.declared()])
+def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -> None:
+    """Whatever stands in a setting, the checks run to their end and name it."""
+    found = messages_of(**{setting.full_name: Nonsense()})
+
+    assert "sessions_plus.E002" in [message.id for message in found]
+    assert setting.full_name in " ".join(message.msg for message in found)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(
+            {"SESSIONS_PLUS_TRUSTED_PROXIES": ["unix", "10.0.0.0/8", "::1"]}, id="proxies"
+        ),
+        pytest.param({"SESSIONS_PLUS_TRUSTED_PROXIES": ("unix",)}, id="a tuple for a list"),
+        pytest.param({"SESSIONS_PLUS_ENCRYPTION_KEYS": [GOOD_KEY]}, id="key"),
+        pytest.param({"SESSIONS_PLUS_IDLE_TIMEOUT": timedelta(days=30)}, id="as long as allowed"),
+        pytest.param({"SESSIONS_PLUS_ABSOLUTE_LIFETIME": None}, id="off"),
+        pytest.param({"SESSIONS_PLUS_LOCATION_DATABASE": Path(__file__)}, id="a path"),
+        pytest.param(only(f"{__name__}.OwnMiddleware", AUTH), id="a subclass of ours"),
+        pytest.param(only(CSRF, OURS, AUTH), id="CSRF with its own cookie"),
+        pytest.param(only(OURS, AUTH, "no.such.Middleware"), id="what others report"),
+        pytest.param({"SESSION_SERIALIZER": f"{__name__}.OwnJSON"}, id="a serialiser"),
+        pytest.param({"SESSION_ENGINE": CACHED}, id="local cache while developing"),
+        pytest.param({"CACHES": DUMMY}, id="dummy cache that holds no session"),
+        pytest.param(
+            {"INSTALLED_APPS": [*settings.INSTALLED_APPS, "django.contrib.sessions"]}
+            if "django.contrib.sessions" not in settings.INSTALLED_APPS
+            else {},
+            id="Django's app, for its clearsessions",
+        ),
+        pytest.param(
+            {
+                "SESSION_COOKIE_NAME": "__Secure-s",
+                "SESSION_COOKIE_SECURE": True,
+                "SESSION_COOKIE_DOMAIN": "example.com",
+            },
+            id="the prefix that allows a domain",
+        ),
+    ],
+)
+def test_is_not_reported(values: dict[str, Any]) -> None:
+    """What is allowed is not complained of."""
+    assert messages_of(**values) == []
+
+
+def test_the_app_of_static_tokens_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Django REST framework's app of tokens is reported also where only the admin uses it."""
+    # Not by override_settings, which would load the app's models for the rest of the run.
+    apps = [*settings.INSTALLED_APPS, "rest_framework.authtoken"]
+    monkeypatch.setattr(settings, "INSTALLED_APPS", apps)
+
+    assert [message.id for message in deployment.check_static_tokens()] == ["sessions_plus.W208"]
+
+
+def test_a_name_is_suggested() -> None:
+    """A misspelt name is answered with the right one."""
+    (message,) = messages_of(SESSIONS_PLUS_IDLE_TIMEUOT=1)
+
+    assert "SESSIONS_PLUS_IDLE_TIMEUOT" in message.msg
+    assert message.hint == "Did you mean SESSIONS_PLUS_IDLE_TIMEOUT?"
+
+
+def test_a_name_like_no_other_has_no_suggestion() -> None:
+    """A name that resembles none is not answered with a guess."""
+    (message,) = messages_of(SESSIONS_PLUS_XYZZY=1)
+
+    assert message.hint == "Remove it."
+
+
+def test_a_duration_is_written_out() -> None:
+    """A number of seconds is answered with the duration to write."""
+    (message,) = messages_of(SESSIONS_PLUS_ACTIVITY_INTERVAL=60)
+
+    assert message.msg == "SESSIONS_PLUS_ACTIVITY_INTERVAL is 60, which is not timedelta."
+    assert message.hint == "Write datetime.timedelta(seconds=60)."
+
+
+def test_timeouts_are_named_with_their_values() -> None:
+    """The message says which two limits contradict each other, and how long they are."""
+    (message,) = messages_of(
+        SESSIONS_PLUS_PROFILE="aal3", SESSIONS_PLUS_IDLE_TIMEOUT=timedelta(days=5)
+    )
+
+    for text in ("5 days", "SESSIONS_PLUS_IDLE_TIMEOUT", "12:00:00"):
+        assert text in message.msg
+
+
+@pytest.mark.parametrize("keys", ["topsecret", ["topsecret"], {"topsecret": 1}, b"topsecret"])
+def test_no_message_shows_a_key(keys: Any) -> None:
+    """An encryption key that is wrong is not printed for that."""
+    found = messages_of(SESSIONS_PLUS_ENCRYPTION_KEYS=keys)
+
+    assert found
+    assert not [message for message in found if "topsecret" in f"{message.msg}{message.hint}"]
+
+
+def test_each_message_says_what_to_write() -> None:
+    """No message comes without its hint."""
+    assert not [finding.id for finding in catalogue.findings() if len(finding.hint) < 8]
+
+
+def test_a_well_deployed_site_hears_only_of_cookie_prefixes() -> None:
+    """The four lines and Django's own advice leave two warnings; a name for each ends them."""
+    assert ids(deploy=True, **DEPLOYED) == ["W203", "W204"]
+    named = {"SESSION_COOKIE_NAME": "__Host-s", "CSRF_COOKIE_NAME": "__Host-c"}
+
+    with override_settings(**DEPLOYED, **named):
+        assert run_checks(include_deployment_checks=True) == []
+
+
+def test_names_of_other_apps_are_theirs() -> None:
+    """Only names with our prefix are looked at."""
+    assert PREFIX == "SESSIONS_PLUS_"
+    assert messages_of(SESSIONS_MINUS_XYZZY=SimpleNamespace()) == []
