@@ -74,6 +74,8 @@ def record(
         device=device,
         **_client_columns(client),
     )
+    if user is not None:
+        row.user = user  # type: ignore[assignment]  # spares whoever listens from asking for it
     row.save(force_insert=True)
     logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
     event_recorded.send_robust(sender=SessionEvent, event=row)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Awaitable
 from typing import Any, cast
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -24,6 +25,7 @@ from django.utils.http import http_date
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
 from sessions_plus.cookies import device_token_of, set_device_cookie
+from sessions_plus.current import enter, leave
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -32,15 +34,23 @@ class SessionMiddleware(DjangoSessionMiddleware):
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.async_mode:
             return self.__acall__(request)
-        self.process_request(request)
-        response = cast(HttpResponse, self.get_response(request))
-        return self.process_response(request, response)
+        token = enter(request)
+        try:
+            self.process_request(request)
+            response = cast(HttpResponse, self.get_response(request))
+            return self.process_response(request, response)
+        finally:
+            leave(token)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """See __call__()."""
-        self.process_request(request)
-        response = await cast(Awaitable[HttpResponse], self.get_response(request))
-        return await self.aprocess_response(request, response)
+        token = enter(request)
+        try:
+            self.process_request(request)
+            response = await cast(Awaitable[HttpResponse], self.get_response(request))
+            return await self.aprocess_response(request, response)
+        finally:
+            leave(token)
 
     def process_request(self, request: HttpRequest) -> None:
         super().process_request(request)
@@ -49,8 +59,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session.device_token = device_token_of(request)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
-        session = _used_session(request)
-        if session is None:
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):
+            return super().process_response(request, response)
+        if not is_used(session):
             return response
         if must_rotate(session, response):
             session.rotate(timezone.now())
@@ -64,8 +76,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         """See process_response()."""
-        session = _used_session(request)
-        if session is None:
+        session = getattr(request, "session", None)
+        if not isinstance(session, SessionStore):
+            return await sync_to_async(super().process_response)(request, response)
+        if not is_used(session):
             return response
         if must_rotate(session, response):
             await session.arotate(timezone.now())
@@ -78,13 +92,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return response
 
 
-def _used_session(request: HttpRequest) -> SessionStore | None:
-    """Return the session if this request used it at all."""
-    session = getattr(request, "session", None)
-    if session is None:
-        return None
-    used = session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-    return session if used else None
+def is_used(session: SessionStore) -> bool:
+    """Say whether the request looked at its session, or wrote to it."""
+    return session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
 
 
 def must_save(session: SessionStore, response: HttpResponseBase) -> bool:

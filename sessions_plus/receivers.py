@@ -8,9 +8,10 @@ from uuid import UUID
 from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model, load_backend
 from django.contrib.auth.backends import ModelBackend, RemoteUserBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
-from django.db.models.signals import post_delete, pre_delete
+from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -18,12 +19,20 @@ from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.current import current_request
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.events import record
-from sessions_plus.lifecycle.revocation import revoke, revoke_all
+from sessions_plus.lifecycle.revocation import revoke, revoke_all, revoke_others
 from sessions_plus.models import Device, Event, Outcome, Reason, Session, SessionEvent
+from sessions_plus.notices.sending import notify
 from sessions_plus.policy import Verdict
-from sessions_plus.signals import data_unreadable, key_reused, rows_changed, session_expired
+from sessions_plus.signals import (
+    data_unreadable,
+    event_recorded,
+    key_reused,
+    rows_changed,
+    session_expired,
+)
 
 
 def _store_of(request: HttpRequest | None) -> SessionStore | None:
@@ -116,6 +125,33 @@ def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
     )
 
 
+@receiver(event_recorded, dispatch_uid="sessions_plus.notices")
+def tell_by_mail(event: SessionEvent, **_: object) -> None:
+    notify(event)
+
+
+def end_others_after_password_change(
+    instance: AbstractBaseUser, created: bool, **_: object
+) -> None:
+    """
+    A new password ends every session but the one in which it was chosen.
+
+    A reset is done signed out, so that it ends all of them. A password that is only
+    hashed anew (Django does it at sign-in) is none.
+    """
+    if created or getattr(instance, "_password", None) is None:
+        return
+    request = current_request()
+    store = _store_of(request)
+    row = store.row if store is not None else None
+    keep = row.public_id if row is not None and row.user_id == instance.pk else None
+    client = store.client if store is not None else None
+    revoke_others(instance, keep=keep, reason=Reason.PASSWORD_CHANGED, client=client)
+    trusted = Device.objects.for_user(instance).exclude(trusted_until=None)
+    trusted.update(trusted_until=None, trust_hash="")
+    record(Event.PASSWORD_CHANGED, user=instance, session_public_id=keep, client=client)
+
+
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
 def tell_cache(versions: list[tuple[UUID, int]], ended: bool, **_: object) -> None:
     for public_id, _version in versions:
@@ -148,5 +184,6 @@ def forget_deleted_user(instance: models.Model, **_: object) -> None:
 # By sender, as a receiver for every model would slow down each delete of the whole site.
 for _model in apps.get_models():
     if issubclass(_model, get_user_model()):
+        post_save.connect(end_others_after_password_change, sender=_model)
         pre_delete.connect(end_sessions_of_deleted_user, sender=_model)
         post_delete.connect(forget_deleted_user, sender=_model)

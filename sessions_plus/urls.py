@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessions_plus.views import activity, devices, sign_in
+from sessions_plus.views import activity, devices, reports, sign_in
 
 app_name = "sessions_plus"
 
@@ -22,5 +22,6 @@ urlpatterns = [
     ),
     path("devices/<uuid:public_id>/revoke/", devices.device_revoke, name="device_revoke"),
     path("devices/<uuid:public_id>/rename/", devices.device_rename, name="device_rename"),
+    path("notices/<str:token>/", reports.notice_report, name="notice_report"),
     path("activity/", activity.event_list, name="event_list"),
 ]

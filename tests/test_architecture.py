@@ -25,11 +25,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
     ("tokens",),
     ("mfa",),
+    ("notices",),
     ("devices",),
     ("lifecycle",),
     ("events",),
     ("models", "backends", "migrations"),
-    ("conf", "exceptions", "signals", "policy", "crypto", "cookies", "client_info"),
+    ("conf", "exceptions", "signals", "policy", "crypto", "cookies", "current", "client_info"),
 )
 HOMES: dict[str, tuple[str, ...]] = {
     "rest_framework": ("api",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -17,8 +16,10 @@ SAME_TESTS = [
 def test_everything_holds_for_users_with_uuids() -> None:
     """Store, middleware, devices and revocation work on a user model with a UUID key."""
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *SAME_TESTS],
-        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings_uuid_users"},
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+            *("--ds", "tests.settings_uuid_users", *SAME_TESTS),
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, connections, models, transaction
+from django.db.models import Case, When
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.base import SessionStore
@@ -22,6 +25,9 @@ from sessions_plus.signals import device_first_seen, session_started
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
+FIRST_DEVICE = "first_device"
+"""The reason of a ``device.first_seen`` that is no news: it is the account's first."""
+
 
 class SignIn:
     """
@@ -34,15 +40,14 @@ class SignIn:
     def __init__(self, user: models.Model, methods: tuple[str, ...]) -> None:
         self.user = user
         self.methods = methods
-        self.device: Device | None = None
-        self.device_is_new = False
+        self.found: Recognition | None = None
 
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         token = usable_token(store.device_token)
-        self.device, self.device_is_new = recognise(self.user, token, client=store.client, now=now)
+        self.found = recognise(self.user, token, client=store.client, now=now)
         store.issued_device_token = token
         return {
-            "device_id": self.device.pk,
+            "device_id": self.found.device.pk,
             "authenticated_at": now,
             "reauthenticated_at": now,
             "auth_methods": " ".join(self.methods),
@@ -50,10 +55,11 @@ class SignIn:
         }
 
     def written(self, store: SessionStore, now: datetime) -> None:
-        device = self.device
-        if device is None or store.row is None:
+        found = self.found
+        if found is None or store.row is None:
             return
-        if store.kind == Kind.BROWSER and not self.device_is_new:
+        device = found.device
+        if store.kind == Kind.BROWSER and not found.is_new:
             self._replace_older(store.row, store.client, device, now)
         facts: dict[str, Any] = {
             "user": self.user,
@@ -62,8 +68,9 @@ class SignIn:
             "client": store.client,
         }
         record(Event.SESSION_STARTED, reason=" ".join(self.methods), **facts)
-        if self.device_is_new:
-            record(Event.DEVICE_FIRST_SEEN, **facts)
+        if found.is_new:
+            reason = FIRST_DEVICE if found.is_first else ""
+            record(Event.DEVICE_FIRST_SEEN, reason=reason, **facts)
             device_first_seen.send_robust(
                 sender=Device, device=device, user=self.user, client=store.client
             )
@@ -92,33 +99,55 @@ def usable_token(token: str | None) -> str:
     return new_token(new_public_id(), purpose=Purpose.DEVICE_TOKEN)
 
 
+@dataclass(frozen=True, slots=True)
+class Recognition:
+    """Which device it is, whether it is new, and whether it is the first of its user's."""
+
+    device: Device
+    is_new: bool
+    is_first: bool = False
+
+
 def recognise(
     user: models.Model, token: str, *, client: ClientInfo | None, now: datetime
-) -> tuple[Device, bool]:
+) -> Recognition:
     """
-    Return the device of ``user`` that holds ``token``, and whether it is new.
+    Return the device of ``user`` that holds ``token``; it is made where there is none.
 
-    It is made where there is none. Two parallel first sign-ins make one.
+    Two parallel first sign-ins make one.
     """
     token_hash = digest(token)
     known = {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
-    device = _find(user, token_hash)
-    if device is None:
-        try:
-            with transaction.atomic(using=rows.database()):
-                return Device.objects.create(
-                    user_id=user.pk, token_hash=token_hash, first_seen_at=now, **known
-                ), True
-        except IntegrityError:
-            device = Device.objects.using(rows.database()).get(
-                user_id=user.pk, token_hash=token_hash
-            )
+    nearest = _find_nearest(user, token_hash)
+    if nearest is None or nearest.token_hash != token_hash:
+        made = _make(user, token_hash, known, now)
+        if made is not None:
+            return Recognition(made, is_new=True, is_first=nearest is None)
+        nearest = Device.objects.using(rows.database()).get(user_id=user.pk, token_hash=token_hash)
     for name, value in known.items():
-        setattr(device, name, value)
-    device.save(update_fields=list(known))
-    return device, False
+        setattr(nearest, name, value)
+    nearest.save(update_fields=list(known))
+    return Recognition(nearest, is_new=False)
 
 
-def _find(user: models.Model, token_hash: str) -> Device | None:
+def _find_nearest(user: models.Model, token_hash: str) -> Device | None:
+    """Return the device with that token, else any other of the user's: one statement for both."""
     devices = Device.objects.using(rows.database()).for_user(user)
-    return devices.filter(token_hash=token_hash).first()
+    match_first = Case(When(token_hash=token_hash, then=0), default=1)
+    return devices.order_by(match_first, "pk").first()
+
+
+def _make(
+    user: models.Model, token_hash: str, known: dict[str, Any], now: datetime
+) -> Device | None:
+    """Store a new device; None where another request was first."""
+    device = Device(user_id=user.pk, token_hash=token_hash, first_seen_at=now, **known)
+    alias = rows.database()
+    # A savepoint keeps a refused INSERT from spoiling the view's transaction, if there is one.
+    guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()
+    try:
+        with guard:
+            device.save(using=alias, force_insert=True)
+    except IntegrityError:
+        return None
+    return device

@@ -4,6 +4,7 @@ from sessions_plus.models.authenticator import Algorithm, Authenticator
 from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.device import Device
 from sessions_plus.models.event import Event, Outcome, SessionEvent
+from sessions_plus.models.notice import Notice
 from sessions_plus.models.recovery_code import RecoveryCode
 from sessions_plus.models.session import Kind, Reason, Session
 from sessions_plus.models.signing_key import SigningKey
@@ -16,6 +17,7 @@ __all__ = [
     "Device",
     "Event",
     "Kind",
+    "Notice",
     "Outcome",
     "Reason",
     "RecoveryCode",

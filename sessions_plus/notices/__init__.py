@@ -1,0 +1,1 @@
+"""Mail that tells people what happened to their account, and the link that undoes it."""
