@@ -5,12 +5,22 @@ from __future__ import annotations
 from importlib.util import find_spec
 
 from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
+
+
+def favicon(request: HttpRequest) -> HttpResponse:
+    """Browsers ask for it here on pages that name no icon, as the admin's."""
+    return redirect(static("shop/icon.svg"))
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("demo_project.shop.urls")),
     path("account/", include("sessions_plus.urls")),
     path("admin/", admin.site.urls),
+    path("favicon.ico", favicon),
 ]
 
 # The extra `api` is optional, for the demo as for any site.

@@ -58,9 +58,7 @@ BROWSERS = {
     ),
     "hotel lobby": f"{_WINDOWS}; rv:139.0) Gecko/20100101 Firefox/139.0",
     "tom's computer": f"{_WINDOWS}) {_KHTML} Chrome/136.0.0.0 Safari/537.36",
-    "tom's phone": (
-        "Mozilla/5.0 (Android 15; Mobile; rv:139.0) Gecko/139.0 Firefox/139.0"
-    ),
+    "tom's phone": ("Mozilla/5.0 (Android 15; Mobile; rv:139.0) Gecko/139.0 Firefox/139.0"),
     "the Novaks' tablet": (
         f"Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X) {_APPLE} "
         "Version/17.7 Mobile/15E148 Safari/604.1"

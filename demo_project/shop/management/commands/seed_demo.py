@@ -37,10 +37,14 @@ class Command(BaseCommand):
 
     def tell(self, address: str) -> None:
         write = self.stdout.write
-        write(f"\nMarlow & Fig, a demo shop: http://{address}/   (admin: http://{address}/admin/)\n")
+        write(
+            f"\nMarlow & Fig, a demo shop: http://{address}/   (admin: http://{address}/admin/)\n"
+        )
         write(f"Accounts, each with the password {self.style.SUCCESS(PASSWORD)}:\n\n")
         for person in PEOPLE:
-            write(f"  {self.style.SUCCESS(f'{person.username:<7}')} {person.name:<15} {person.story}")
+            write(
+                f"  {self.style.SUCCESS(f'{person.username:<7}')} {person.name:<15} {person.story}"
+            )
         write("")
 
 

@@ -1,0 +1,143 @@
+"""The demo shop, served as a newcomer would, and people who visit it in real browsers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage
+
+from tests.journeys.visitor import Visitor
+from tests.services.process import Server, answers, free_port, new_directory
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+
+PASSWORD = "figs-on-toast"
+
+# One hash for all of them: making it takes a while, as it should.
+MAKE_ACCOUNTS = """
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import User
+password = make_password("{password}")
+User.objects.bulk_create(User(username=f"visitor{{n}}", password=password) for n in range(60))
+"""
+
+
+@dataclass(frozen=True)
+class Demo:
+    """A directory with a database of the demo, and its commands."""
+
+    directory: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {"PATH", "HOME", "LANG"}
+        return {
+            **{name: value for name, value in os.environ.items() if name in kept},
+            "DATABASE_URL": f"sqlite:///{self.directory}/shop.sqlite3",
+        }
+
+    def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run ``manage.py``; its exit code and what it said are in the result."""
+        return subprocess.run(
+            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            env={**self.environment, **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    def set_up(self) -> None:
+        for command in (["migrate"], ["seed_demo"]):
+            done = self.manage(*command)
+            assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="session")
+def demo() -> Iterator[Demo]:
+    """The demo with its people and their past, not served."""
+    server_directory = new_directory()
+    demo = Demo(server_directory)
+    demo.set_up()
+    yield demo
+    for file in server_directory.iterdir():
+        file.unlink()
+    server_directory.rmdir()
+
+
+@pytest.fixture(scope="session")
+def shop() -> Iterator[Server]:
+    """The demo as ``manage.py runserver`` serves it; ``url`` is its address."""
+    directory = new_directory()
+    demo = Demo(directory)
+    demo.set_up()
+    made = demo.manage("shell", "-c", MAKE_ACCOUNTS.format(password=PASSWORD))
+    assert made.returncode == 0, made.stderr
+    port = free_port()
+    environment = [f"{name}={value}" for name, value in demo.environment.items()]
+    server = Server(
+        name="the demo",
+        command=[
+            "/usr/bin/env",
+            "-i",
+            *environment,
+            sys.executable,
+            ROOT / "manage.py",
+            "runserver",
+            "--noreload",
+            str(port),
+        ],
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        directory=directory,
+        is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
+    )
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def accounts() -> Iterator[str]:
+    """Names of accounts that nobody has used."""
+    return (f"visitor{number}" for number in range(60))
+
+
+@pytest.fixture
+def person(accounts: Iterator[str]) -> str:
+    """An account of the test's own."""
+    return next(accounts)
+
+
+@pytest.fixture
+def visit(shop: Server, browser: Browser) -> Iterator[Callable[..., Visitor]]:
+    """
+    Open a browser with an empty profile, as on another device.
+
+    Whatever it was told by the pages' own code or refused by their policy fails the test.
+    """
+    visitors: list[Visitor] = []
+
+    def open_browser(**options: Any) -> Visitor:
+        context = browser.new_context(base_url=shop.url, **options)
+        context.set_default_timeout(5000)
+        visitors.append(Visitor(context.new_page(), PASSWORD))
+        return visitors[-1]
+
+    yield open_browser
+    for visitor in visitors:
+        visitor.page.context.close()
+    assert [complaint for visitor in visitors for complaint in visitor.complaints] == []
+
+
+@pytest.fixture(params=[True, False], ids=["scripts", "no scripts"])
+def scripts(request: pytest.FixtureRequest) -> dict[str, bool]:
+    """Options of a browser that runs JavaScript, and of one that does not."""
+    return {"java_script_enabled": request.param}
