@@ -7,7 +7,7 @@ import sys
 
 SAME_TESTS = [
     "tests/backends/test_store.py",
-    "tests/devices",
+    "tests/devices/test_recognition.py",
     "tests/lifecycle/test_revocation.py",
     "tests/test_middleware.py",
 ]

@@ -42,6 +42,11 @@ class SignIn:
         self.methods = methods
         self.found: Recognition | None = None
 
+    @property
+    def device(self) -> Device | None:
+        """The device that was recognised; None before the session's write."""
+        return self.found.device if self.found is not None else None
+
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         token = usable_token(store.device_token)
         self.found = recognise(self.user, token, client=store.client, now=now)
