@@ -1,0 +1,167 @@
+"""
+Fill the tables of the documentation from the code, so that none can tell of another version.
+
+    python docs/build_tables.py
+
+A table stands between ``<!-- table: NAME -->`` and ``<!-- end of table -->``; everything else
+on a page is written by hand and stays. ``tests/test_docs.py`` holds that the tables are up to
+date.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).resolve().parent
+PAGES = ("settings.md", "checks.md", "signals.md", "security/events.md")
+TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(map(_cell, line))} |\n" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
+
+
+def value_in_words(value: object) -> str:
+    """Return a default as a reader would write it: ``30 days``, `None`, `"full"`."""
+    if isinstance(value, timedelta):
+        return duration_in_words(value)
+    return f'`"{value}"`' if isinstance(value, str) else f"`{value!r}`"
+
+
+def duration_in_words(duration: timedelta) -> str:
+    seconds = int(duration.total_seconds())
+    for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        # 24 hours is a day, but 90 minutes are no hours.
+        if seconds % length == 0 and seconds >= length:
+            count = seconds // length
+            return f"{count} {unit}" if count == 1 else f"{count} {unit}s"
+    return "0 seconds"
+
+
+def type_in_words(setting: Any) -> str:
+    names = ["list" if kind is tuple else kind.__name__ for kind in setting.kind]
+    names = ["path" if name == "PurePath" else name for name in names]
+    names = list(dict.fromkeys(names)) + (["None"] if setting.optional else [])
+    choices = f": {', '.join(f'`{choice}`' for choice in setting.choices)}"
+    return " or ".join(names) + (choices if setting.choices else "")
+
+
+def settings_table() -> str:
+    from sessions_plus.conf import Conf, FromProfile
+
+    rows = []
+    for setting in Conf.declared():
+        by_profile = isinstance(setting.default, FromProfile)
+        default = "[by profile](#by-profile)" if by_profile else value_in_words(setting.default)
+        name = f"`{setting.full_name}`"
+        rows.append((name, type_in_words(setting), default, setting.meaning))
+    return table(("Setting", "Type", "Default", "Meaning"), rows)
+
+
+def profiles_table() -> str:
+    from sessions_plus.conf import PROFILES, Conf
+
+    rows = [
+        (
+            f"`{setting.full_name}`",
+            *(value_in_words(getattr(p, setting.profile_field)) for p in PROFILES.values()),
+        )
+        for setting in Conf.declared()
+        if setting.profile_field
+    ]
+    return table(("Setting", *(f"`{name}`" for name in PROFILES)), rows)
+
+
+def checks_table() -> str:
+    from sessions_plus.checks import catalogue
+
+    rows = (
+        (f"`{f.full_id}`", catalogue.LEVELS[f.level], _places(f.text), _places(f.hint))
+        for f in catalogue.findings()
+    )
+    return table(("Id", "Level", "Message", "Hint"), rows)
+
+
+def _places(text: str) -> str:
+    """A message's places, ``{alias!r}``, as a reader knows them: *alias*."""
+    return re.sub(r"\{(\w+)[^}]*\}", r"*\1*", text).replace("<", "&lt;")
+
+
+def events_table() -> str:
+    from sessions_plus.events import OWASP_WORDS
+    from sessions_plus.models import Event
+
+    rows = (
+        (f"`{e.value}`", str(e.label), f"`{OWASP_WORDS[e]}`" if e in OWASP_WORDS else "")
+        for e in Event
+    )
+    return table(("Event", "What happened", "OWASP's word"), rows)
+
+
+def reasons_table() -> str:
+    from sessions_plus.models import Reason
+
+    rows = ((f"`{reason.value}`", str(reason.label)) for reason in Reason)
+    return table(("Reason", "What its user reads"), rows)
+
+
+def signals_table() -> str:
+    return table(("Signal", "Meaning and arguments"), documented_signals())
+
+
+def documented_signals() -> list[tuple[str, str]]:
+    """Return each signal of ``sessions_plus.signals`` with the text that stands below it."""
+    from sessions_plus import signals
+
+    body = ast.parse(Path(signals.__file__).read_text()).body
+    return [
+        (f"`{node.targets[0].id}`", text.value.value.replace("``", "`"))
+        for node, text in pairwise(body)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+    ]
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings_table,
+    "profiles": profiles_table,
+    "checks": checks_table,
+    "events": events_table,
+    "reasons": reasons_table,
+    "signals": signals_table,
+}
+
+
+def rebuilt(page: str) -> str:
+    """Return a page's text with its tables as the code has them now."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    return TABLE.sub(lambda m: f"{m[1]}{TABLES[m[2]]()}{m[3]}", text)
+
+
+def main() -> None:
+    sys.path.insert(0, str(DOCS.parent))
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+    import django
+
+    django.setup()
+    for page in PAGES:
+        (DOCS / page).write_text(rebuilt(page), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

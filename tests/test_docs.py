@@ -1,0 +1,77 @@
+"""Every setting, check, event and signal is documented, as it is in the code."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from django.dispatch import Signal
+
+from sessions_plus import signals
+from sessions_plus.checks import catalogue
+from sessions_plus.conf import Conf
+from sessions_plus.models import Event, Reason
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+REMEDY = "run `python docs/build_tables.py` and commit the page"
+
+
+def _load() -> ModuleType:
+    """Load the script: the documentation is no package."""
+    spec = importlib.util.spec_from_file_location("build_tables", DOCS / "build_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build_tables = _load()
+
+DOCUMENTED = [
+    *(("settings.md", setting.full_name) for setting in Conf.declared()),
+    *(("checks.md", finding.full_id) for finding in catalogue.findings()),
+    *(("signals.md", name) for name, value in vars(signals).items() if isinstance(value, Signal)),
+    *(("security/events.md", event.value) for event in Event),
+    *(("security/events.md", reason.value) for reason in Reason),
+]
+
+
+@pytest.mark.parametrize(("page", "name"), DOCUMENTED, ids=[name for _, name in DOCUMENTED])
+def test_is_documented(page: str, name: str) -> None:
+    """Each name that a site can write or meet stands on its page."""
+    assert f"`{name}`" in (DOCS / page).read_text(), f"docs/{page} lacks {name}: {REMEDY}"
+
+
+@pytest.mark.parametrize("page", build_tables.PAGES)
+def test_tables_are_up_to_date(page: str) -> None:
+    """A page's tables say what the code says."""
+    written = (DOCS / page).read_text()
+
+    assert written == build_tables.rebuilt(page), f"docs/{page} is out of date: {REMEDY}"
+
+
+def test_each_table_stands_on_a_page() -> None:
+    """No table is built for nobody."""
+    pages = "".join((DOCS / page).read_text() for page in build_tables.PAGES)
+
+    for name in build_tables.TABLES:
+        assert f"<!-- table: {name} -->" in pages
+
+
+def test_each_signal_says_what_it_means() -> None:
+    """Below each signal stands its meaning."""
+    named = {name for name, value in vars(signals).items() if isinstance(value, Signal)}
+
+    assert {name.strip("`") for name, _ in build_tables.documented_signals()} == named
+
+
+@pytest.mark.parametrize("setting", [pytest.param(s, id=s.name) for s in Conf.declared()])
+def test_each_setting_says_what_it_means(setting: object) -> None:
+    """A meaning is a sentence or more."""
+    meaning = getattr(setting, "meaning", "")
+
+    assert len(meaning) > 20
+    assert meaning.endswith(".")
