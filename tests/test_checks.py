@@ -332,11 +332,12 @@ def test_timeouts_are_named_with_their_values() -> None:
 
 
 @pytest.mark.parametrize("keys", ["topsecret", ["topsecret"], {"topsecret": 1}, b"topsecret"])
-def test_no_message_shows_a_key(keys: Any) -> None:
-    """An encryption key that is wrong is not printed for that."""
-    found = messages_of(SESSIONS_PLUS_ENCRYPTION_KEYS=keys)
+@pytest.mark.parametrize("name", [s.full_name for s in Conf.declared() if "_KEYS" in s.full_name])
+def test_no_message_shows_a_key(name: str, keys: Any) -> None:
+    """A key that is wrong is not printed for that."""
+    found = messages_of(**{name: keys})
 
-    assert found
+    assert found or isinstance(keys, list)
     assert not [message for message in found if "topsecret" in f"{message.msg}{message.hint}"]
 
 

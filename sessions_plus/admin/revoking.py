@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from sessions_plus.admin.listing import COUNTED_ROWS
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
 from sessions_plus.models import Device, Reason, Session
@@ -56,9 +57,10 @@ def revoke_these(request: HttpRequest, sessions: models.QuerySet[Session]) -> Re
     mine = current_public_id(request)
     if mine is not None:
         live = live.exclude(public_id=mine)
-    live = live.prefetch_related(None).select_related("device")
+    # "Select all" means what the list counted, and a request must come to an end.
+    chosen = live.prefetch_related(None).select_related("device").order_by("-pk")[:COUNTED_ROWS]
     return revoke_selected(
-        live.iterator(chunk_size=500), reason=Reason.REVOKED_BY_STAFF, **facts_of(request)
+        chosen.iterator(chunk_size=500), reason=Reason.REVOKED_BY_STAFF, **facts_of(request)
     )
 
 
@@ -87,7 +89,8 @@ def revoke_these_devices(
     """
     count, total = 0, Revocation(0)
     live = devices.filter(revoked_at=None).exclude(pk=current_device_id(request))
-    for device in live.prefetch_related(None).iterator(chunk_size=500):
+    chosen = live.prefetch_related(None).order_by("-pk")[:COUNTED_ROWS]
+    for device in chosen.iterator(chunk_size=500):
         total += revoke_device(device, **facts_of(request))
         count += 1
     return count, total

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin import users
 from sessions_plus.admin.filters import AuthMethodFilter, SessionStateFilter
-from sessions_plus.admin.listing import SEARCH_HELP, ReadOnlyAdmin
+from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP, ReadOnlyAdmin
 from sessions_plus.admin.revoking import (
     holds_own,
     may_revoke,
@@ -118,8 +118,8 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("End all sessions of these users"), permissions=["revoke"])
     def revoke_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        known = queryset.exclude(user=None).order_by()
-        user_ids: set[Any] = set(known.values_list("user_id", flat=True).distinct())
+        known = queryset.prefetch_related(None).exclude(user=None).order_by("-pk")
+        user_ids: set[Any] = set(known.values_list("user_id", flat=True)[:COUNTED_ROWS])
         spared = request.user.pk in user_ids
         tell(request, revoke_all_of(request, user_ids), spared=spared)
 

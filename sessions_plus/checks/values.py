@@ -17,7 +17,7 @@ from sessions_plus.client_info.ip_address import UNIX_SOCKET, parse_network
 from sessions_plus.conf import PREFIX, Conf, Setting, conf
 from sessions_plus.crypto import decode_master_key
 
-SECRETS = frozenset({"ENCRYPTION_KEYS"})
+SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS")
 
 
 def given() -> Iterator[tuple[Setting[Any], Any]]:
@@ -29,7 +29,7 @@ def given() -> Iterator[tuple[Setting[Any], Any]]:
 
 def shown(setting: Setting[Any], value: object) -> str:
     """The value as a message may show it: of a secret only its type."""
-    if setting.name in SECRETS:
+    if setting.name.endswith(SECRET_NAMES):
         return f"a value of type {type(value).__name__}"
     return str(value) if isinstance(value, timedelta) else repr(value)
 
