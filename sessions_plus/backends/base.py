@@ -48,8 +48,12 @@ class SessionStore(WritingStore):
     ``auth_methods``
         how the person who is about to sign in proved themselves; None: to be told
         from the authentication backend.
-    ``issued_device_token``
-        the device cookie that the response has to set, or None.
+    ``issued_device_token``, ``issued_trust_token``
+        the device and the trust cookie that the response has to set, or None.
+    ``wants_trust``
+        the person who is about to sign in said that this device is theirs.
+    ``begun_challenge``
+        whether this request ended a ``login()`` in a challenge.
     """
 
     def __init__(self, session_key: str | None = None) -> None:
@@ -57,6 +61,9 @@ class SessionStore(WritingStore):
         self.ending_reason: str = Reason.FLUSHED
         self.auth_methods: tuple[str, ...] | None = None
         self.issued_device_token: str | None = None
+        self.issued_trust_token: str | None = None
+        self.wants_trust = False
+        self.begun_challenge = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.public_id or 'not stored'}>"

@@ -22,7 +22,7 @@ from redis.exceptions import (
 from sessions_plus.backends import places
 from sessions_plus.backends.drivers import stem
 from sessions_plus.backends.places import Reading
-from sessions_plus.backends.redis_clients import Configuration, LoopClients
+from sessions_plus.backends.redis_clients import Configuration, LoopClients, close
 
 # places.successor(), where nothing can come between looking and putting.
 # ARGV: what the caller saw there, its copy, the copy's version, a fresh reservation or
@@ -61,7 +61,7 @@ class RedisDriver:
         self._make_key = make_key
         self._configuration = configuration
         self._loops = LoopClients(configuration)
-        self._server_id = b""
+        self._server_ids: dict[object, bytes] = {}
         self._lost: Callable[[], None] = lambda: None
         configuration.on_connect = self._greet
         configuration.aon_connect = self._agreet
@@ -167,7 +167,7 @@ class RedisDriver:
 
     def close(self) -> None:
         if self._made is not None:
-            self._made.close()
+            close(self._made)
 
     # Restarts. A server that came back may have older data than when it left, and one
     # that took over may never have got the last marks.
@@ -176,25 +176,32 @@ class RedisDriver:
         connection.on_connect()
         try:
             connection.send_command("INFO", "server")
-            self._note_server(connection.read_response())
+            self._note_server(connection, connection.read_response())
         except ResponseError:  # an access list may forbid it
-            self._note_server(None)
+            self._note_server(connection, None)
 
     async def _agreet(self, connection: Any) -> None:
         await connection.on_connect()
         try:
             await connection.send_command("INFO", "server")
-            self._note_server(await connection.read_response())
+            self._note_server(connection, await connection.read_response())
         except ResponseError:
-            self._note_server(None)
+            self._note_server(connection, None)
 
-    def _note_server(self, info: object) -> None:
-        """Take note of who answered. Who will not say may be anybody."""
+    def _note_server(self, connection: Any, info: object) -> None:
+        """
+        Take note of who answered. Who will not say may be anybody.
+
+        Behind one name there is one server at a time. In a cluster each address has
+        its own, and one that takes over is met by way of an error.
+        """
+        where = (connection.host, connection.port) if self._configuration.is_many_servers else None
         lines = info.splitlines() if isinstance(info, bytes) else []
-        found = next((line for line in lines if line.startswith(b"run_id:")), b"unknown")
-        if self._server_id and (found == b"unknown" or found != self._server_id):
+        found = next((line for line in lines if line.startswith(b"run_id:")), b"")
+        known = self._server_ids.setdefault(where, found)
+        if known != found or not found:
+            self._server_ids[where] = found
             self._lost()
-        self._server_id = found
 
 
 def _foreign(error: ResponseError) -> Reading:

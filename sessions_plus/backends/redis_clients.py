@@ -68,6 +68,7 @@ class Configuration:
     connection_class: type = redis.Connection
     on_connect: Callable[[Any], None] | None = None
     aon_connect: Callable[[Any], Any] | None = None
+    is_many_servers = False
 
     def client(self) -> Any:
         """Return a client for all threads. Typed Any: redis-py's answers are unions."""
@@ -77,7 +78,7 @@ class Configuration:
             retry=Retry(NoBackoff(), 0),
             **ours(self.on_connect, self.given),
         )
-        return redis.Redis(connection_pool=pool)
+        return redis.Redis.from_pool(pool)
 
     def async_client(self) -> Any | None:
         """Return a client for the running loop; None: this kind of connection has none."""
@@ -90,12 +91,7 @@ class Configuration:
             retry=AsyncRetry(NoBackoff(), 0),
             **ours(self.aon_connect, self.given),
         )
-        return redis.asyncio.Redis(connection_pool=pool)
-
-    @property
-    def tells_of_restarts(self) -> bool:
-        """Whether each new connection is made known, so that a restart is noticed."""
-        return True
+        return redis.asyncio.Redis.from_pool(pool)
 
 
 @dataclass
@@ -121,8 +117,8 @@ class SentinelConfiguration(Configuration):
         retry = AsyncRetry(NoBackoff(), 0)
         manager: Any = redis.asyncio.Sentinel([])  # type: ignore[no-untyped-call]
         manager.sentinels = [
-            redis.asyncio.Redis(
-                connection_pool=redis.asyncio.ConnectionPool(retry=retry, **ours(None, sentinel))
+            redis.asyncio.Redis.from_pool(
+                redis.asyncio.ConnectionPool(retry=retry, **ours(None, sentinel))
             )
             for sentinel in self.sentinels
         ]
@@ -139,21 +135,18 @@ class SentinelConfiguration(Configuration):
 class ClusterConfiguration(Configuration):
     """A Redis Cluster: ``given`` are the arguments of ``redis.RedisCluster``."""
 
+    is_many_servers = True
+
     def client(self) -> Any:
-        return redis.RedisCluster(
-            cluster_error_retry_attempts=1,  # to follow a slot that moved
-            **self._arguments(self.on_connect),
-        )
+        retry = Retry(NoBackoff(), 0)
+        return redis.RedisCluster(retry=retry, **self._arguments(self.on_connect))
 
     def async_client(self) -> Any:
-        return redis.asyncio.RedisCluster(cluster_error_retry_attempts=1, **self._arguments(None))
+        retry = AsyncRetry(NoBackoff(), 0)
+        return redis.asyncio.RedisCluster(retry=retry, **self._arguments(None))
 
     def _arguments(self, connect: Callable[[Any], Any] | None) -> dict[str, Any]:
         return {**self.given, **ours(connect, self.given)}
-
-    @property
-    def tells_of_restarts(self) -> bool:
-        return False
 
 
 def configuration_of(cache: BaseCache) -> Configuration | None:
@@ -200,6 +193,13 @@ def _django_redis_pool(cache: BaseCache) -> Any | None:
     return client.get_client(write=True).connection_pool
 
 
+def close(client: Any) -> None:
+    """Give up the connections of a synchronous client."""
+    client.close()
+    for sentinel in _sentinels_of(client):
+        sentinel.close()
+
+
 class LoopClients:
     """One asyncio client per event loop, closed when its loop is."""
 
@@ -244,3 +244,10 @@ class LoopClient:
             yield
         finally:
             await self.client.aclose()
+            for sentinel in _sentinels_of(self.client):
+                await sentinel.aclose()
+
+
+def _sentinels_of(client: Any) -> list[Any]:
+    manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
+    return list(manager.sentinels) if manager is not None else []

@@ -1,0 +1,209 @@
+"""What is true of the cache tier on every kind of cache, in both worlds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from sessions_plus.backends import places
+from sessions_plus.backends.cached_db import SessionStore
+from sessions_plus.backends.keys import new_public_id
+from sessions_plus.backends.places import Reading
+from sessions_plus.backends.tier import Tier
+from sessions_plus.lifecycle import revoke
+from sessions_plus.models import Session
+from tests.browsers import Browser
+from tests.conftest import World
+
+pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def visitor(tier: Tier, world: World, user: User) -> Browser:
+    visitor = Browser(world)
+    visitor.get("sign-in", name="ann")
+    return visitor
+
+
+def statements(act: Any) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    return len(captured)
+
+
+def test_second_read_asks_no_database(visitor: Browser, world: World) -> None:
+    """Once it was read, a session is read again without any statement."""
+    visitor.get("write", color="red")
+    assert visitor.text("read") == "red"
+
+    assert statements(lambda: visitor.get("read")) == 0
+
+
+def test_a_write_is_seen_by_the_next_read(visitor: Browser) -> None:
+    """No copy outlives the row that it is of."""
+    visitor.get("read")
+    for color in ("red", "green", "blue"):
+        visitor.get("write", color=color)
+        assert visitor.text("read") == color
+
+
+def test_revoked_is_over(visitor: Browser, tier: Tier) -> None:
+    """After a revocation no copy serves, and none is kept."""
+    assert visitor.text("who") == "ann"
+
+    assert revoke(Session.objects.get()).cache_reached
+
+    assert visitor.text("who") == "AnonymousUser"
+    assert tier.read(Session.objects.get().public_id).entry is None
+
+
+def test_old_key_is_dead_at_once(visitor: Browser, world: World) -> None:
+    """After a change of privilege the copy does not let the old key in."""
+    visitor.get("read")
+    thief = Browser(world)
+    thief.key = visitor.key
+    assert thief.text("who") == "ann"
+
+    visitor.get("sign-in", name="ann")
+
+    assert thief.text("who") == "AnonymousUser"
+
+
+class Place:
+    """One place of one cache, and what its driver does there."""
+
+    def __init__(self, tier: Tier) -> None:
+        self.driver: Any = tier.driver
+        self.name = tier.driver.name_of(new_public_id())
+
+    def read(self) -> Reading:
+        reading: Reading = self.driver.read(self.name)
+        return reading
+
+    def reserve(self) -> bytes:
+        value = places.reservation()
+        assert self.driver.reserve(self.name, value, seconds=60)
+        return value
+
+    def __getattr__(self, method: str) -> Any:
+        return lambda *args, **kwargs: getattr(self.driver, method)(
+            self.name, *args, seconds=60, **kwargs
+        )
+
+
+@pytest.fixture
+def place(tier: Tier) -> Place:
+    return Place(tier)
+
+
+def test_only_one_reserves(place: Place) -> None:
+    """A place is reserved once; whoever comes later sees the reservation."""
+    mine = place.reserve()
+
+    assert not place.driver.reserve(place.name, places.reservation(), seconds=60)
+    assert place.read() == Reading(None, mine)
+
+
+def test_a_copy_needs_its_reservation(place: Place) -> None:
+    """A copy is there for all after its reservation, and not without one."""
+    place.fill(b"early", version=1, ticket=places.reservation())
+    assert place.read().entry is None
+
+    place.fill(b"entry", version=1, ticket=place.reserve())
+    assert place.read().entry == b"entry"
+
+
+@pytest.mark.parametrize("meanwhile", ["bury", "place", "hold", "clear", "clear and reserve"])
+def test_what_happens_meanwhile_voids_a_reservation(place: Place, meanwhile: str) -> None:
+    """A reader that was slow keeps no copy once the place was put to another use."""
+    ticket = place.reserve()
+    if meanwhile == "bury":
+        place.bury()
+    elif meanwhile in {"place", "hold"}:
+        place.place(places.hold() if meanwhile == "hold" else places.reservation())
+    else:
+        place.driver.clear([place.name])
+        if meanwhile == "clear and reserve":
+            place.reserve()
+
+    place.fill(b"old", version=9, ticket=ticket)
+
+    assert place.read().entry is None
+
+
+def test_a_write_voids_a_reservation(place: Place) -> None:
+    """Who read the row before a write cannot put that copy after it."""
+    ticket = place.reserve()
+
+    place.replace(b"new", version=2, hold=b"")
+    place.fill(b"old", version=1, ticket=ticket)
+
+    assert place.read().entry in {None, b"new"}
+
+
+def test_a_write_lets_no_older_copy_stand(place: Place) -> None:
+    """After a write its own copy stands, or none; a late older write changes nothing."""
+    place.fill(b"one", version=1, ticket=place.reserve())
+
+    place.replace(b"three", version=3, hold=b"")
+    place.replace(b"two", version=2, hold=b"")
+
+    assert place.read().entry in {None, b"three"}
+
+
+@pytest.mark.parametrize("act", ["fill", "replace", "place"])
+def test_ended_stays_ended(place: Place, act: str) -> None:
+    """Nothing takes the place of an end, nor may it be reserved."""
+    ticket = place.reserve()
+    place.bury()
+    if act == "fill":
+        place.fill(b"old", version=9, ticket=ticket)
+    elif act == "replace":
+        place.replace(b"old", version=9, hold=b"")
+    else:
+        place.place(places.reservation())
+
+    assert place.read() == places.BARRED
+
+
+def test_a_hold_keeps_all_others_out(place: Place) -> None:
+    """While a writer's transaction goes on, nobody keeps a copy; then the writer may."""
+    hold = places.hold()
+    place.fill(b"one", version=1, ticket=place.reserve())
+
+    place.place(hold)
+    assert place.read() == places.BARRED
+
+    place.replace(b"two", version=2, hold=hold)
+    assert place.read().entry in {None, b"two"}
+    assert place.read() != places.BARRED
+
+
+def test_a_foreign_value_is_a_miss(place: Place, tier: Tier) -> None:
+    """What is none of ours is not served, and gives way to a copy or to an end."""
+    caches["default"].set(place.name, {"_auth_user_id": 1}, version=1)
+    raw = getattr(tier.driver, "_client", None)
+    if raw is not None:
+        raw.set(place.name, b"\x80\x05cos\nsystem\n")
+
+    glimpse = place.read()
+    assert glimpse.entry is None
+
+    place.bury()
+    assert place.read() == places.BARRED
+
+
+def test_a_new_session_has_its_copy(tier: Tier, world: World) -> None:
+    """What was just stored is read back, whatever the cache can do."""
+    store = SessionStore()
+    store["color"] = "red"
+    world(store, "save")
+
+    again = SessionStore(store.session_key)
+
+    assert world(again, "get", "color") == "red"

@@ -1,0 +1,88 @@
+"""The ``CACHES`` of a site for each kind of cache that the cache tier speaks to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.core.cache import caches
+from django.test import override_settings
+
+from sessions_plus.backends import cache_tier
+from sessions_plus.backends.tier import Tier
+from tests.services.caches import RedisSentinel
+
+ENGINE = "sessions_plus.backends.cached_db"
+DJANGO_REDIS = "django_redis.cache.RedisCache"
+
+
+def django_redis(url: str, **options: Any) -> dict[str, Any]:
+    return {"BACKEND": DJANGO_REDIS, "LOCATION": url, "OPTIONS": options}
+
+
+def core_redis(url: str) -> dict[str, Any]:
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+def redis_cluster(url: str) -> dict[str, Any]:
+    return {
+        "BACKEND": "sessions_plus.backends.redis_cluster.RedisClusterCache",
+        "LOCATION": url.removesuffix("/0"),
+    }
+
+
+def redis_sentinel(group: RedisSentinel) -> dict[str, Any]:
+    return django_redis(
+        f"redis://{group.service_name}/0",
+        CLIENT_CLASS="django_redis.client.SentinelClient",
+        CONNECTION_FACTORY="django_redis.pool.SentinelConnectionFactory",
+        SENTINELS=group.addresses,
+    )
+
+
+def memcached(address: str) -> dict[str, Any]:
+    return {
+        "BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache",
+        "LOCATION": address,
+    }
+
+
+def local() -> dict[str, Any]:
+    return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "sessions"}
+
+
+def files(directory: str) -> dict[str, Any]:
+    return {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+        "LOCATION": directory,
+    }
+
+
+@contextmanager
+def site_with(cache: dict[str, Any], **settings: Any) -> Iterator[Tier]:
+    """Let the site keep its sessions' copies in this cache, which begins empty."""
+    with override_settings(SESSION_ENGINE=ENGINE, CACHES={"default": cache}, **settings):
+        caches["default"].clear()
+        try:
+            yield cache_tier.tier()
+        finally:
+            cache_tier.reset()
+
+
+@contextmanager
+def as_another_process() -> Iterator[Tier]:
+    """Do the inner block as a process that has its own connections, breaker and debts."""
+    mine = dict(cache_tier._tiers)
+    cache_tier._tiers.clear()
+    try:
+        yield cache_tier.tier()
+    finally:
+        cache_tier.reset()
+        cache_tier._tiers.update(mine)
+
+
+def wait_for_trust(tier: Tier) -> None:
+    """Wait until copies that are proven now count again after a recovery."""
+    time.sleep(max(0.0, tier.trusted_since - time.time()))
