@@ -106,8 +106,8 @@ def _has_own_issuer() -> bool:
 
 
 @lru_cache(maxsize=4)
-def _given_verifiers(given: tuple[Signer, ...]) -> Mapping[str, Verifier]:
-    public = [(one, jose.key_from_jwk(jose.public_jwk(one.key))) for one in given]
+def _given_verifiers(pems: tuple[str, ...]) -> Mapping[str, Verifier]:
+    public = [(one, jose.key_from_jwk(jose.public_jwk(one.key))) for one in _given(pems)]
     return {one.kid: Verifier(one.kid, one.algorithm, key, None) for one, key in public}
 
 
@@ -250,9 +250,8 @@ def _valid(known: _Known, kid: str, now: datetime) -> Verifier | None:
 
 def _known_for(kid: str) -> _Known | None:
     """Return what is known, or None where the keys have to be read."""
-    given = _given_keys()
-    if given:
-        return _Known(_given_verifiers(given), 0.0)
+    if _given_keys():
+        return _Known(_given_verifiers(tuple(conf.SIGNING_KEYS)), 0.0)
     known = _Memory.known
     if known is None or not known.verifiers:
         return None
