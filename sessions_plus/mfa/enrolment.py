@@ -1,0 +1,175 @@
+"""
+How an authenticator comes and goes.
+
+A secret that nobody confirmed yet lives sealed in its own row, bound to the session
+that asked for it, for a quarter of an hour; never in a session's data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+
+from sessions_plus.backends import rows
+from sessions_plus.backends.keys import new_public_id
+from sessions_plus.conf import conf
+from sessions_plus.devices.naming import clean_name
+from sessions_plus.devices.trust import distrust_all
+from sessions_plus.events import record
+from sessions_plus.exceptions import EnrolmentOver, InvalidCode
+from sessions_plus.lifecycle import Revocation, revoke_all
+from sessions_plus.mfa import recovery_codes, throttle, totp
+from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.typed_code import read_code
+from sessions_plus.models import Authenticator, Event, Reason, Scope
+from sessions_plus.models.authenticator import AuthenticatorQuerySet
+
+if TYPE_CHECKING:
+    from sessions_plus.client_info import ClientInfo
+
+PENDING_LIFETIME = timedelta(minutes=15)
+
+# Each one more is one more that a guess could meet.
+MAX_AUTHENTICATORS = 5
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Enrolled:
+    """
+    What confirming made. ``recovery_codes`` is empty where there were unused ones already.
+    """
+
+    authenticator: Authenticator
+    recovery_codes: tuple[str, ...]
+
+
+def _of(user: models.Model) -> AuthenticatorQuerySet:
+    return Authenticator.objects.using(rows.database()).for_user(user)
+
+
+def may_add(user: models.Model) -> bool:
+    """Say whether ``user`` may have one authenticator more."""
+    return _of(user).confirmed().count() < MAX_AUTHENTICATORS
+
+
+def begin(user: AbstractBaseUser, *, session_public_id: UUID, now: datetime) -> Authenticator:
+    """Make a secret for ``user`` to put into an app. Whatever waited before is void."""
+    _of(user).pending().delete()
+    public_id = new_public_id()
+    pending = Authenticator(
+        public_id=public_id,
+        user_id=user.pk,
+        digits=conf.TOTP_DIGITS,
+        algorithm=conf.TOTP_ALGORITHM,
+        enrolling_session=session_public_id,
+        created_at=now,
+        sealed_secret=totp.seal_secret(totp.new_secret(), public_id=public_id, user_id=user.pk),
+    )
+    pending.save(using=rows.database(), force_insert=True)
+    return pending
+
+
+def find_pending(
+    user: models.Model, *, session_public_id: UUID | None, now: datetime
+) -> Authenticator | None:
+    """Return what ``user`` began to enrol in that session, while it may be confirmed."""
+    return _pending(user, session_public_id, now).first() if session_public_id else None
+
+
+def _pending(user: models.Model, session_public_id: UUID, now: datetime) -> AuthenticatorQuerySet:
+    begun = _of(user).pending().filter(enrolling_session=session_public_id)
+    return begun.filter(created_at__gt=now - PENDING_LIFETIME)
+
+
+def confirm(
+    user: AbstractBaseUser,
+    typed: str,
+    *,
+    session_public_id: UUID | None,
+    name: str = "",
+    client: ClientInfo | None,
+    now: datetime,
+) -> Enrolled:
+    """
+    Complete the enrolment with a first code, which will not sign anybody in again.
+
+    Trust in devices ends, as whoever trusted them may be why a factor is added.
+
+    Raises:
+        EnrolmentOver: nothing waits in this session, or no longer.
+        InvalidCode: the code is not of the new authenticator.
+    """
+    pending = find_pending(user, session_public_id=session_public_id, now=now)
+    if pending is None or session_public_id is None:
+        raise EnrolmentOver
+    code = read_code(typed)
+    step = totp.matching_step(pending, code.text, now=now) if code is not None else None
+    if step is None:
+        raise InvalidCode
+    confirmed = _pending(user, session_public_id, now).filter(pk=pending.pk)
+    if not confirmed.update(
+        confirmed_at=now,
+        last_used_step=step,
+        last_used_at=now,
+        name=clean_name(name),
+        enrolling_session=None,
+    ):
+        raise EnrolmentOver
+    record(Event.AUTHENTICATOR_ADDED, user=user, client=client)
+    distrust_all(user, client=client)
+    pending.refresh_from_db(using=rows.database())
+    codes = () if recovery_codes.left(user) else recovery_codes.make(user, client=client, now=now)
+    return Enrolled(pending, tuple(codes))
+
+
+def remove(
+    authenticator: Authenticator,
+    user: AbstractBaseUser,
+    *,
+    actor: models.Model | None = None,
+    client: ClientInfo | None = None,
+) -> bool:
+    """
+    Delete it; with the last one its recovery codes go. Return False if it was gone.
+
+    Trust in devices ends. Ending the user's other sessions is the caller's to offer.
+    """
+    deleted, _by_model = _of(user).filter(pk=authenticator.pk).delete()
+    if not deleted:
+        return False
+    throttle.forget(Scope.AUTHENTICATOR, str(authenticator.public_id))
+    if not has_authenticator(user):
+        recovery_codes.discard(user)
+    record(Event.AUTHENTICATOR_REMOVED, user=user, actor=actor, client=client)
+    distrust_all(user, client=client)
+    return True
+
+
+def remove_all(
+    user: AbstractBaseUser,
+    *,
+    actor: models.Model | None,
+    client: ClientInfo | None,
+    now: datetime,
+) -> tuple[int, Revocation]:
+    """
+    Take the second factor away from somebody who lost it, and end all their sessions.
+
+    For the help desk, after it made sure who asks. Return how many authenticators
+    there were, and what became of the sessions.
+    """
+    removed = sum(
+        remove(found, user, actor=actor, client=client) for found in list(_of(user).confirmed())
+    )
+    _of(user).delete()
+    recovery_codes.discard(user)
+    for scope in (Scope.ACCOUNT, Scope.RECOVERY):
+        throttle.forget(scope, throttle.of_user(user))
+    return removed, revoke_all(
+        user, reason=Reason.FACTOR_CHANGED, actor=actor, client=client, now=now
+    )

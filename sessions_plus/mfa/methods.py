@@ -1,0 +1,21 @@
+"""The short names of how somebody proved themselves, as ``auth_methods`` keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+PASSWORD = "pwd"  # noqa: S105 - a label
+EXTERNAL = "ext"
+TOTP_CODE = "otp"
+RECOVERY_CODE = "rcv"
+TRUSTED_DEVICE = "dev"
+
+FIRST_FACTORS = frozenset({PASSWORD, EXTERNAL})
+SECOND_FACTORS = frozenset({TOTP_CODE, RECOVERY_CODE})
+
+
+def has_second_factor(methods: Iterable[str]) -> bool:
+    """
+    Say whether a second factor was proved. A trusted device stands in for one and is none.
+    """
+    return not SECOND_FACTORS.isdisjoint(methods)

@@ -1,0 +1,57 @@
+"""Who has a second factor, and who must."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import models
+from django.utils.module_loading import import_string
+
+from sessions_plus.backends import rows
+from sessions_plus.conf import conf
+from sessions_plus.models import Authenticator
+
+
+def is_staff(user: Any) -> bool:
+    """Say whether somebody may do more than other people, as far as Django knows."""
+    return bool(getattr(user, "is_staff", False) or getattr(user, "is_superuser", False))
+
+
+_POLICIES: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
+    {
+        "optional": lambda user: False,
+        "staff": is_staff,
+        "required": lambda user: True,
+    }
+)
+
+
+def is_optional() -> bool:
+    """Say whether nobody must have a second factor, so that nobody needs to be looked at."""
+    return conf.MFA_POLICY == "optional"
+
+
+def must_have_factor(user: Any) -> bool:
+    """Say whether ``MFA_POLICY`` asks ``user`` for a second factor."""
+    policy = conf.MFA_POLICY
+    if isinstance(policy, str):
+        policy = _POLICIES.get(policy) or import_string(policy)
+    return bool(policy(user))
+
+
+def has_authenticator(user: models.Model) -> bool:
+    """
+    Say whether ``user`` is asked for a second factor at sign-in. One query.
+
+    A disabled authenticator counts: see ``AuthenticatorQuerySet.confirmed``.
+    """
+    found = Authenticator.objects.using(rows.database()).for_user(user)
+    return found.confirmed().exists()
+
+
+async def ahas_authenticator(user: models.Model) -> bool:
+    """See has_authenticator()."""
+    return await sync_to_async(has_authenticator)(user)

@@ -1,0 +1,134 @@
+"""
+Proving oneself again inside a session ("step-up", "sudo").
+
+A trusted device proves nothing here: what counts is what somebody knows or holds now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from django.contrib.auth.base_user import AbstractBaseUser
+
+from sessions_plus.backends.rows import Row
+from sessions_plus.conf import conf
+from sessions_plus.events import record
+from sessions_plus.exceptions import InvalidCode, WrongPassword
+from sessions_plus.mfa.methods import FIRST_FACTORS, PASSWORD, has_second_factor
+from sessions_plus.mfa.verification import verify_code, verify_password
+from sessions_plus.models import Event, Outcome
+
+if TYPE_CHECKING:
+    from sessions_plus.backends.base import SessionStore
+    from sessions_plus.client_info import ClientInfo
+
+Factors = Literal["one", "all"]
+"""``one``: any factor. ``all``: the first, and a code from whoever has an authenticator."""
+
+
+def max_age_of(factors: Factors) -> timedelta:
+    """How old a proof may be where the caller does not say."""
+    return conf.REAUTHENTICATION_AGE if factors == "all" else conf.FRESH_FACTOR_AGE
+
+
+def is_fresh(
+    row: Row | None,
+    *,
+    factors: Factors,
+    has_authenticator: bool,
+    max_age: timedelta,
+    now: datetime,
+) -> bool:
+    """
+    Say whether whoever uses the session proved themselves lately enough.
+
+    A proof exactly ``max_age`` old is too old. ``has_authenticator`` matters for
+    ``all`` only. Pure.
+    """
+    if row is None or row.user_id is None or row.reauthenticated_at is None:
+        return False
+    if now - row.reauthenticated_at >= max_age:
+        return False
+    methods = set(row.reauth_methods.split())
+    has_first, has_second = not FIRST_FACTORS.isdisjoint(methods), has_second_factor(methods)
+    if factors == "one":
+        return has_first or has_second
+    return has_first and (has_second or not has_authenticator)
+
+
+def prove(
+    user: AbstractBaseUser,
+    *,
+    password: str | None,
+    typed: str | None,
+    client: ClientInfo | None,
+    now: datetime,
+) -> tuple[str, ...]:
+    """
+    Check what was given of password and code; return the methods, none if nothing was given.
+
+    The password comes first, so that nobody uses up codes without it.
+
+    Raises:
+        WrongPassword, InvalidCode: what they say; recorded.
+        TooManyAttempts: it was not looked at.
+    """
+    methods: list[str] = []
+    try:
+        if password is not None:
+            verify_password(user, password, client=client, now=now)
+            methods.append(PASSWORD)
+        if typed is not None:
+            methods.append(verify_code(user, typed, client=client, now=now))
+    except (WrongPassword, InvalidCode) as error:
+        record(
+            Event.REAUTHENTICATION_FAILED,
+            user=user,
+            outcome=Outcome.FAILURE,
+            reason=getattr(error, "reason", error.code),
+            client=client,
+        )
+        raise
+    return tuple(methods)
+
+
+class Proved:
+    """What a proof adds to its session (a ``backends.base.Binding``): a new key with it."""
+
+    def __init__(self, user_id: Any, methods: Iterable[str], *, is_enrolment: bool = False) -> None:
+        """
+        Keep them for the next save.
+
+        ``is_enrolment``: a first code completed an enrolment, which is no proof again
+        of what was there before, but the session now has that factor.
+        """
+        self.user_id = user_id
+        self.methods = tuple(methods)
+        self.is_enrolment = is_enrolment
+
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+        row = store.row
+        before = row.auth_methods.split() if row is not None else []
+        proved = row.reauth_methods.split() if row is not None and self.is_enrolment else []
+        columns: dict[str, Any] = {
+            "auth_methods": _joined(before, self.methods),
+            "reauth_methods": _joined(proved, self.methods),
+        }
+        return columns if self.is_enrolment else columns | {"reauthenticated_at": now}
+
+    def written(self, store: SessionStore, now: datetime) -> None:
+        if self.is_enrolment:
+            return
+        record(
+            Event.REAUTHENTICATED,
+            user_id=self.user_id,
+            session_public_id=store.public_id,
+            reason=" ".join(self.methods),
+            client=store.client,
+        )
+
+
+def _joined(*lists: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(method for methods in lists for method in methods))
