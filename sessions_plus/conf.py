@@ -268,6 +268,75 @@ class Conf:
         problem=_not_negative,
     )
 
+    PERSISTENT_COOKIE = Setting[bool](
+        bool,
+        FROM_PROFILE,
+        "Whether the session's cookie may outlive the browser's window. False: it goes when the "
+        "browser closes, whatever `SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
+        profile_field="persistent_cookie",
+    )
+    LIMITS = Setting[Callable[..., Any] | str | None](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        None,
+        "A function `(session) -> Limits | None`, or its dotted path, that gives a user's or a "
+        "session's own limits in place of the ones above. It runs at each request, so it must "
+        "not ask a database. Its argument is a `sessions_plus.policy.SessionFacts`.",
+        optional=True,
+    )
+    PASSIVE_PATHS = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Paths whose requests use a session without counting as activity, as a page that polls "
+        "does: each stands for itself and all below it.",
+    )
+
+    MAX_SESSIONS_PER_USER = Setting[int | None](
+        int,
+        None,
+        "How many browsers a user may be signed in with at once. None: any number.",
+        optional=True,
+        problem=_positive,
+    )
+    MAX_API_SESSIONS_PER_USER = Setting[int | None](
+        int,
+        None,
+        "How many API clients a user may be signed in with at once. None: any number.",
+        optional=True,
+        problem=_positive,
+    )
+    ON_SESSION_LIMIT = Setting[Literal["revoke_oldest", "refuse"]](
+        str,
+        "revoke_oldest",
+        "What one sign-in too many does: end the session that was signed in to longest ago, or "
+        "not sign in.",
+        choices=("revoke_oldest", "refuse"),
+    )
+
+    # Clean-up
+
+    RETENTION_SESSIONS = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=30),
+        "How long ended sessions are kept, without their data, for people to look back on. "
+        "None: for ever.",
+        optional=True,
+        problem=_not_negative,
+    )
+    RETENTION_EVENTS = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=90),
+        "How long events are kept. None: for ever.",
+        optional=True,
+        problem=_not_negative,
+    )
+    RETENTION_DEVICES = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=365),
+        "How long devices are kept after their last sign-in. None: for ever.",
+        optional=True,
+        problem=_not_negative,
+    )
+
     # Who is calling
 
     TRUSTED_PROXY_COUNT = Setting[int](

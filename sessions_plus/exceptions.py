@@ -35,6 +35,16 @@ class SealBroken(SessionsPlusError):
     message = _("A stored value could not be read.")
 
 
+class SessionLimitReached(SessionsPlusError):
+    """A sign-in was one too many, and the site does not end older sessions for it."""
+
+    code = "session_limit_reached"
+    message = _(
+        "You are signed in on as many devices as this site allows. Sign out on one of them, "
+        "then try again."
+    )
+
+
 class NotSerialisable(SessionsPlusError, TypeError):
     """A value in a session cannot be stored; the message names its key."""
 

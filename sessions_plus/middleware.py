@@ -13,19 +13,25 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.http import http_date
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
+from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_of, set_device_cookie
 from sessions_plus.current import enter, leave
+from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
+from sessions_plus.policy import is_passive
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -57,6 +63,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session: Any = request.session
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
         session.device_token = device_token_of(request)
+        session.is_passive = is_passive(request.path, conf.PASSIVE_PATHS)
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = getattr(request, "session", None)
@@ -64,6 +71,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return super().process_response(request, response)
         if not is_used(session):
             return response
+        if (user_id := _user_who_was_refused(request, session)) is not None and (
+            end_access_if_gone(user_id, client=session.client)
+        ):
+            session.flush()
         if must_rotate(session, response):
             session.rotate(timezone.now())
         if must_save(session, response):
@@ -71,6 +82,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 session.save()
             except UpdateError:
                 raise _interrupted() from None
+            except SessionLimitReached as refusal:
+                response = _refused(request, refusal)
         set_cookies(request, response, session)
         return response
 
@@ -81,6 +94,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return await sync_to_async(super().process_response)(request, response)
         if not is_used(session):
             return response
+        if (user_id := _user_who_was_refused(request, session)) is not None and (
+            await aend_access_if_gone(user_id, client=session.client)
+        ):
+            await session.aflush()
         if must_rotate(session, response):
             await session.arotate(timezone.now())
         if must_save(session, response):
@@ -88,6 +105,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 await session.asave()
             except UpdateError:
                 raise _interrupted() from None
+            except SessionLimitReached as refusal:
+                response = await sync_to_async(_refused)(request, refusal)
         set_cookies(request, response, session)
         return response
 
@@ -95,6 +114,27 @@ class SessionMiddleware(DjangoSessionMiddleware):
 def is_used(session: SessionStore) -> bool:
     """Say whether the request looked at its session, or wrote to it."""
     return session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+
+
+def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
+    """
+    Return the primary key of the user whom Django did not find for this session, or None.
+
+    It asks its authentication backend, which knows no user who was disabled or deleted.
+    """
+    found = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
+    if session.row is None or found is None or found.is_authenticated:
+        return None
+    return session.row.user_id
+
+
+def _refused(request: HttpRequest, refusal: SessionLimitReached) -> HttpResponse:
+    """Say calmly that there are too many sessions, at whichever door the sign-in was."""
+    request.user = AnonymousUser()
+    facts = {"code": refusal.code, "detail": str(refusal.message)}
+    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+        return JsonResponse(facts, status=403)
+    return render(request, "sessions_plus/session_limit.html", facts, status=403)
 
 
 def must_save(session: SessionStore, response: HttpResponseBase) -> bool:
@@ -124,14 +164,14 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
     if response.status_code >= 500 or session.is_superseded:
         return
     saved = must_save(session, response)
-    if session.session_key and (saved or session.has_new_key or session.is_touched):
+    if session.session_key and (saved or session.has_new_key or session.renews_cookie()):
         _set_session_cookie(response, session)
     if session.issued_device_token is not None:
         set_device_cookie(response, session.issued_device_token)
 
 
 def _set_session_cookie(response: HttpResponseBase, session: SessionStore) -> None:
-    max_age = None if session.get_expire_at_browser_close() else session.get_expiry_age()
+    max_age = session.get_cookie_age()
     response.set_cookie(
         settings.SESSION_COOKIE_NAME,
         session.session_key or "",

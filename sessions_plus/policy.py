@@ -7,9 +7,11 @@ clock, a database or a request.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 FAR_FUTURE = timedelta(days=366 * 10)
 
@@ -36,6 +38,21 @@ class Limits:
     idle_timeout: timedelta | None
     absolute_lifetime: timedelta | None
     ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFacts:
+    """
+    What ``SESSIONS_PLUS_LIMITS`` is told of a session.
+
+    ``user_id`` is None for an anonymous one, ``kind`` is ``browser`` or ``api``,
+    ``auth_methods`` such as ``("pwd", "otp")``, and ``data`` the session's dictionary.
+    """
+
+    user_id: Any
+    kind: str
+    auth_methods: tuple[str, ...]
+    data: Mapping[str, Any]
 
 
 def absolute_end(*, started_at: datetime, limits: Limits) -> datetime | None:
@@ -72,6 +89,18 @@ def expires_at(*, started_at: datetime, last_activity: datetime, limits: Limits)
     if limits.idle_timeout is not None:
         ends.append(last_activity + limits.idle_timeout)
     return min(ends, default=last_activity + FAR_FUTURE)
+
+
+def is_passive(path: str, passive_paths: Iterable[str]) -> bool:
+    """
+    Say whether a request to ``path`` is none of a person's doing.
+
+    Each passive path stands for itself and all below it: ``/poll`` for ``/poll`` and
+    ``/poll/inbox/``, not for ``/polls``.
+    """
+    return any(
+        path == passive or path.startswith(passive.rstrip("/") + "/") for passive in passive_paths
+    )
 
 
 def touch_is_due(

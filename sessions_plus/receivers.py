@@ -22,7 +22,8 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.current import current_request
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.events import record
-from sessions_plus.lifecycle.revocation import revoke, revoke_all, revoke_others
+from sessions_plus.lifecycle.revocation import revoke, revoke_others
+from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.models import Device, Event, Outcome, Reason, Session, SessionEvent
 from sessions_plus.notices.sending import notify
 from sessions_plus.policy import Verdict
@@ -32,6 +33,7 @@ from sessions_plus.signals import (
     key_reused,
     rows_changed,
     session_expired,
+    user_gone,
 )
 
 
@@ -170,8 +172,27 @@ def end_before_delete(instance: Session, **_: object) -> None:
         cache_tier.forget(instance.public_id)
 
 
+@receiver(user_gone, dispatch_uid="sessions_plus.user_gone")
+def end_after_user_went(row: Row, reason: Reason, client: ClientInfo | None, **_: object) -> None:
+    """A user was disabled or deleted in a way that sends no signal."""
+    end_access(row.user_id, reason=reason, client=client)
+
+
+def end_sessions_of_disabled_user(
+    instance: models.Model,
+    created: bool,
+    raw: bool,
+    update_fields: frozenset[str] | None,
+    **_: object,
+) -> None:
+    """Costs nothing for a user who may sign in."""
+    is_told = update_fields is None or "is_active" in update_fields
+    if is_told and not created and not raw and not getattr(instance, "is_active", True):
+        end_access_if_gone(instance.pk)
+
+
 def end_sessions_of_deleted_user(instance: models.Model, **_: object) -> None:
-    revoke_all(instance, reason=Reason.USER_DELETED)
+    end_access(instance.pk, reason=Reason.USER_DELETED)
 
 
 def forget_deleted_user(instance: models.Model, **_: object) -> None:
@@ -185,5 +206,6 @@ def forget_deleted_user(instance: models.Model, **_: object) -> None:
 for _model in apps.get_models():
     if issubclass(_model, get_user_model()):
         post_save.connect(end_others_after_password_change, sender=_model)
+        post_save.connect(end_sessions_of_disabled_user, sender=_model)
         pre_delete.connect(end_sessions_of_deleted_user, sender=_model)
         post_delete.connect(forget_deleted_user, sender=_model)

@@ -41,5 +41,9 @@ session_expired = Signal()
 key_reused = Signal()
 """A rotated-out key was presented too late. Arguments: ``row``, ``client``."""
 
+user_gone = Signal()
+"""A session was presented whose user was disabled or deleted past the signals. Arguments:
+``row``, ``reason``, ``client``."""
+
 data_unreadable = Signal()
 """A session's data does not open. Arguments: ``row``, ``client``."""

@@ -1,7 +1,7 @@
 """
 The session store: Django's interface over a row that decides.
 
-Reading and writing stand in their own modules; here are the key and the end.
+Reading, writing and expiry stand in their own modules; here are the key and the end.
 """
 
 from __future__ import annotations
@@ -9,16 +9,15 @@ from __future__ import annotations
 from datetime import datetime
 
 from asgiref.sync import sync_to_async
-from django.conf import settings
 from django.contrib.sessions.backends.base import UpdateError
 from django.utils import timezone
 
 from sessions_plus.backends import rows
-from sessions_plus.backends.columns import AUTH_USER_KEY
+from sessions_plus.backends.expiry import ExpiringStore
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.presented_key import seal_successor
 from sessions_plus.backends.rows import Row
-from sessions_plus.backends.writing import Binding, WritingStore
+from sessions_plus.backends.writing import Binding
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
 from sessions_plus.models.session import Reason, Session
@@ -26,7 +25,7 @@ from sessions_plus.models.session import Reason, Session
 __all__ = ["Binding", "SessionStore"]
 
 
-class SessionStore(WritingStore):
+class SessionStore(ExpiringStore):
     """
     A tracked session.
 
@@ -38,6 +37,8 @@ class SessionStore(WritingStore):
         the device cookie that came with the request, or None.
     ``row``
         the stored facts as this store last knew them; None before it was loaded.
+    ``is_passive``
+        this request is no activity: it uses the session without prolonging it.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
     ``is_superseded``
@@ -199,9 +200,3 @@ class SessionStore(WritingStore):
         self._binding = None
         self._has_new_key = False
         self._key_is_fresh = False
-
-    def get_session_cookie_age(self) -> int:
-        """The idle timeout in force, in seconds."""
-        signed_in = AUTH_USER_KEY in getattr(self, "_session_cache", {})
-        idle = conf.IDLE_TIMEOUT if signed_in else conf.ANONYMOUS_LIFETIME
-        return int(idle.total_seconds()) if idle is not None else settings.SESSION_COOKIE_AGE

@@ -112,9 +112,13 @@ def agent_columns(client: ClientInfo) -> dict[str, Any]:
 
 
 def data_columns(
-    data: Mapping[str, Any], payload: bytes, facts: Mapping[str, Any], now: datetime
+    data: Mapping[str, Any], payload: bytes, facts: Mapping[str, Any], active_at: datetime
 ) -> dict[str, Any]:
-    """Return the sealed data, and the activity that every write is. ``facts`` are the row's."""
+    """
+    Return the sealed data, and the activity that a write is. ``facts`` are the row's.
+
+    ``active_at`` is the last activity: now, except where the request is passive.
+    """
     user_id = facts["user_id"]
     return {
         "data": seal(
@@ -122,11 +126,16 @@ def data_columns(
             purpose=Purpose.SESSION_DATA,
             bound_to=data_context(facts["public_id"], user_id),
         ),
-        "last_activity": now,
+        "last_activity": active_at,
         "expire_date": expires_at(
             started_at=facts["authenticated_at"] or facts["created_at"],
-            last_activity=now,
-            limits=limits_of(user_id=user_id, data=data, kind=facts["kind"]),
+            last_activity=active_at,
+            limits=limits_of(
+                user_id=user_id,
+                data=data,
+                kind=facts["kind"],
+                auth_methods=facts["auth_methods"],
+            ),
         ),
     }
 

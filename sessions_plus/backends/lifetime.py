@@ -2,47 +2,92 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
-from sessions_plus.policy import Limits
+from sessions_plus.policy import Limits, SessionFacts
 
 EXPIRY_KEY = "_session_expiry"  # where Django's set_expiry() keeps it
 
 
-def limits_of(*, user_id: object, data: Mapping[str, Any], kind: str = Kind.BROWSER) -> Limits:
+def limits_of(
+    *,
+    user_id: object,
+    data: Mapping[str, Any],
+    kind: str = Kind.BROWSER,
+    auth_methods: str = "",
+) -> Limits:
     """
     Return the limits of one session. API clients have limits of their own.
 
-    ``set_expiry`` may shorten them as it likes. It lengthens only Django's own
-    default: an idle timeout that the profile or the site chose still holds.
+    ``SESSIONS_PLUS_LIMITS`` comes before the settings. ``set_expiry`` may shorten
+    either as it likes. It lengthens only Django's own default: an idle timeout that
+    the profile or the site chose still holds.
     """
-    if kind == Kind.API:
+    facts = SessionFacts(user_id, kind, tuple(auth_methods.split()), data)
+    chosen = _chosen(facts)
+    if chosen is None and kind == Kind.API:
         return Limits(conf.REFRESH_IDLE_TIMEOUT, conf.REFRESH_LIFETIME)
-    configured = conf.IDLE_TIMEOUT if user_id is not None else conf.ANONYMOUS_LIFETIME
-    limits = Limits(
-        idle_timeout=configured or timedelta(seconds=settings.SESSION_COOKIE_AGE),
-        absolute_lifetime=conf.ABSOLUTE_LIFETIME if user_id is not None else None,
-    )
+    if chosen is None:
+        configured = conf.IDLE_TIMEOUT if user_id is not None else conf.ANONYMOUS_LIFETIME
+        chosen = Limits(
+            idle_timeout=configured or timedelta(seconds=settings.SESSION_COOKIE_AGE),
+            absolute_lifetime=conf.ABSOLUTE_LIFETIME if user_id is not None else None,
+        )
+    else:
+        configured = chosen.idle_timeout
     expiry = data.get(EXPIRY_KEY)
-    return _with_expiry(limits, expiry, configured) if expiry else limits
+    return _with_expiry(chosen, expiry, configured) if expiry else chosen
+
+
+def needs_data() -> bool:
+    """Say whether a session's limits may depend on its dictionary."""
+    return conf.LIMITS is not None
+
+
+def _chosen(facts: SessionFacts) -> Limits | None:
+    """
+    Ask the site for this session's limits.
+
+    Raises:
+        ImproperlyConfigured: its function returned something else.
+    """
+    function = conf.LIMITS
+    if function is None:
+        return None
+    limits = (_imported(function) if isinstance(function, str) else function)(facts)
+    if limits is None or isinstance(limits, Limits):
+        return limits
+    raise ImproperlyConfigured(
+        f"SESSIONS_PLUS_LIMITS returned {limits!r}. Return a sessions_plus.policy.Limits or None."
+    )
+
+
+@lru_cache(maxsize=8)
+def _imported(path: str) -> Callable[[SessionFacts], Any]:
+    function: Callable[[SessionFacts], Any] = import_string(path)
+    return function
 
 
 def _with_expiry(limits: Limits, expiry: Any, configured: timedelta | None) -> Limits:
     if isinstance(expiry, str):
         expiry = _aware(datetime.fromisoformat(expiry))
     if isinstance(expiry, datetime):
-        return Limits(configured, limits.absolute_lifetime, ends_at=_aware(expiry))
+        ends = [end for end in (limits.ends_at, _aware(expiry)) if end is not None]
+        return Limits(configured, limits.absolute_lifetime, ends_at=min(ends))
     idle = timedelta(seconds=expiry)
     if configured is not None:
         idle = min(idle, configured)
-    return Limits(idle, limits.absolute_lifetime)
+    return Limits(idle, limits.absolute_lifetime, limits.ends_at)
 
 
 def _aware(moment: datetime) -> datetime:

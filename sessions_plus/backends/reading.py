@@ -19,16 +19,17 @@ from sessions_plus.backends import payload as payloads
 from sessions_plus.backends import rows
 from sessions_plus.backends.columns import client_columns
 from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of
+from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of, needs_data
 from sessions_plus.backends.presented_key import Match, match, open_successor
 from sessions_plus.backends.rows import Row
+from sessions_plus.backends.user_state import why_gone
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models.session import Kind, unseal_data
 from sessions_plus.policy import Limits, Verdict, expires_at, judge, touch_is_due
-from sessions_plus.signals import data_unreadable, key_reused, session_expired
+from sessions_plus.signals import data_unreadable, key_reused, session_expired, user_gone
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.
@@ -51,6 +52,7 @@ class ReadingStore(SessionBase):
         self.client: ClientInfo | None = None
         self.device_token: str | None = None
         self.row: Row | None = None
+        self.is_passive = False
         self.is_touched = False
         self.is_superseded = False
         self._has_new_key = False  # a key that this request made or was told
@@ -142,6 +144,7 @@ class ReadingStore(SessionBase):
         """
         if (
             copy is not None
+            and not self.is_passive
             and self._is_current(copy)
             and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
             and self._touch(copy, now, version=copy.version)
@@ -158,11 +161,13 @@ class ReadingStore(SessionBase):
             if verdict != Verdict.ALIVE:
                 self._expire(row, verdict, now)
                 return None
-            if not _touch_due(row, limits, now) and not self._proves_successor(row):
+            if not self._proves_successor(row) and not _touch_due(row, limits, now):
                 self._remember_read(row)
                 return row
-            if self._touch(row, now):
+            if self._prove(row, now):
                 return row
+            if self._ends_with_its_user(row):
+                return None
         return None
 
     def _is_current(self, row: Row) -> bool:
@@ -212,6 +217,24 @@ class ReadingStore(SessionBase):
 
     # Activity
 
+    def _prove(self, row: Row, now: datetime) -> bool:
+        """
+        Say whether a row that was just read lives, where that has to be asked again.
+
+        A passive request asks without writing: it is no activity, so it renews no lease.
+        """
+        if self.is_passive and not self._proves_successor(row):
+            return row.user_id is None or why_gone(row.user_id) is None
+        return self._touch(row, now)
+
+    def _ends_with_its_user(self, row: Row) -> bool:
+        """End the sessions of a user who was disabled or deleted unnoticed."""
+        reason = why_gone(row.user_id) if row.user_id is not None else None
+        if reason is None:
+            return False
+        user_gone.send(sender=type(self), row=row, reason=reason, client=self.client)
+        return True
+
     def _proves_successor(self, row: Row) -> bool:
         """Whether the current key of a rotated session came for the first time."""
         return not row.successor_seen and not self._has_new_key
@@ -220,31 +243,38 @@ class ReadingStore(SessionBase):
         """
         Record activity, which proves that the row still lives: the lease.
 
-        Return False where it does not: revoked, rotated or gone. A copy also has to
-        be of the row's ``version``, else a touch would keep an outdated one for good.
+        Return False where it does not: revoked, rotated, gone, or its user is. A copy
+        also has to be of the row's ``version``, else a touch would keep an outdated one
+        for good.
         """
-        changes = {
-            "last_activity": now,
-            "expire_date": expires_at(
-                started_at=row.started_at, last_activity=now, limits=_limits(row)
-            ),
-            **client_columns(self.client, row, row.user_id),
-        }
+        changes = {} if self.is_passive else self._activity(row, now)
         if self._proves_successor(row):
             changes["successor_seen"] = True
-        if not rows.update(row.public_id, changes, key_hash=row.key_hash, **guards):
+        if not rows.touch(row, changes, **guards):
             return False
         row.take(changes)
-        self.is_touched = True
+        self.is_touched = not self.is_passive
         self._remember_read(row)
         return True
 
+    def _activity(self, row: Row, now: datetime) -> dict[str, Any]:
+        ends = expires_at(started_at=row.started_at, last_activity=now, limits=_limits(row))
+        return {
+            "last_activity": now,
+            "expire_date": ends,
+            **client_columns(self.client, row, row.user_id),
+        }
+
 
 def _limits(row: Row) -> Limits:
-    # The whole dictionary is decoded only where the site called set_expiry().
-    has_expiry = EXPIRY_MARK in (row.payload or b"")
-    data = payloads.decode(row.payload) if has_expiry else {}
-    return limits_of(user_id=row.user_id, data=data, kind=row.kind)
+    # The whole dictionary is decoded only where the limits may depend on it.
+    is_asked = needs_data() or EXPIRY_MARK in (row.payload or b"")
+    return limits_of(
+        user_id=row.user_id,
+        data=payloads.decode(row.payload) if is_asked else {},
+        kind=row.kind,
+        auth_methods=row.auth_methods,
+    )
 
 
 def _verdict(row: Row, limits: Limits, now: datetime) -> Verdict:

@@ -19,6 +19,7 @@ from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field
 
+from sessions_plus.backends.user_state import living_user, why_gone
 from sessions_plus.models.session import Session
 
 
@@ -189,6 +190,27 @@ def update(public_id: UUID, values: Mapping[str, Any], **guards: Any) -> bool:
     connection = connections[alias]
     guards["public_id"] = public_id
     sql = _update(alias, connection.vendor, tuple(values), tuple(guards))
+    params = _values(connection, values) + _values(connection, guards)
+    with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return bool(cursor.rowcount)
+
+
+def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
+    """
+    Change a row that lives: it has not ended, its key is the one that was read, and its
+    user, if it has one, may still sign in. See update().
+
+    One statement, and one more where the users are in another database.
+    """
+    alias = database()
+    connection = connections[alias]
+    condition = living_user(alias)
+    if condition is None and row.user_id is not None and why_gone(row.user_id):
+        return False
+    guards |= {"key_hash": row.key_hash, "public_id": row.public_id}
+    sql = _update(alias, connection.vendor, tuple(values), tuple(guards))
+    sql += f" AND {condition}" if condition else ""
     params = _values(connection, values) + _values(connection, guards)
     with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
         cursor.execute(sql, params)

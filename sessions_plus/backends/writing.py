@@ -154,7 +154,9 @@ class WritingStore(ReadingStore):
             **client_columns(self.client, row, user_id),
             **columns,
         }
-        changes |= data_columns(data, payload, {**row.facts(), **changes}, now)
+        passive = self.is_passive and not columns
+        active_at = row.last_activity if passive else now
+        changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
         changes["version"] = row.version + 1
         if not rows.update(row.public_id, changes, version=row.version):
             return False

@@ -17,6 +17,8 @@ from sessions_plus.backends.keys import new_public_id, new_token, read_token
 from sessions_plus.backends.rows import Row
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.events import record
+from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.lifecycle.limits import hold_to_limit
 from sessions_plus.lifecycle.revocation import revoke_selected
 from sessions_plus.models import Device, Event, Reason, Session
 from sessions_plus.models.session import Kind
@@ -66,6 +68,7 @@ class SignIn:
         device = found.device
         if store.kind == Kind.BROWSER and not found.is_new:
             self._replace_older(store.row, store.client, device, now)
+        self._hold_to_limit(store, store.row, now)
         facts: dict[str, Any] = {
             "user": self.user,
             "session_public_id": store.row.public_id,
@@ -82,6 +85,15 @@ class SignIn:
         session_started.send_robust(
             sender=Session, session=store.row, user=self.user, client=store.client
         )
+
+    def _hold_to_limit(self, store: SessionStore, row: Row, now: datetime) -> None:
+        try:
+            hold_to_limit(
+                self.user, newest=row.public_id, kind=row.kind, client=store.client, now=now
+            )
+        except SessionLimitReached:
+            store.flush()
+            raise
 
     def _replace_older(
         self, row: Row, client: ClientInfo | None, device: Device, now: datetime

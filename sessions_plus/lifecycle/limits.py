@@ -1,0 +1,143 @@
+"""
+How many sessions a user may hold: exact, however many sign-ins come at once.
+
+Invariant for whoever edits this: what is counted has been committed. A sign-in inside
+a transaction is counted after its commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.db import connections, models, router, transaction
+
+from sessions_plus.backends import rows
+from sessions_plus.conf import conf
+from sessions_plus.events import record
+from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.lifecycle.revocation import revoke, revoke_selected
+from sessions_plus.models import Event, Kind, Outcome, Reason, Session
+from sessions_plus.models.session import SessionQuerySet
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from sessions_plus.client_info import ClientInfo
+
+
+def limit_of(kind: str) -> int | None:
+    """How many sessions of that kind a user may hold; None: any number."""
+    return conf.MAX_API_SESSIONS_PER_USER if kind == Kind.API else conf.MAX_SESSIONS_PER_USER
+
+
+def hold_to_limit(
+    user: models.Model, *, newest: UUID, kind: str, client: ClientInfo | None, now: datetime
+) -> None:
+    """
+    Make room for the session that ``user`` just signed in to, or end it.
+
+    Inside a transaction this waits for the commit; then nobody can be told any more,
+    and a session that is refused is simply over.
+
+    Raises:
+        SessionLimitReached: there are too many, and the site does not end older ones.
+    """
+    limit = limit_of(kind)
+    if limit is None:
+        return
+    act = _refuse_beyond if conf.ON_SESSION_LIMIT == "refuse" else _revoke_beyond
+    if not connections[rows.database()].in_atomic_block:
+        act(user, newest, kind, limit, client, now)
+        return
+
+    def act_unheard() -> None:
+        with suppress(SessionLimitReached):
+            act(user, newest, kind, limit, client, now)
+
+    transaction.on_commit(act_unheard, using=rows.database(), robust=True)
+
+
+def _live(user: models.Model, kind: str) -> SessionQuerySet:
+    """The user's sessions of that kind, the one signed in to last first."""
+    sessions = Session.objects.using(rows.database()).for_user(user).active()
+    return sessions.filter(kind=kind).select_related("device").order_by("-authenticated_at", "-pk")
+
+
+def _revoke_beyond(
+    user: models.Model,
+    newest: UUID,
+    kind: str,
+    limit: int,
+    client: ClientInfo | None,
+    now: datetime,
+) -> None:
+    """
+    End all but the ``limit`` sessions that were signed in to last.
+
+    No lock is needed. Whatever a sign-in sees, a session that it ends is not among the
+    last of those, so it cannot be among the last of all; and the sign-in that counts
+    last sees all.
+    """
+    beyond = list(_live(user, kind)[limit:])
+    if not revoke_selected(beyond, reason=Reason.LIMIT, client=client, now=now):
+        return
+    record(
+        Event.LIMIT_REACHED,
+        user=user,
+        session_public_id=newest,
+        reason="revoke_oldest",
+        client=client,
+    )
+
+
+def _refuse_beyond(
+    user: models.Model,
+    newest: UUID,
+    kind: str,
+    limit: int,
+    client: ClientInfo | None,
+    now: datetime,
+) -> None:
+    """
+    End the newest session where the others fill the limit.
+
+    One sign-in of a user at a time decides: without the lock two could each take the
+    other for the one too many. So of any number at once, as many stay as there was
+    room for.
+    """
+    with _alone_for(user):
+        others = _live(user, kind).exclude(public_id=newest)
+        if others.count() < limit:
+            return
+        session = Session.objects.using(rows.database()).get(public_id=newest)
+        revoke(session, reason=Reason.LIMIT, client=client, now=now)
+    record(
+        Event.LIMIT_REACHED,
+        user=user,
+        session_public_id=newest,
+        outcome=Outcome.FAILURE,
+        reason="refuse",
+        client=client,
+    )
+    raise SessionLimitReached
+
+
+@contextmanager
+def _alone_for(user: models.Model) -> Iterator[None]:
+    """Hold off other sign-ins of the same user, on any node, until the block is over."""
+    model = get_user_model()
+    users: Any = model._base_manager.using(router.db_for_write(model))
+    features = connections[users.db].features
+    with transaction.atomic(using=users.db):
+        if features.has_select_for_update:
+            # On PostgreSQL a weaker lock does, which no foreign key to the user waits for.
+            weaker = {"no_key": True} if features.has_select_for_no_key_update else {}
+            users.select_for_update(**weaker).filter(pk=user.pk).values_list("pk").first()
+        else:
+            # SQLite has one writer at a time: a write is its lock.
+            users.filter(pk=user.pk).update(**{model._meta.pk.attname: user.pk})
+        yield

@@ -1,0 +1,58 @@
+"""
+What ends with a person's right to sign in: every session and all trust, for good.
+
+Whoever is enabled again later begins with nothing: no session, token or trusted device
+of before comes back (OWASP ASVS 7.4.2).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from asgiref.sync import sync_to_async
+from django.db import models
+
+from sessions_plus.backends import rows
+from sessions_plus.backends.user_state import why_gone
+from sessions_plus.lifecycle.revocation import Revocation, revoke_selected
+from sessions_plus.models import Device, Reason, Session
+
+if TYPE_CHECKING:
+    from sessions_plus.client_info import ClientInfo
+
+
+def end_access(
+    user_id: Any,
+    *,
+    reason: Reason,
+    actor: models.Model | None = None,
+    client: ClientInfo | None = None,
+    now: datetime | None = None,
+) -> Revocation:
+    """End the sessions and the trusted devices of a user. See revoke()."""
+    database = rows.database()
+    devices = Device.objects.using(database).filter(user_id=user_id)
+    devices.exclude(trusted_until=None).update(trusted_until=None, trust_hash="")
+    live = Session.objects.using(database).filter(user_id=user_id, revoked_at=None)
+    return revoke_selected(
+        live.select_related("device").order_by("pk"),
+        reason=reason,
+        actor=actor,
+        client=client,
+        now=now,
+    )
+
+
+def end_access_if_gone(user_id: Any, *, client: ClientInfo | None = None) -> bool:
+    """End the access of a user who was disabled or deleted past the signals; say whether so."""
+    reason = why_gone(user_id)
+    if reason is None:
+        return False
+    end_access(user_id, reason=reason, client=client)
+    return True
+
+
+async def aend_access_if_gone(user_id: Any, *, client: ClientInfo | None = None) -> bool:
+    """See end_access_if_gone()."""
+    return await sync_to_async(end_access_if_gone)(user_id, client=client)
