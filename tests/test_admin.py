@@ -141,8 +141,8 @@ class TestSessionList:
             pytest.param({"state": "ended"}, {"ended"}, id="ended"),
             pytest.param({"state": "expired"}, {"expired"}, id="expired"),
             pytest.param({"kind__exact": "api"}, {"api"}, id="kind"),
-            pytest.param({"revoked_reason__exact": "limit"}, set(), id="reason of none"),
-            pytest.param({"revoked_reason__exact": "key_reused"}, {"ended"}, id="reason"),
+            pytest.param({"reason": "session_limit"}, set(), id="reason of none"),
+            pytest.param({"reason": "key_reused"}, {"ended"}, id="reason"),
             pytest.param({"method": "otp"}, {"api"}, id="method"),
             pytest.param({"method": "none"}, set(), id="not signed in"),
         ],
@@ -225,6 +225,18 @@ class TestSessionList:
 
         assert b"Nobody signed in" in listed.content
         assert b"Nobody signed in" in page.content
+
+    def test_reasons_speak_to_staff(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """No reason says "you" of somebody else."""
+        session = sign_in(user, revoked_at=timezone.now(), revoked_reason=Reason.REVOKED)
+
+        listed = desk.get(reverse(SESSIONS)).content.decode()
+        page = desk.get(reverse("admin:sessions_plus_session_change", args=[session.pk]))
+
+        assert "by its user" in listed
+        assert "Ended by you" not in listed + page.content.decode()
 
 
 class TestRevoking:

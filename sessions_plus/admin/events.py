@@ -8,7 +8,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin.listing import SEARCH_HELP, ReadOnlyAdmin
-from sessions_plus.models import Reason, SessionEvent
+from sessions_plus.admin.words import reason_in_words
+from sessions_plus.models import SessionEvent
 
 
 @admin.register(SessionEvent)
@@ -37,6 +38,4 @@ class SessionEventAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("reason"))
     def why(self, event: SessionEvent) -> str:
-        """In words where a session ended for one of the known reasons."""
-        known = dict(Reason.choices)
-        return str(known.get(event.reason, event.reason))
+        return reason_in_words(event.reason)

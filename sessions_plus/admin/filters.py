@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.admin.words import reason_choices
 from sessions_plus.models import Device, Session
 
 Choices = list[tuple[str, Any]]  # a lazy translation has no public type
@@ -33,6 +34,18 @@ class SessionStateFilter(admin.SimpleListFilter):
                 return queryset.filter(revoked_at=None, expire_date__lte=now)
             case _:
                 return queryset
+
+
+class ReasonFilter(admin.SimpleListFilter):
+    title = _("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return reason_choices()
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        reason = self.value()
+        return queryset.filter(revoked_reason=reason) if reason else queryset
 
 
 class AuthMethodFilter(admin.SimpleListFilter):

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin import users
-from sessions_plus.admin.filters import AuthMethodFilter, SessionStateFilter
+from sessions_plus.admin.filters import AuthMethodFilter, ReasonFilter, SessionStateFilter
 from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP, ReadOnlyAdmin
 from sessions_plus.admin.revoking import (
     holds_own,
@@ -22,6 +22,7 @@ from sessions_plus.admin.revoking import (
     revoke_these,
     tell,
 )
+from sessions_plus.admin.words import reason_in_words
 from sessions_plus.models import Session
 
 # Never fetched, so that nothing can show them.
@@ -40,7 +41,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "kind",
         "state",
     )
-    list_filter = (SessionStateFilter, "kind", "revoked_reason", AuthMethodFilter)
+    list_filter = (SessionStateFilter, "kind", ReasonFilter, AuthMethodFilter)
     search_help_text = SEARCH_HELP
     actions = ("revoke_selected_sessions", "revoke_sessions_of_users")
     fields = (
@@ -62,7 +63,6 @@ class SessionAdmin(ReadOnlyAdmin):
         "expire_date",
         "rotated_at",
         "revoked_at",
-        "revoked_reason",
         "revoked_by",
     )
 
@@ -100,7 +100,7 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("state"))
     def state(self, session: Session) -> str:
         if session.revoked_at is not None:
-            reason = session.get_revoked_reason_display()
+            reason = reason_in_words(session.revoked_reason)
             return gettext("Ended: %(reason)s") % {"reason": reason}
         return gettext("Active") if session.is_active else gettext("Expired")
 
