@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.cache import caches
 from django.test import override_settings
+from django_redis.pool import ConnectionFactory
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.tier import Tier
@@ -69,6 +70,8 @@ def site_with(cache: dict[str, Any], **settings: Any) -> Iterator[Tier]:
             yield cache_tier.tier()
         finally:
             cache_tier.reset()
+            # It keeps them by URL, and all our sentinels name the same service.
+            ConnectionFactory._pools.clear()
 
 
 @contextmanager

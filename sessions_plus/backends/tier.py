@@ -165,7 +165,7 @@ class Tier:
                 "The session cache %r failed (%s: %s); the database serves.",
                 self.alias,
                 type(error).__name__,
-                error,
+                str(error).partition(" : ")[0],  # what follows tells of the configuration
             )
             cache_unavailable.send_robust(sender=Tier, alias=self.alias)
 

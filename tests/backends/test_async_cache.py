@@ -1,0 +1,140 @@
+"""The way of a read under ASGI: no thread, no new connection, one command, and a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from asgiref.sync import SyncToAsync
+from django.test import AsyncClient
+
+from sessions_plus.backends.cached_db import SessionStore
+from sessions_plus.backends.tier import Tier
+from tests import caches
+from tests.services.caches import ask_redis
+from tests.services.process import Server
+
+pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(params=["single", "Sentinel", "cluster"])
+def tier(request: pytest.FixtureRequest) -> Iterator[Tier]:
+    get = request.getfixturevalue
+    configuration = {
+        "single": lambda: caches.django_redis(get("redis_server").url),
+        "Sentinel": lambda: caches.redis_sentinel(get("redis_sentinel")),
+        "cluster": lambda: caches.redis_cluster(get("redis_cluster").url),
+    }[request.param]()
+    with caches.site_with(configuration) as found:
+        yield found
+
+
+def stored_key() -> str:
+    store = SessionStore()
+    store["color"] = "red"
+    store.save()
+    SessionStore(store.session_key).load()
+    return str(store.session_key)
+
+
+def requests_in_one_loop(key: str, count: int) -> Callable[[], Awaitable[None]]:
+    async def ask() -> None:
+        client = AsyncClient()
+        client.cookies["sessionid"] = key
+        for _ in range(count):
+            response = await client.get("/async/read/")
+            assert response.content == b"red"
+
+    return ask
+
+
+@contextmanager
+def every_thread_busy() -> Iterator[None]:
+    """Occupy the one thread that ``sync_to_async`` hops to, so that a hop would wait."""
+    release = threading.Event()
+    executor: ThreadPoolExecutor = SyncToAsync.single_thread_executor
+    occupied = executor.submit(release.wait, 30)
+    try:
+        yield
+    finally:
+        release.set()
+        occupied.result()
+
+
+def test_a_read_makes_no_thread_hop(tier: Tier) -> None:
+    """A copy is read though no thread is free, through the store alone."""
+    key = stored_key()
+
+    async def read() -> Any:
+        # Whatever else hops uses the loop's own executor: it is busy as well.
+        loop = asyncio.get_running_loop()
+        executor = ThreadPoolExecutor(1)
+        release = threading.Event()
+        executor.submit(release.wait, 30)
+        loop.set_default_executor(executor)
+        try:
+            return await asyncio.wait_for(SessionStore(key).aget("color"), 5)
+        finally:
+            release.set()
+
+    with every_thread_busy():
+        assert asyncio.run(read()) == "red"
+
+
+def connections(server: Server) -> int:
+    told = ask_redis(server, "info", "stats")
+    return int(told.partition("total_connections_received:")[2].split()[0])
+
+
+def calls(server: Server, command: str) -> int:
+    told = ask_redis(server, "info", "commandstats")
+    return int((told.partition(f"cmdstat_{command}:calls=")[2] or "0").split(",")[0])
+
+
+def connected(server: Server) -> int:
+    told = ask_redis(server, "info", "clients")
+    return int(told.partition("connected_clients:")[2].split()[0])
+
+
+def test_requests_of_a_loop_share_their_connection(redis_tier: Tier, redis_server: Server) -> None:
+    """Twenty requests open one connection in all, and each costs one command."""
+    key = stored_key()
+    opened, asked = connections(redis_server), calls(redis_server, "get")
+
+    asyncio.run(requests_in_one_loop(key, 20)())
+
+    asked_now = calls(redis_server, "get")
+    assert asked_now - asked == 20
+    # One of them, and one for each of the three questions to the server before this one.
+    assert connections(redis_server) - opened <= 1 + 3
+
+
+def test_a_loop_takes_its_connections_with_it(redis_tier: Tier, redis_server: Server) -> None:
+    """When a loop ends nothing is left open, and nothing complains of it."""
+    key = stored_key()
+    before = connected(redis_server)
+
+    for _ in range(3):
+        asyncio.run(requests_in_one_loop(key, 2)())
+    gc.collect()
+
+    assert connected(redis_server) <= before
+
+
+def test_many_at_once_wait_for_few_connections(redis_tier: Tier, redis_server: Server) -> None:
+    """Hundreds of concurrent reads all get their copy, over a bounded number of connections."""
+    key = stored_key()
+    opened = connections(redis_server)
+
+    async def read_all() -> list[Any]:
+        return await asyncio.gather(*(SessionStore(key).aget("color") for _ in range(400)))
+
+    assert set(asyncio.run(read_all())) == {"red"}
+    assert connections(redis_server) - opened <= 55
+    assert not redis_tier.breaker.is_open
