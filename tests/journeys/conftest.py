@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage
+from playwright.sync_api import Browser
 
 from tests.journeys.visitor import Visitor
 from tests.services.process import Server, answers, free_port, new_directory
@@ -63,21 +64,18 @@ class Demo:
 @pytest.fixture(scope="session")
 def demo() -> Iterator[Demo]:
     """The demo with its people and their past, not served."""
-    server_directory = new_directory()
-    demo = Demo(server_directory)
+    demo = Demo(new_directory())
     demo.set_up()
     yield demo
-    for file in server_directory.iterdir():
-        file.unlink()
-    server_directory.rmdir()
+    shutil.rmtree(demo.directory)
 
 
 @pytest.fixture(scope="session")
-def shop() -> Iterator[Server]:
+def shop(demo: Demo) -> Iterator[Server]:
     """The demo as ``manage.py runserver`` serves it; ``url`` is its address."""
     directory = new_directory()
+    shutil.copytree(demo.directory, directory, dirs_exist_ok=True)
     demo = Demo(directory)
-    demo.set_up()
     made = demo.manage("shell", "-c", MAKE_ACCOUNTS.format(password=PASSWORD))
     assert made.returncode == 0, made.stderr
     port = free_port()

@@ -45,9 +45,9 @@ def test_signing_out_empties_the_cart(visit: Visit, person: str) -> None:
     visitor.expect_cart(0)
 
 
-def test_revoked_browser_shops_on(visit: Visit, scripts: dict[str, Any], person: str) -> None:
+def test_revoked_browser_shops_on(visit: Visit, person: str) -> None:
     """A browser whose session was ended starts an anonymous cart, and it too is kept."""
-    lost, here = visit(**scripts), visit(user_agent=FIREFOX_ON_LINUX, **scripts)
+    lost, here = visit(), visit(user_agent=FIREFOX_ON_LINUX)
     lost.sign_in(person)
     lost.add_to_cart("Oak board")
     here.sign_in(person)
@@ -98,6 +98,19 @@ def test_preferences_are_kept_through_sign_in(
     expect(visitor.page.locator("html")).to_have_attribute("data-theme", "dark")
     visitor.open_devices()
     expect(visitor.page.locator("body")).to_have_css("background-color", "rgb(24, 22, 19)")
+
+
+def test_language_is_kept(visit: Visit) -> None:
+    """A language chosen in the shop is spoken from then on, whatever the browser asks for."""
+    visitor = visit(locale="en-GB")
+    visitor.page.goto("/preferences/")
+    visitor.page.get_by_label("German").check()
+    visitor.button("Keep these").click()
+
+    expect(visitor.page.get_by_text("Ihre Einstellungen sind gespeichert.")).to_be_visible()
+    visitor.link("Korb").click()
+    expect(visitor.heading("Ihr Korb")).to_be_visible()
+    expect(visitor.page.locator("html")).to_have_attribute("lang", "de")
 
 
 def test_visitor_who_only_looks_gets_no_session(visit: Visit) -> None:

@@ -52,6 +52,7 @@ BROWSERS = {
     "maya's office": f"{_WINDOWS}) {_KHTML} Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
     "a stranger's": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
     "jonas' laptop": "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0",
+    "the library's": f"{_WINDOWS}; rv:138.0) Gecko/20100101 Firefox/138.0",
     "priya's laptop": f"{_MAC} {_KHTML} Chrome/137.0.0.0 Safari/537.36",
     "priya's phone": (
         f"Mozilla/5.0 (Linux; Android 10; K) {_KHTML} Chrome/137.0.0.0 Mobile Safari/537.36"
@@ -77,6 +78,7 @@ PLACES = {
     "maya's office": Place("198.51.100.61", "Zurich, Switzerland"),
     "far away": Place("192.0.2.199", "Porto Alegre, Brazil"),
     "jonas' home": Place("203.0.113.87", "Leipzig, Germany"),
+    "the library": Place("203.0.113.201", "Halle, Germany"),
     "priya's home": Place("2001:db8:91:5::21", "Kochi, India"),
     "Lisbon": Place("198.51.100.140", "Lisbon, Portugal"),
     "Oslo": Place("192.0.2.14", "Oslo, Norway"),

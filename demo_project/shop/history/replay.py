@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -50,18 +51,19 @@ class Replay:
 
     def run(self) -> None:
         """Let everything happen, oldest first, as rows are listed in the order they were made."""
-        happenings: list[tuple[float, Callable[[], None]]] = []
-        for visit in VISITS:
-            if visit.username not in self.people:
-                continue
-            happenings.append((visit.began, lambda visit=visit: self.begin(visit)))
-            if visit.ending is not None:
-                happenings.append((visit.ended, lambda visit=visit: self.end(visit)))
-        for failed in FAILED_SIGN_INS:
-            happenings.append((failed.began, lambda failed=failed: self.fail(failed)))
-        for ago, happen in sorted(happenings, key=lambda happening: -happening[0]):
+        for ago, happen in sorted(self.happenings(), key=lambda pair: -pair[0]):
             with happening_at(self.now - days(ago)):
                 happen()
+
+    def happenings(self) -> Iterator[tuple[float, Callable[[], None]]]:
+        """Yield what happened, and how many days before now."""
+        for visit in VISITS:
+            if visit.username in self.people:
+                yield visit.began, partial(self.begin, visit)
+                if visit.ending is not None:
+                    yield visit.ended, partial(self.end, visit)
+        for failed in FAILED_SIGN_INS:
+            yield failed.began, partial(self.fail, failed)
 
     def begin(self, visit: Visit) -> None:
         request = self.request_from(visit)

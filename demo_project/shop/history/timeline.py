@@ -58,6 +58,7 @@ VISITS = (
     Visit("maya", "maya's laptop", "maya's home", 4.2, 0.35),
     Visit("maya", "a stranger's", "far away", 1.07, 0.6),
     Visit("jonas", "jonas' laptop", "jonas' home", 27.5, 12.2),
+    Visit("jonas", "the library's", "the library", 15.3, 15.2, Ending.REVOKED, 14.9),
     Visit("jonas", "jonas' laptop", "jonas' home", 11.4, 0.01),
     Visit("priya", "priya's laptop", "priya's home", 29.4, 15.6, device_name="Work"),
     Visit("priya", "priya's phone", "Lisbon", 19.7, 3.2),

@@ -1,0 +1,118 @@
+"""The demo's commands, as the documentation gives them."""
+
+from __future__ import annotations
+
+import sys
+
+import httpx
+
+from tests.journeys.conftest import ROOT, Demo
+from tests.services.process import Server, answers, free_port, new_directory
+
+COUNTS = """
+from django.contrib.auth.models import User
+from sessions_plus.models import Device, Session, SessionEvent
+print([model.objects.count() for model in (User, Device, Session, SessionEvent)])
+"""
+
+FACTS = """
+from sessions_plus.models import Session, SessionEvent
+from django.utils import timezone
+live, ended = Session.objects.active(), Session.objects.ended()
+print("live", live.count() > 10)
+print("reasons", *sorted(set(ended.values_list("revoked_reason", flat=True))))
+print("unseen methods", Session.objects.exclude(auth_methods="pwd").count())
+print("in the future", SessionEvent.objects.filter(at__gt=timezone.now()).count())
+print("ended before it began", sum(one.revoked_at <= one.created_at for one in ended))
+times = list(SessionEvent.objects.values_list("at", flat=True))
+print("in order", times == sorted(times, reverse=True))
+"""
+
+PRODUCTION = {
+    "SECRET_KEY": "not a secret, but long and varied enough: 0123456789abcdefghijklmnop",
+    "ALLOWED_HOSTS": "shop.example",
+    "DJANGO_SETTINGS_MODULE": "demo_project.settings_production",
+}
+
+
+def test_seeding_twice_is_seeding_once(demo: Demo) -> None:
+    """A second `seed_demo` adds nothing, and names address and accounts all the same."""
+    before = demo.manage("shell", "-v0", "-c", COUNTS).stdout
+
+    again = demo.manage("seed_demo", "--address", "127.0.0.1:8123")
+
+    assert again.returncode == 0, again.stderr
+    assert "http://127.0.0.1:8123/" in again.stdout
+    assert all(name in again.stdout for name in ("maya", "sam", "olga", "figs-on-toast"))
+    assert demo.manage("shell", "-v0", "-c", COUNTS).stdout == before != ""
+
+
+def test_seeded_past_is_plausible(demo: Demo) -> None:
+    """Sessions ended in each way that a visitor can read about, in the order they happened."""
+    done = demo.manage("shell", "-v0", "-c", FACTS)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "live True",
+        "reasons device_revoked idle_timeout replaced revoked revoked_by_staff signed_out",
+        "unseen methods 0",
+        "in the future 0",
+        "ended before it began 0",
+        "in order True",
+    ]
+
+
+def test_seeding_is_refused_where_debug_is_off(demo: Demo) -> None:
+    """Accounts whose password everybody knows are not made on a real site."""
+    before = demo.manage("shell", "-v0", "-c", COUNTS).stdout
+
+    refused = demo.manage("seed_demo", **PRODUCTION)
+
+    assert refused.returncode != 0
+    assert "DEBUG" in refused.stderr
+    assert demo.manage("shell", "-v0", "-c", COUNTS).stdout == before
+
+
+def test_production_settings_pass_the_checks(demo: Demo) -> None:
+    """`check --deploy` finds nothing to say of the production settings."""
+    done = demo.manage("check", "--deploy", "--fail-level", "INFO", **PRODUCTION)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_production_settings_have_no_secret_of_their_own(demo: Demo) -> None:
+    """Without a key in the environment the production settings do not start."""
+    without = {name: value for name, value in PRODUCTION.items() if name != "SECRET_KEY"}
+
+    done = demo.manage("check", **without)
+
+    assert done.returncode != 0
+    assert "SECRET_KEY" in done.stderr
+
+
+def test_asgi_server_serves_the_shop(demo: Demo) -> None:
+    """Under ASGI a cart is kept from request to request, and every page has the policy."""
+    port = free_port()
+    environment = [f"{name}={value}" for name, value in demo.environment.items()]
+    uvicorn = [sys.executable, "-m", "uvicorn", "demo_project.asgi:application"]
+    server = Server(
+        name="uvicorn",
+        command=["/usr/bin/env", "-i", *environment, *uvicorn, "--app-dir", ROOT, f"--port={port}"],
+        port=port,
+        url=f"http://127.0.0.1:{port}",
+        directory=new_directory(),
+        is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
+    )
+    server.start()
+    try:
+        with httpx.Client(base_url=server.url, follow_redirects=True) as client:
+            client.get("/")
+            token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
+            client.post("/cart/cup/add/", data=token)
+            client.post("/cart/cup/add/", data=token)
+            cart = client.get("/cart/")
+    finally:
+        server.stop()
+
+    assert 'value="2"' in cart.text
+    assert "default-src 'self'" in cart.headers["Content-Security-Policy"]
