@@ -193,7 +193,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'throttle',
                 'verbose_name_plural': 'throttles',
-                'constraints': [models.UniqueConstraint(fields=('scope', 'subject'), name='sessions_plus_throttle')],
+                'constraints': [models.UniqueConstraint(fields=('scope', 'subject'), name='sessions_plus_throttle_once')],
             },
         ),
         migrations.CreateModel(

@@ -45,7 +45,7 @@ class Throttle(models.Model):
         verbose_name = _("throttle")
         verbose_name_plural = _("throttles")
         constraints = [
-            models.UniqueConstraint(fields=["scope", "subject"], name="sessions_plus_throttle")
+            models.UniqueConstraint(fields=["scope", "subject"], name="sessions_plus_throttle_once")
         ]
 
     def __str__(self) -> str:
