@@ -11,11 +11,11 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Permission, User
 from django.http import HttpRequest
-from django.test import Client
-from django.urls import clear_url_caches, reverse
+from django.test import Client, override_settings
+from django.urls import clear_url_caches, path, reverse
 from django.utils import timezone
 
-from sessions_plus.admin import listing, users
+from sessions_plus.admin import SessionAdmin, listing, users
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 
 SESSIONS = "admin:sessions_plus_session_changelist"
@@ -727,3 +727,25 @@ def secrets_of(session: Session) -> set[str]:
     found |= set(Device.objects.values_list("token_hash", flat=True))
     assert session.key_hash in found
     return {secret for secret in found if len(secret) > 16}
+
+
+other_site = admin.AdminSite(name="back_office")
+other_site.register(Session, SessionAdmin)
+other_site.register(User, StaffPages)
+urlpatterns = [path("back/", other_site.urls), path("admin/", admin.site.urls)]
+
+
+@override_settings(ROOT_URLCONF=__name__)
+def test_another_admin_site_has_it_too(
+    desk: Client, user: User, sign_in: Callable[..., Session]
+) -> None:
+    """On a site's second admin, with its own classes, all links and buttons stay there."""
+    session = sign_in(user)
+    address = f"/back/auth/user/{user.pk}/change/"
+
+    formset = desk.get(address).context["inline_admin_formsets"][-1].formset
+    response = desk.post(formset.revoke_url, {"live_session": session.public_id}, follow=True)
+
+    assert formset.list_url.startswith("/back/")
+    assert response.request["PATH_INFO"] == address
+    assert said(response) == "1 session was ended."
