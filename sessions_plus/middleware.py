@@ -163,8 +163,7 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
         return
     if response.status_code >= 500 or session.is_superseded:
         return
-    saved = must_save(session, response)
-    if session.session_key and (saved or session.has_new_key or session.renews_cookie()):
+    if session.session_key and session.has_news_for_cookie(saved=must_save(session, response)):
         _set_session_cookie(response, session)
     if session.issued_device_token is not None:
         set_device_cookie(response, session.issued_device_token)

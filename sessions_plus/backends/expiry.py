@@ -77,21 +77,27 @@ class ExpiringStore(WritingStore):
         """
         Return how many seconds the browser keeps the cookie; None: until it closes.
 
-        Where activity cannot move the end, that end. So a touch need not set the cookie:
-        a slow response that did would put an old key back where a newer one is.
+        Where activity cannot move the end, that end: see has_news_for_cookie().
         """
         if self.get_expire_at_browser_close():
             return None
         end = self._immovable_end()
         return self.get_expiry_age() if end is None else _seconds(end - timezone.now())
 
-    def renews_cookie(self) -> bool:
-        """Say whether the cookie has to be set again as activity was recorded."""
-        return (
-            self.is_touched
-            and not self.get_expire_at_browser_close()
-            and self._immovable_end() is None
-        )
+    def has_news_for_cookie(self, *, saved: bool) -> bool:
+        """
+        Say whether the browser has to be told something: a new key, or another end.
+
+        Nothing else sets the cookie of a signed-in session. A slow response that did
+        would put an old key back where there is a newer one by now, which would sign
+        the person out and look like a theft.
+        """
+        if self.has_new_key:
+            return True
+        expiry = self._dictionary().get(EXPIRY_KEY)
+        if self._immovable_end() is not None and expiry == self._known_expiry:
+            return False
+        return saved or (self.is_touched and not self.get_expire_at_browser_close())
 
     def _immovable_end(self) -> datetime | None:
         """The absolute end of a session that somebody is signed in to."""

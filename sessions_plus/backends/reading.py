@@ -55,6 +55,7 @@ class ReadingStore(SessionBase):
         self.is_passive = False
         self.is_touched = False
         self.is_superseded = False
+        self._known_expiry: Any = None  # what set_expiry() was told before this request
         self._has_new_key = False  # a key that this request made or was told
         self._key_is_fresh = False  # this request made it: nobody else ever held it
 
@@ -127,7 +128,9 @@ class ReadingStore(SessionBase):
                 self._has_new_key = False
             return {}
         self.row = row
-        return payloads.decode(row.payload)
+        data = payloads.decode(row.payload)
+        self._known_expiry = data.get(EXPIRY_KEY)
+        return data
 
     def _serves(self, copy: Row | None, now: datetime) -> bool:
         """Say whether a copy serves as it is, without asking the database."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
@@ -12,6 +12,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
+from sessions_plus.backends import cache_tier
 from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
 from tests.browsers import Browser
@@ -29,9 +30,10 @@ def _empty_cache() -> None:
 
 
 @pytest.fixture
-def clock() -> Any:
+def clock() -> Iterator[Any]:
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
+    cache_tier.reset()  # it noted when it began
 
 
 @pytest.fixture
@@ -218,9 +220,7 @@ def test_sign_in_that_meets_a_newer_row_stores_the_key_it_gives_out(
     assert Session.objects.get().revoked_at is None
 
 
-def test_unseen_successor_of_an_expired_session_leaves_a_stranger(
-    ann: Browser, clock: Any
-) -> None:
+def test_unseen_successor_of_an_expired_session_leaves_a_stranger(ann: Browser, clock: Any) -> None:
     """Whoever returns to an expired session begins anew, without an error."""
     lost = like(ann)
     lost.text("who")
