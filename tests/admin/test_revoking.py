@@ -1,0 +1,194 @@
+"""What staff end from the lists, and who may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
+from tests.admin.desk import DEVICES, SESSIONS, act, said
+
+pytestmark = pytest.mark.django_db
+
+
+MODELS = ("session", "device", "sessionevent", "user")
+
+
+class TestRevoking:
+    def test_selected_sessions_end(
+        self, desk: Client, user: User, staff: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """The chosen sessions end, recorded with the staff member, and no other."""
+        chosen, spared = sign_in(user), sign_in(user)
+
+        response = act(desk, "revoke_selected_sessions", chosen)
+
+        chosen.refresh_from_db()
+        spared.refresh_from_db()
+        event = SessionEvent.objects.get(event=Event.SESSION_REVOKED)
+        assert chosen.revoked_at is not None
+        assert chosen.revoked_reason == event.reason == Reason.REVOKED_BY_STAFF
+        assert chosen.revoked_by == event.actor == staff
+        assert event.ip_address == "127.0.0.1"
+        assert spared.revoked_at is None
+        assert said(response) == "1 session was ended."
+
+    def test_all_sessions_of_users_end(
+        self, desk: Client, user: User, other_user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """One chosen session stands for all sessions of its user."""
+        chosen = sign_in(user)
+        sign_in(user)
+        sign_in(other_user)
+
+        response = act(desk, "revoke_sessions_of_users", chosen)
+
+        assert not Session.objects.for_user(user).active().exists()
+        assert Session.objects.for_user(other_user).active().count() == 1
+        assert said(response) == "2 sessions were ended."
+
+    @pytest.mark.parametrize("action", ["revoke_selected_sessions", "revoke_sessions_of_users"])
+    def test_own_session_goes_on(
+        self, desk: Client, staff: User, sign_in: Callable[..., Session], action: str
+    ) -> None:
+        """No action ends the session that staff work in, and they are told."""
+        own = Session.objects.get(user=staff)
+        other = sign_in(staff)
+
+        response = act(desk, action, own, other)
+
+        assert [row.public_id for row in Session.objects.active()] == [own.public_id]
+        assert "1 session was ended. Your own session goes on." in said(response)
+
+    def test_ended_sessions_are_not_ended_again(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """What had ended before keeps its reason, and is not counted."""
+        session = sign_in(user)
+        Session.objects.filter(pk=session.pk).update(
+            revoked_at=timezone.now(), revoked_reason=Reason.LIMIT
+        )
+
+        response = act(desk, "revoke_selected_sessions", session)
+
+        session.refresh_from_db()
+        assert session.revoked_reason == Reason.LIMIT
+        assert said(response) == "0 sessions were ended."
+
+    def test_deleting_ends_first(
+        self, desk: Client, user: User, staff: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """A deleted session is ended first, and the event tells who did it."""
+        one, two = sign_in(user), sign_in(user)
+
+        act(desk, "delete_selected", one, post="yes")
+        desk.post(reverse("admin:sessions_plus_session_delete", args=[two.pk]), {"post": "yes"})
+
+        events = SessionEvent.objects.filter(event=Event.SESSION_REVOKED)
+        assert not Session.objects.for_user(user).exists()
+        assert {(event.session_public_id, event.actor, event.reason) for event in events} == {
+            (row.public_id, staff, Reason.REVOKED_BY_STAFF) for row in (one, two)
+        }
+
+
+class TestPermissions:
+    @pytest.fixture
+    def reader(self, db: None) -> Client:
+        """The browser of a staff member who may look at all of it, and delete, but end nothing."""
+        person = User.objects.create_user("reader", password="x", is_staff=True)
+        codenames = [f"{verb}_{m}" for verb in ("view", "delete", "change", "add") for m in MODELS]
+        person.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+        client = Client()
+        client.force_login(person)
+        return client
+
+    @pytest.mark.parametrize("action", ["revoke_selected_sessions", "revoke_sessions_of_users"])
+    def test_actions_take_the_permission(
+        self, reader: Client, user: User, sign_in: Callable[..., Session], action: str
+    ) -> None:
+        """Who may only look finds no action, and one that is forged does nothing."""
+        session = sign_in(user)
+
+        page = reader.get(reverse(SESSIONS)).content.decode()
+        act(reader, action, session)
+
+        session.refresh_from_db()
+        assert action not in page
+        assert session.revoked_at is None
+
+    def test_deleting_takes_the_permission(
+        self, reader: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """The permission to delete sessions alone deletes none, as that would end them."""
+        session = sign_in(user)
+
+        response = reader.post(
+            reverse("admin:sessions_plus_session_delete", args=[session.pk]), {"post": "yes"}
+        )
+
+        assert response.status_code == 403
+        assert Session.objects.filter(pk=session.pk).exists()
+
+    @pytest.mark.parametrize("model", ["session", "device", "sessionevent"])
+    def test_nothing_is_written(self, desk: Client, user: User, sign_in: Any, model: str) -> None:
+        """Nobody adds or changes a row, and events and devices are not deleted either."""
+        sign_in(user)
+        pk = {"session": Session, "device": Device, "sessionevent": SessionEvent}[model]
+        row = pk.objects.order_by("-pk").first()
+        change = reverse(f"admin:sessions_plus_{model}_change", args=[row.pk])
+
+        assert desk.get(reverse(f"admin:sessions_plus_{model}_add")).status_code == 403
+        assert desk.get(change).status_code == 200
+        assert desk.post(change, {"user": ""}).status_code == 403
+        if model != "session":
+            delete = reverse(f"admin:sessions_plus_{model}_delete", args=[row.pk])
+            assert desk.post(delete, {"post": "yes"}).status_code == 403
+
+
+class TestDevices:
+    def test_selected_devices_are_removed(
+        self, desk: Client, user: User, staff: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """A removed device takes its sessions with it, and the event names the staff member."""
+        session, other = sign_in(user), sign_in(user)
+
+        response = act(desk, "revoke_selected_devices", session.device, url=DEVICES)
+
+        session.refresh_from_db()
+        other.refresh_from_db()
+        assert session.revoked_reason == Reason.DEVICE_REVOKED
+        assert session.device.revoked_at is not None
+        assert other.revoked_at is None
+        assert SessionEvent.objects.get(event=Event.DEVICE_REVOKED).actor == staff
+        assert said(response) == "1 device was removed. 1 session was ended."
+
+    def test_own_device_stays(self, desk: Client, staff: User) -> None:
+        """The device that staff work on is not removed."""
+        own = Device.objects.get(user=staff)
+
+        response = act(desk, "revoke_selected_devices", own, url=DEVICES)
+
+        own.refresh_from_db()
+        assert own.revoked_at is None
+        assert "0 devices were removed." in said(response)
+
+    @pytest.mark.parametrize("state", ["in_use", "trusted", "revoked"])
+    def test_filters_by_state(self, desk: Client, staff: User, state: str) -> None:
+        """Each state keeps its own devices; a trusted one is also in use."""
+        now = timezone.now()
+        make = {"in_use": {}, "trusted": {"trusted_until": now + timedelta(1)}}
+        make["revoked"] = {"revoked_at": now}
+        for name, columns in make.items():
+            Device.objects.create(user=staff, token_hash=name, name=name, **columns)
+
+        found = desk.get(reverse(DEVICES), {"state": state}).context["cl"].result_list
+
+        names = {device.name for device in found} - {""}
+        assert names == ({"in_use", "trusted"} if state == "in_use" else {state})
