@@ -33,6 +33,15 @@ def device_token_of(request: HttpRequest) -> str | None:
     return request.COOKIES.get(device_cookie_name())
 
 
+def trust_cookie_name() -> str:
+    return prefixed("trust")
+
+
+def trust_token_of(request: HttpRequest) -> str | None:
+    """The trust cookie that came with a request, as it was sent."""
+    return request.COOKIES.get(trust_cookie_name())
+
+
 def set_private_cookie(
     response: HttpResponseBase, name: str, value: str, *, age: timedelta, samesite: str
 ) -> None:
@@ -54,3 +63,9 @@ def set_device_cookie(response: HttpResponseBase, token: str) -> None:
     set_private_cookie(
         response, device_cookie_name(), token, age=conf.DEVICE_COOKIE_AGE, samesite="Lax"
     )
+
+
+def set_trust_cookie(response: HttpResponseBase, token: str) -> None:
+    # Strict: it is only ever asked for where the sign-in form was posted from.
+    age = conf.TRUSTED_DEVICE_LIFETIME or timedelta(0)
+    set_private_cookie(response, trust_cookie_name(), token, age=age, samesite="Strict")

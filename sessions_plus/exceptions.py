@@ -126,6 +126,11 @@ class ReauthenticationRequired(SessionsPlusError):
     code = "reauthentication_required"
     message = _("Please confirm that it is you.")
 
+    def __init__(self, factors: str = "all") -> None:
+        """``factors``: ``one`` or ``all`` (see ``mfa.reauthentication``)."""
+        super().__init__()
+        self.factors = factors
+
 
 class MfaRequired(SessionsPlusError):
     """What was asked for needs a sign-in with a second factor."""

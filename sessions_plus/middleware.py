@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -27,10 +28,11 @@ from django.utils.http import http_date
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
 from sessions_plus.conf import conf
-from sessions_plus.cookies import device_token_of, set_device_cookie
+from sessions_plus.cookies import device_token_of, set_device_cookie, set_trust_cookie
 from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
+from sessions_plus.mfa import gate
 from sessions_plus.policy import is_passive
 
 
@@ -65,6 +67,32 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session.device_token = device_token_of(request)
         session.is_passive = is_passive(request.path, conf.PASSIVE_PATHS)
 
+    @property
+    def process_view(self) -> Any:
+        """What Django calls before a view; of the world it runs in, so that no thread is hopped."""
+        return self._aview if self.async_mode else self._view
+
+    def _view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        session = request.session
+        if not isinstance(session, SessionStore) or not gate.concerns(request, view):
+            return None
+        session.get(SESSION_KEY)
+        return None if gate.passes(request, session) else gate.answer(request, view)
+
+    async def _aview(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        """See _view()."""
+        session = request.session
+        if not isinstance(session, SessionStore) or not gate.concerns(request, view):
+            return None
+        await session.aget(SESSION_KEY)
+        if gate.passes(request, session):
+            return None
+        return await sync_to_async(gate.answer)(request, view)
+
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
@@ -84,6 +112,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
                 response = _refused(request, refusal)
+        if session.begun_challenge:
+            gate.lead_to_challenge(request, response)
         set_cookies(request, response, session)
         return response
 
@@ -107,6 +137,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
                 response = await sync_to_async(_refused)(request, refusal)
+        if session.begun_challenge:
+            gate.lead_to_challenge(request, response)
         set_cookies(request, response, session)
         return response
 
@@ -167,6 +199,8 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
         _set_session_cookie(response, session)
     if session.issued_device_token is not None:
         set_device_cookie(response, session.issued_device_token)
+    if session.issued_trust_token is not None:
+        set_trust_cookie(response, session.issued_trust_token)
 
 
 def _set_session_cookie(response: HttpResponseBase, session: SessionStore) -> None:

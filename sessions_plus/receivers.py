@@ -14,17 +14,29 @@ from django.db import models
 from django.db.models.signals import post_delete, post_save, pre_delete
 from django.dispatch import receiver
 from django.http import HttpRequest
+from django.utils import timezone
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.cookies import trust_token_of
 from sessions_plus.current import current_request
-from sessions_plus.devices.recognition import SignIn
 from sessions_plus.events import record
 from sessions_plus.lifecycle.revocation import revoke, revoke_others
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
-from sessions_plus.models import Device, Event, Outcome, Reason, Session, SessionEvent
+from sessions_plus.mfa.sign_in import settle
+from sessions_plus.models import (
+    Authenticator,
+    Challenge,
+    Device,
+    Event,
+    Outcome,
+    Reason,
+    RecoveryCode,
+    Session,
+    SessionEvent,
+)
 from sessions_plus.notices.sending import notify
 from sessions_plus.policy import Verdict
 from sessions_plus.signals import (
@@ -43,11 +55,24 @@ def _store_of(request: HttpRequest | None) -> SessionStore | None:
 
 
 @receiver(user_logged_in, dispatch_uid="sessions_plus.signed_in")
-def bind_sign_in(request: HttpRequest, user: models.Model, **_: object) -> None:
-    """Whatever called login(): the session gets its device, methods and a new key."""
+def bind_sign_in(request: HttpRequest, user: AbstractBaseUser, **_: object) -> None:
+    """
+    Whatever called login(): the session gets its device, methods and a new key.
+
+    Or waits, anonymous, for the second factor.
+    """
     store = _store_of(request)
-    if store is not None:
-        store.bind(SignIn(user, store.auth_methods or (_method_of(store),)))
+    if store is None:
+        return
+    methods, store.auth_methods = store.auth_methods or (_method_of(store),), None
+    settle(
+        request,
+        store,
+        user,
+        methods,
+        trust_token=trust_token_of(request),
+        now=timezone.now(),
+    )
 
 
 def _method_of(store: SessionStore) -> str:
@@ -199,6 +224,8 @@ def forget_deleted_user(instance: models.Model, **_: object) -> None:
     """What stays of a deleted user names them no more."""
     Session.objects.for_user(instance).update(user=None, device=None)
     Device.objects.for_user(instance).delete()
+    for factor in (Authenticator, RecoveryCode, Challenge):
+        factor._default_manager.filter(user_id=instance.pk).delete()
     SessionEvent.objects.for_user(instance).update(user=None)
 
 
