@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
@@ -14,12 +15,11 @@ POLICY = (
     "frame-ancestors 'none'; form-action 'self'"
 )
 
-Answer = Callable[[HttpRequest], HttpResponse]
-AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponse]]
-
 
 @sync_and_async_middleware
-def content_security_policy(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+def content_security_policy(
+    get_response: Callable[[HttpRequest], Any],
+) -> Callable[[HttpRequest], Any]:
     """Set the policy; Django 6's own middleware would do, and 5.2 has none."""
     if iscoroutinefunction(get_response):
 
@@ -29,7 +29,7 @@ def content_security_policy(get_response: Answer | AsyncAnswer) -> Answer | Asyn
         return answer_async
 
     def answer(request: HttpRequest) -> HttpResponse:
-        return protect(get_response(request))  # type: ignore[arg-type]  # not the async one
+        return protect(get_response(request))
 
     return answer
 

@@ -2,7 +2,8 @@
 The demo behind HTTPS. All that is secret or the machine's own comes from the environment.
 
 Needed: ``SECRET_KEY``, ``ALLOWED_HOSTS`` (separated by commas), ``DATABASE_URL``. As wanted:
-``REDIS_URL``, ``TRUSTED_PROXY_COUNT``, ``STATIC_ROOT``.
+``REDIS_URL``, ``EMAIL_URL`` (``smtp+tls://user:password@host:587``), ``TRUSTED_PROXY_COUNT``,
+``STATIC_ROOT``.
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ DEBUG = False
 SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS")
 DATABASES = {"default": {**env.db_url("DATABASE_URL"), "CONN_MAX_AGE": 60}}
+
+# EMAIL_HOST and its kin. Without an address of a server mails are printed.
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 
 # HTTPS everywhere, and cookies that go nowhere else. The prefix makes browsers insist on it.
 SECURE_SSL_REDIRECT = True

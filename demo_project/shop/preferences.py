@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import translation
 from django.utils.decorators import sync_and_async_middleware
 from django.utils.translation import gettext_lazy as _
@@ -31,31 +31,31 @@ class Preferences:
     @classmethod
     def read(cls, stored: Mapping[str, Any]) -> Preferences:
         """Read what a session holds; whatever is no longer on offer is as if not chosen."""
-        offered = {"theme": THEMES, "currency": CURRENCIES, "language": dict(settings.LANGUAGES)}
+        offered: dict[str, Collection[str]] = {
+            "theme": THEMES,
+            "currency": CURRENCIES,
+            "language": dict(settings.LANGUAGES),
+        }
         return cls(**{name: stored[name] for name in offered if stored.get(name) in offered[name]})
 
     def keep_in(self, session: SessionBase) -> None:
         session[KEY] = asdict(self)
 
 
-Answer = Callable[[HttpRequest], HttpResponse]
-AsyncAnswer = Callable[[HttpRequest], Awaitable[HttpResponse]]
-
-
 @sync_and_async_middleware
-def apply_preferences(get_response: Answer | AsyncAnswer) -> Answer | AsyncAnswer:
+def apply_preferences(get_response: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], Any]:
     """Put the visitor's preferences on the request, and speak their language."""
     if iscoroutinefunction(get_response):
 
-        async def answer_async(request: HttpRequest) -> HttpResponse:
+        async def answer_async(request: HttpRequest) -> Any:
             with _language_of(request, await request.session.aget(KEY, {})):
                 return await get_response(request)
 
         return answer_async
 
-    def answer(request: HttpRequest) -> HttpResponse:
+    def answer(request: HttpRequest) -> Any:
         with _language_of(request, request.session.get(KEY, {})):
-            return get_response(request)  # type: ignore[return-value]  # not the async one
+            return get_response(request)
 
     return answer
 

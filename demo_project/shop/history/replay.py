@@ -86,7 +86,7 @@ class Replay:
             expire_date=expires_at(started_at=began, last_activity=last_used, limits=limits),
             location=PLACES[visit.place].location,
         )
-        devices = Device.objects.filter(pk=session.device_id)
+        devices = Device.objects.filter(sessions=session)
         devices.filter(first_seen_at__gt=began).update(first_seen_at=began)
         devices.update(last_seen_at=began)
         if visit.device_name and session.device is not None:
