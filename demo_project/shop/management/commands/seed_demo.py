@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,7 @@ from django.utils import timezone
 
 from demo_project.shop.history.people import PASSWORD, PEOPLE, Person
 from demo_project.shop.history.replay import Replay
+from demo_project.shop.history.timeline import days
 
 
 class Command(BaseCommand):
@@ -51,21 +53,23 @@ class Command(BaseCommand):
 def seed() -> None:
     """Make whoever is missing, and the past of those who were. Twice does no more than once."""
     missing = [person for person in PEOPLE if not _exists(person)]
-    people = {person.username: make(person) for person in missing}
+    now = timezone.now()
+    people = {person.username: make(person, joined_at=now - days(60)) for person in missing}
     if people:
         staff = User.objects.get(username="sam")
-        Replay(people, staff=staff, now=timezone.now()).run()
+        Replay(people, staff=staff, now=now).run()
     # They had no address until now, so that nobody is mailed about the past.
     for user in people.values():
         user.email = f"{user.username}@example.com"
     User.objects.bulk_update(people.values(), ["email"])
 
 
-def make(person: Person) -> User:
+def make(person: Person, *, joined_at: datetime) -> User:
     first_name, _, last_name = person.name.partition(" ")
     user = User.objects.create_user(
         person.username,
         password=PASSWORD,
+        date_joined=joined_at,
         first_name=first_name,
         last_name=last_name,
         is_staff=person.role != "customer",
