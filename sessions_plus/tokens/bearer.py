@@ -21,6 +21,7 @@ from django.utils.functional import SimpleLazyObject
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.keys import TOKEN_LENGTH
+from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.conf import conf
 from sessions_plus.events import note
@@ -63,12 +64,15 @@ class Credentials:
         whose session it is; not yet read from the database where an access token came.
     ``session_public_id``
         the session, which in ``stateless`` verification may have ended.
+    ``session``
+        its facts; None in ``stateless`` verification, which does not ask.
     ``token``
         the access token; None where a session key was shown.
     """
 
     user: Any
     session_public_id: UUID
+    session: Row | None = None
     token: AccessToken | None = None
 
 
@@ -106,12 +110,13 @@ def authenticate(
         if is_session_key(value):
             return _from_session_key(value, client)
         token = access.verify(value, now=timezone.now())
+        row = None
         if _asks_session(verification):
-            _require_live(token, find_live(token.session_public_id, client=client))
+            row = _own(token, find_live(token.session_public_id, client=client))
     except InvalidToken as refused:
         note(Event.TOKEN_REFUSED, reason=refused.reason, client=client)
         raise
-    return _from_token(token)
+    return Credentials(TokenUser(token.subject), token.session_public_id, row, token)
 
 
 async def aauthenticate(
@@ -126,12 +131,13 @@ async def aauthenticate(
         if is_session_key(value):
             return await sync_to_async(_from_session_key)(value, client)
         token = await access.averify(value, now=timezone.now())
+        row = None
         if _asks_session(verification):
-            _require_live(token, await afind_live(token.session_public_id, client=client))
+            row = _own(token, await afind_live(token.session_public_id, client=client))
     except InvalidToken as refused:
         note(Event.TOKEN_REFUSED, reason=refused.reason, client=client)
         raise
-    return _from_token(token)
+    return Credentials(TokenUser(token.subject), token.session_public_id, row, token)
 
 
 def client_of(request: HttpRequest) -> ClientInfo:
@@ -148,15 +154,12 @@ def _asks_session(verification: Verification | None) -> bool:
     return (verification or conf.TOKEN_VERIFICATION) != "stateless"
 
 
-def _require_live(token: AccessToken, row: Any) -> None:
+def _own(token: AccessToken, row: Row | None) -> Row:
     if row is None:
         raise InvalidToken("ended")
     if str(row.user_id) != token.subject:
         raise InvalidToken("claims")
-
-
-def _from_token(token: AccessToken) -> Credentials:
-    return Credentials(TokenUser(token.subject), token.session_public_id, token)
+    return row
 
 
 def _from_session_key(key: str, client: ClientInfo) -> Credentials:
@@ -165,7 +168,7 @@ def _from_session_key(key: str, client: ClientInfo) -> Credentials:
     user = user_of(store)
     if user is None or store.public_id is None:
         raise InvalidToken("session_key")
-    return Credentials(user, store.public_id)
+    return Credentials(user, store.public_id, store.row)
 
 
 def _primary_key(subject: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -23,9 +24,10 @@ from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.devices.naming import rename
 from sessions_plus.exceptions import InvalidToken, TokenReused
 from sessions_plus.lifecycle.revocation import Revocation, revoke
+from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Reason
 from sessions_plus.tokens import access
-from sessions_plus.tokens.sessions import api_session, find_session, user_of
+from sessions_plus.tokens.sessions import api_session, find_session, named_session, user_of
 
 # A refresh that meets another write of its session tries again; more than one other at a
 # time is no client that we know.
@@ -77,6 +79,7 @@ def _request_of(store: SessionStore, request: HttpRequest) -> HttpRequest:
     """Return a request in the new session. That of the caller keeps its session and CSRF token."""
     own = copy.copy(request)
     own.META = dict(request.META)
+    own.COOKIES = {}  # what a browser may bring, such as trust in its device, counts for nothing
     own.session = store
     own.user = AnonymousUser()
     return own
@@ -92,10 +95,12 @@ def _name_device(store: SessionStore, name: str) -> None:
 def _tokens(
     store: SessionStore, user: AbstractBaseUser, *, now: datetime, device_token: str | None = None
 ) -> Tokens:
-    if store.row is None or store.session_key is None:
+    row, key = store.row, store.session_key
+    if row is None or key is None or row.user_id != user.pk:
+        # Ended meanwhile; or an authenticator was added just now, and the sign-in waits.
         raise InvalidToken("ended")
-    token, expires_at = access.issue(user, store.row, now=now)
-    return Tokens(token, expires_at, store.session_key, store.row, device_token)
+    token, expires_at = access.issue(user, row, now=now)
+    return Tokens(token, expires_at, key, row, device_token)
 
 
 def refresh(
@@ -129,6 +134,27 @@ def _refusal(token: str) -> InvalidToken:
     if session is not None and session.revoked_reason == Reason.KEY_REUSED:
         return TokenReused("reused")
     return InvalidToken("refresh")
+
+
+def reauthenticate(
+    public_id: UUID, methods: tuple[str, ...], *, client: ClientInfo | None, now: datetime
+) -> Tokens:
+    """
+    Record that the user of that session proved themselves again, and return new tokens.
+
+    The old refresh token is dead at once, as is any key after a change of privilege.
+
+    Raises:
+        InvalidToken: the session has ended.
+    """
+    store = named_session(public_id, client=client)
+    store.load()
+    user = user_of(store)
+    if user is None:
+        raise InvalidToken("ended")
+    store.bind(Proved(user.pk, methods))
+    store.save()
+    return _tokens(store, user, now=now)
 
 
 def revoke_token(token: str, *, client: ClientInfo | None) -> Revocation:

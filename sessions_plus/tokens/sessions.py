@@ -23,6 +23,7 @@ from sessions_plus.backends import payload as payloads
 from sessions_plus.backends import rows
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.columns import user_id_in
+from sessions_plus.backends.keys import new_token
 from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle.revocation import revoke
@@ -87,8 +88,10 @@ def _named(store: type[SessionStore]) -> type[SessionStore]:
     return type("NamedSession", (_Named, store), {})
 
 
-def _open_named(public_id: UUID, client: ClientInfo | None) -> SessionStore:
-    store = _named(engine())()
+def named_session(public_id: UUID, *, client: ClientInfo | None) -> SessionStore:
+    """Return the API session of that name. Only for who has verified an access token."""
+    # A key that nobody has: the store needs one to be saved, and replaces it then.
+    store = _named(engine())(new_token(public_id))
     store.named = public_id  # type: ignore[attr-defined]  # of _Named
     store.client = client
     return store
@@ -101,14 +104,14 @@ def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     Mostly one cache read. Once per activity interval the database is asked, also for
     whether the user may still sign in.
     """
-    store = _open_named(public_id, client)
+    store = named_session(public_id, client=client)
     store.load()
     return None if store.is_touched and user_of(store) is None else store.row
 
 
 async def afind_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     """See find_live()."""
-    store = _open_named(public_id, client)
+    store = named_session(public_id, client=client)
     await store.aload()
     return None if store.is_touched and await sync_to_async(user_of)(store) is None else store.row
 

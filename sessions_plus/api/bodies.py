@@ -1,0 +1,85 @@
+"""What the API reads: a small JSON object, and only with fields that it knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import IO, Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.exceptions import ParseError
+from rest_framework.parsers import BaseParser
+from rest_framework.renderers import JSONRenderer
+
+from sessions_plus.api.errors import BodyTooLarge
+
+MAX_BODY_BYTES = 16 * 1024
+
+
+class StrictJSONParser(BaseParser):
+    """
+    JSON in UTF-8, of at most ``MAX_BODY_BYTES``, each name once.
+
+    No other kind is read: what a form can send, any page on the web can (OWASP ASVS 3.5.2).
+    """
+
+    media_type = "application/json"
+    renderer_class = JSONRenderer
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        raw = stream.read(MAX_BODY_BYTES + 1)
+        if len(raw) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+        try:
+            found = json.loads(raw.decode(), object_pairs_hook=_once, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise ParseError from None
+        if not isinstance(found, dict):
+            raise ParseError(_("The body must be a JSON object."))
+        return found
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("A name occurs twice.")
+    return found
+
+
+def _refuse(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON.")
+
+
+class Body(serializers.Serializer[Any]):
+    """A body: none of its fields may be missing, and no other may be there."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
+        if unknown:
+            # Named as sent, but cut: it is an answer, not a mirror.
+            raise serializers.ValidationError(
+                {name[:64]: [_("There is no such field.")] for name in unknown[:8]}
+            )
+        return super().to_internal_value(data)
+
+
+class Text(serializers.CharField):
+    """A string, as it is: a number or a boolean is none, and nothing is trimmed."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"trim_whitespace": False, **kwargs})
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return str(super().to_internal_value(data))
+
+
+class Nothing(Body):
+    """A body without fields, which may also be left out."""

@@ -1,0 +1,141 @@
+"""
+Every error as ``{"code": "not_found", "detail": "…"}``: one handler, of our views alone.
+
+``code`` is for programs and stays; ``detail`` is for people, translated, and may change.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.http import Http404
+from django.utils.translation import gettext_lazy as _
+from rest_framework import exceptions, status
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from sessions_plus.exceptions import (
+    InvalidToken,
+    SessionsPlusError,
+    TooManyAttempts,
+)
+
+# Where an error of ours is not simply a bad request.
+STATUS: Mapping[str, int] = MappingProxyType(
+    {
+        "invalid_token": status.HTTP_401_UNAUTHORIZED,
+        "token_reused": status.HTTP_401_UNAUTHORIZED,
+        "second_factor_required": status.HTTP_401_UNAUTHORIZED,
+        "too_many_attempts": status.HTTP_429_TOO_MANY_REQUESTS,
+        "reauthentication_required": status.HTTP_403_FORBIDDEN,
+        "mfa_required": status.HTTP_403_FORBIDDEN,
+        "mfa_enrollment_required": status.HTTP_403_FORBIDDEN,
+    }
+)
+
+
+class BodyTooLarge(exceptions.APIException):
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_code = "body_too_large"
+    default_detail = _("The request's body is too large.")
+
+
+class InvalidCredentials(exceptions.AuthenticationFailed):
+    """The same for an unknown name, a wrong password and a disabled account."""
+
+    default_code = "invalid_credentials"
+    default_detail = _("No account has this name and password.")
+
+
+class SecondFactorRequired(exceptions.AuthenticationFailed):
+    """A right password of somebody who has an authenticator; ``extra`` says how to go on."""
+
+    default_code = "second_factor_required"
+    default_detail = _("Please confirm with a code.")
+
+    def __init__(self, *, expires_in: int, challenge: str | None = None) -> None:
+        """``challenge`` None: the session waits, and holds it."""
+        super().__init__()
+        self.extra: dict[str, Any] = {"expires_in": expires_in}
+        if challenge is not None:
+            self.extra["challenge"] = challenge
+
+
+class NoAuthenticator(exceptions.APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "no_authenticator"
+    default_detail = _("Set up an authenticator first.")
+
+
+class TooManyAuthenticators(exceptions.APIException):
+    status_code = status.HTTP_400_BAD_REQUEST
+    default_code = "too_many_authenticators"
+    default_detail = _("There are as many authenticators as there may be. Remove one first.")
+
+
+def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
+    """Return the answer to an error; None for one that is a fault of ours (500)."""
+    known = _as_api_exception(error)
+    if known is None:
+        return None
+    set_rollback()
+    body = {"code": _code_of(known), "detail": " ".join(_texts(known.detail))}
+    return Response(
+        body | getattr(known, "extra", {}), status=known.status_code, headers=_headers_of(known)
+    )
+
+
+def _as_api_exception(error: Exception) -> exceptions.APIException | None:
+    if isinstance(error, exceptions.APIException):
+        return error
+    if isinstance(error, Http404):
+        return exceptions.NotFound()
+    if isinstance(error, PermissionDenied):
+        return exceptions.PermissionDenied()
+    if isinstance(error, SuspiciousOperation):
+        return exceptions.ParseError()
+    return _from_ours(error) if isinstance(error, SessionsPlusError) else None
+
+
+def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
+    made = exceptions.APIException(str(error.message), code=error.code)
+    made.status_code = STATUS.get(error.code, status.HTTP_400_BAD_REQUEST)
+    if isinstance(error, TooManyAttempts):
+        made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
+    if isinstance(error, InvalidToken):
+        made.auth_header = 'Bearer realm="api", error="invalid_token"'  # type: ignore[attr-defined]
+    return made
+
+
+def _headers_of(error: exceptions.APIException) -> dict[str, str]:
+    headers = {}
+    challenge = getattr(error, "auth_header", None)
+    wait = getattr(error, "wait", None)
+    if challenge:
+        headers["WWW-Authenticate"] = challenge
+    if wait:
+        headers["Retry-After"] = str(math.ceil(wait))
+    return headers
+
+
+def _code_of(error: exceptions.APIException) -> str:
+    if isinstance(error, exceptions.ValidationError):
+        return "invalid"
+    codes = error.get_codes()
+    return codes if isinstance(codes, str) else str(error.default_code)
+
+
+def _texts(detail: Any, name: str = "") -> Iterator[str]:
+    """Write what is wrong as sentences, each with the name of its field: ``name: …``."""
+    if isinstance(detail, Mapping):
+        for field, inner in detail.items():
+            yield from _texts(inner, "" if field == "non_field_errors" else f"{field}")
+    elif isinstance(detail, list | tuple):
+        for inner in detail:
+            yield from _texts(inner, name)
+    else:
+        yield f"{name}: {detail}" if name else str(detail)

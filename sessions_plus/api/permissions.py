@@ -1,0 +1,75 @@
+"""Who may do what. A fresh proof and a staff permission are asked for here, for every view."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from sessions_plus.events import record
+from sessions_plus.exceptions import ReauthenticationRequired
+from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
+from sessions_plus.models import Event, Outcome
+from sessions_plus.tokens.bearer import Credentials, client_of
+
+SAFE = ("GET", "HEAD")
+
+
+def auth_of(request: Request) -> Credentials:
+    return cast(Credentials, request.auth)
+
+
+class IsSignedIn(BasePermission):
+    """Somebody is signed in, in a session of ours."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return isinstance(request.auth, Credentials)
+
+
+class MayRevokeAnySession(BasePermission):
+    """Staff with the permission of that name. A refusal is recorded."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user: Any = request.user
+        if user.is_staff and user.has_perm("sessions_plus.revoke_any_session"):
+            return True
+        record(
+            Event.ACCESS_DENIED,
+            user=user,
+            session_public_id=auth_of(request).session_public_id,
+            outcome=Outcome.FAILURE,
+            reason="revoke_any_session",
+            client=client_of(request._request),
+        )
+        raise PermissionDenied
+
+
+class FreshFactor(BasePermission):
+    """Whoever changes something proved themselves lately, with one factor (OWASP ASVS 7.5.2)."""
+
+    factors: Factors = "one"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method in SAFE:
+            return True
+        user: Any = request.user
+        has_second = self.factors == "all" and has_authenticator(user)
+        if not is_fresh(
+            auth_of(request).session,
+            factors=self.factors,
+            has_authenticator=has_second,
+            max_age=max_age_of(self.factors),
+            now=timezone.now(),
+        ):
+            raise ReauthenticationRequired
+        return True
+
+
+class FreshFactors(FreshFactor):
+    """The same with all factors that they have (OWASP ASVS 7.5.1)."""
+
+    factors = "all"

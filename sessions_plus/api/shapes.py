@@ -1,0 +1,139 @@
+"""What the API shows of rows: named fields, public ids, never a key, a hash or a secret."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from sessions_plus.models import Authenticator, Device, Session, SessionEvent
+from sessions_plus.models.agent import AgentKind
+
+
+class SessionDeviceShape(serializers.Serializer[Any]):
+    public_id = serializers.UUIDField()
+    # The name hides an attribute of fields, which a serializer has no use for.
+    label = serializers.CharField(help_text="Its name, or browser and system.")  # type: ignore[assignment]
+
+
+class SessionShape(serializers.ModelSerializer[Session]):
+    device = SessionDeviceShape(allow_null=True, read_only=True)
+    is_current = serializers.SerializerMethodField(help_text="Whether it is the one that asks.")
+    expires_at = serializers.DateTimeField(
+        source="expire_date", read_only=True, help_text="Unless it is used again."
+    )
+    auth_methods = serializers.ListField(
+        source="methods",
+        child=serializers.CharField(),
+        read_only=True,
+        help_text="How its user signed in: `pwd`, `otp`, `rcv`, `ext`.",
+    )
+
+    class Meta:
+        model = Session
+        fields = [
+            "public_id",
+            "kind",
+            "device",
+            "is_current",
+            "created_at",
+            "authenticated_at",
+            "last_activity",
+            "expires_at",
+            "auth_methods",
+            "ip_address",
+            "location",
+            "browser",
+            "system",
+            "agent_kind",
+        ]
+        read_only_fields = fields
+
+    def get_is_current(self, row: Session) -> bool:
+        return bool(row.public_id == self.context["credentials"].session_public_id)
+
+
+class AnySessionShape(SessionShape):
+    """As staff sees it: with whose it is."""
+
+    user = serializers.CharField(source="user_id", read_only=True)
+
+    class Meta(SessionShape.Meta):
+        fields = ["user", *SessionShape.Meta.fields]
+        read_only_fields = fields
+
+
+class DeviceShape(serializers.ModelSerializer[Device]):
+    label = serializers.CharField(  # type: ignore[assignment]
+        read_only=True, help_text="Its name, or browser and system."
+    )
+    agent_kind = serializers.ChoiceField(choices=AgentKind.choices, read_only=True)
+    is_current = serializers.SerializerMethodField(help_text="Whether it is the one that asks.")
+
+    class Meta:
+        model = Device
+        fields = [
+            "public_id",
+            "name",
+            "label",
+            "is_current",
+            "browser",
+            "system",
+            "agent_kind",
+            "first_seen_at",
+            "last_seen_at",
+            "trusted_until",
+        ]
+        read_only_fields = fields
+
+    def get_is_current(self, row: Device) -> bool:
+        session = self.context["credentials"].session
+        return session is not None and session.device_id == row.pk
+
+
+class EventShape(serializers.ModelSerializer[SessionEvent]):
+    session = serializers.UUIDField(source="session_public_id", allow_null=True, read_only=True)
+    device = SessionDeviceShape(allow_null=True, read_only=True)
+    by_staff = serializers.SerializerMethodField(help_text="Whether somebody else did it.")
+
+    class Meta:
+        model = SessionEvent
+        fields = [
+            "at",
+            "event",
+            "outcome",
+            "reason",
+            "session",
+            "device",
+            "by_staff",
+            "ip_address",
+            "user_agent",
+        ]
+        read_only_fields = fields
+
+    def get_by_staff(self, row: SessionEvent) -> bool:
+        return row.actor_id is not None and row.actor_id != row.user_id
+
+
+class AuthenticatorShape(serializers.ModelSerializer[Authenticator]):
+    is_disabled = serializers.SerializerMethodField(
+        help_text="Whether too many wrong codes switched it off."
+    )
+
+    class Meta:
+        model = Authenticator
+        fields = ["public_id", "name", "kind", "confirmed_at", "last_used_at", "is_disabled"]
+        read_only_fields = fields
+
+    def get_is_disabled(self, row: Authenticator) -> bool:
+        return row.disabled_at is not None
+
+
+class Revoked(serializers.Serializer[Any]):
+    """What became of it."""
+
+    count = serializers.IntegerField(min_value=0, help_text="How many sessions were ended.")
+    effective = serializers.ChoiceField(
+        choices=["at_once", "soon"],
+        help_text="`soon`: a cache could not be told, so at the next check of each session.",
+    )

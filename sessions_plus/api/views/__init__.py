@@ -1,0 +1,1 @@
+"""The endpoints, by subject. Each reads, calls one function of a feature, and answers."""

@@ -1,0 +1,127 @@
+"""What all endpoints have in common, whatever the site sets for its own."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+from uuid import UUID
+
+from django.db import models
+from django.utils.cache import add_never_cache_headers
+from rest_framework.exceptions import NotFound
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from sessions_plus.api.authentication import CookieAuthentication, LiveBearerAuthentication
+from sessions_plus.api.bodies import MAX_BODY_BYTES, Body, StrictJSONParser
+from sessions_plus.api.errors import BodyTooLarge, handle
+from sessions_plus.api.pages import Pages
+from sessions_plus.api.permissions import IsSignedIn
+from sessions_plus.api.throttling import RequestThrottle
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.events import record
+from sessions_plus.models import Event, Outcome
+from sessions_plus.tokens.bearer import Credentials, client_of
+
+
+class JsonOnly(DefaultContentNegotiation):
+    """Answers JSON whatever is asked for, so that a browser shows no page made of it."""
+
+    def select_renderer(
+        self, request: Any, renderers: Any, format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
+class Endpoint(APIView):
+    """
+    An endpoint: JSON in and out, signed in, throttled, never cached.
+
+    Nothing of ``REST_FRAMEWORK`` applies here, so that no site opens a door of ours
+    with a setting that was meant for its own.
+    """
+
+    authentication_classes = [LiveBearerAuthentication, CookieAuthentication]
+    permission_classes = [IsSignedIn]
+    throttle_classes = [RequestThrottle]
+    parser_classes = [StrictJSONParser]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = JsonOnly
+    metadata_class = None
+    versioning_class = None
+
+    def get_exception_handler(self) -> Any:
+        return handle
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if length.isdecimal() and int(length) > MAX_BODY_BYTES:
+            raise BodyTooLarge
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if not answer.has_header("Cache-Control"):
+            add_never_cache_headers(answer)
+        answer.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+        answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return answer
+
+    # What endpoints ask for
+
+    @property
+    def user(self) -> Any:
+        """Who is signed in. Any, as the stubs know the user model of the tests alone."""
+        return self.request.user
+
+    @property
+    def client_info(self) -> ClientInfo:
+        return client_of(self.request._request)
+
+    @property
+    def credentials(self) -> Credentials:
+        return cast(Credentials, self.request.auth)
+
+    def read(self, kind: type[Body]) -> dict[str, Any]:
+        """Return the body's fields. Raises: ValidationError."""
+        body = kind(data=self.request.data)
+        body.is_valid(raise_exception=True)
+        return cast(dict[str, Any], body.validated_data)
+
+    def page(self, rows: models.QuerySet[Any], shown_by: type[Any]) -> Response:
+        """Return one page of ``rows``."""
+        pages = Pages()
+        found = pages.paginate_queryset(rows, self.request, view=self)
+        context = {"credentials": self.credentials, "request": self.request}
+        return pages.get_paginated_response(shown_by(found, many=True, context=context).data)
+
+    def show(self, row: Any, shown_by: type[Any]) -> Response:
+        context = {"credentials": self.credentials, "request": self.request}
+        return Response(shown_by(row, context=context).data)
+
+    def find(self, rows: models.QuerySet[Any], public_id: str) -> Any:
+        """
+        Return the row of that name among one's own.
+
+        Raises:
+            NotFound: there is none, or it is another's: the same answer, and an event.
+        """
+        try:
+            found = rows.filter(public_id=UUID(public_id)).first()
+        except ValueError:
+            found = None
+        if found is None:
+            record(
+                Event.ACCESS_DENIED,
+                user_id=self.user.pk,
+                session_public_id=self.credentials.session_public_id,
+                outcome=Outcome.FAILURE,
+                reason="not_found",
+                client=self.client_info,
+            )
+            raise NotFound
+        return found

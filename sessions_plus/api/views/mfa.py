@@ -1,0 +1,113 @@
+"""One's own second factor: seen, set up, removed, and its recovery codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_plus.api import docs
+from sessions_plus.api.authentication import CookieAuthentication
+from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.errors import NoAuthenticator, TooManyAuthenticators
+from sessions_plus.api.inputs import Confirmation
+from sessions_plus.api.permissions import FreshFactors, IsSignedIn
+from sessions_plus.api.shapes import AuthenticatorShape
+from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
+from sessions_plus.api.views.base import Endpoint
+from sessions_plus.backends import rows
+from sessions_plus.mfa import enrolment, recovery_codes, totp
+from sessions_plus.mfa.methods import TOTP_CODE
+from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.mfa.qr_code import as_svg
+from sessions_plus.mfa.reauthentication import Proved
+from sessions_plus.models import Authenticator
+from sessions_plus.models.authenticator import AuthenticatorQuerySet
+
+
+class MfaEndpoint(Endpoint):
+    permission_classes = [IsSignedIn, FreshFactors]
+
+    def own(self) -> AuthenticatorQuerySet:
+        return Authenticator.objects.using(rows.database()).for_user(self.user).confirmed()
+
+
+class Mfa(MfaEndpoint):
+    @docs.mfa
+    def get(self, request: Request) -> Response:
+        return Response(
+            {
+                "is_required": must_have_factor(self.user),
+                "authenticators": AuthenticatorShape(self.own(), many=True).data,
+                "recovery_codes_left": recovery_codes.left(self.user),
+            }
+        )
+
+
+class TotpList(MfaEndpoint):
+    @docs.totp_begin
+    def post(self, request: Request) -> Response:
+        self.read(Nothing)
+        if not enrolment.may_add(self.user):
+            raise TooManyAuthenticators
+        begun = enrolment.begin(
+            self.user, session_public_id=self.credentials.session_public_id, now=timezone.now()
+        )
+        host = request.get_host()
+        uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=host)
+        return Response(
+            {
+                "secret": totp.in_base32(totp.open_secret(begun)),
+                "otpauth_uri": uri,
+                "svg": as_svg(uri, label=_("QR code")),
+                "expires_in": int(enrolment.PENDING_LIFETIME.total_seconds()),
+            },
+            status=201,
+        )
+
+
+class TotpConfirm(MfaEndpoint):
+    permission_classes = [IsSignedIn]  # what is confirmed was begun with fresh factors
+    throttle_classes = [RequestThrottle, SignInThrottle]
+
+    @docs.totp_confirm
+    def post(self, request: Request) -> Response:
+        fields = self.read(Confirmation)
+        enrolled = enrolment.confirm(
+            self.user,
+            fields["code"],
+            session_public_id=self.credentials.session_public_id,
+            name=fields.get("name", ""),
+            client=self.client_info,
+            now=timezone.now(),
+        )
+        if isinstance(request.successful_authenticator, CookieAuthentication):
+            store: Any = request._request.session
+            store.bind(Proved(self.user.pk, (TOTP_CODE,), is_enrolment=True))
+        return Response(
+            {
+                "authenticator": AuthenticatorShape(enrolled.authenticator).data,
+                "recovery_codes": list(enrolled.recovery_codes),
+            },
+            status=201,
+        )
+
+
+class TotpDetail(MfaEndpoint):
+    @docs.totp_remove
+    def delete(self, request: Request, public_id: str) -> Response:
+        enrolment.remove(self.find(self.own(), public_id), self.user, client=self.client_info)
+        return Response(status=204)
+
+
+class RecoveryCodes(MfaEndpoint):
+    @docs.recovery_codes
+    def post(self, request: Request) -> Response:
+        self.read(Nothing)
+        if not has_authenticator(self.user):
+            raise NoAuthenticator
+        codes = recovery_codes.make(self.user, client=self.client_info, now=timezone.now())
+        return Response({"recovery_codes": codes}, status=201)

@@ -1,0 +1,110 @@
+"""One's own sessions, devices and events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_plus.api import docs
+from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.inputs import DeviceName
+from sessions_plus.api.permissions import FreshFactor, IsSignedIn
+from sessions_plus.api.shapes import DeviceShape, EventShape, SessionShape
+from sessions_plus.api.views.base import Endpoint
+from sessions_plus.backends import rows
+from sessions_plus.devices.naming import rename
+from sessions_plus.devices.overview import NOT_SHOWN
+from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.lifecycle.revocation import Revocation, revoke, revoke_all, revoke_others
+from sessions_plus.models import Device, Session, SessionEvent
+from sessions_plus.models.device import DeviceQuerySet
+from sessions_plus.models.session import SessionQuerySet
+
+
+def outcome(revoked: Revocation) -> Response:
+    """Tell what became of a revocation."""
+    effective = "at_once" if revoked.cache_reached else "soon"
+    return Response({"count": revoked.count, "effective": effective})
+
+
+def sessions_shown() -> SessionQuerySet:
+    found = Session.objects.using(rows.database()).active()
+    return found.select_related("device").defer(*NOT_SHOWN)
+
+
+class SessionEndpoint(Endpoint):
+    permission_classes = [IsSignedIn, FreshFactor]
+
+    def own(self) -> SessionQuerySet:
+        return sessions_shown().for_user(self.user)
+
+
+class SessionList(SessionEndpoint):
+    @docs.session_list
+    def get(self, request: Request) -> Response:
+        return self.page(self.own(), SessionShape)
+
+
+class SessionDetail(SessionEndpoint):
+    @docs.session_detail
+    def get(self, request: Request, public_id: str) -> Response:
+        return self.show(self.find(self.own(), public_id), SessionShape)
+
+    @docs.session_revoke
+    def delete(self, request: Request, public_id: str) -> Response:
+        return outcome(revoke(self.find(self.own(), public_id), client=self.client_info))
+
+
+class RevokeOthers(SessionEndpoint):
+    @docs.revoke_others
+    def post(self, request: Request) -> Response:
+        self.read(Nothing)
+        keep = self.credentials.session_public_id
+        return outcome(revoke_others(self.user, keep=keep, client=self.client_info))
+
+
+class RevokeAll(SessionEndpoint):
+    @docs.revoke_all
+    def post(self, request: Request) -> Response:
+        self.read(Nothing)
+        return outcome(revoke_all(self.user, client=self.client_info))
+
+
+class DeviceEndpoint(Endpoint):
+    def own(self) -> DeviceQuerySet:
+        return Device.objects.using(rows.database()).for_user(self.user).active()
+
+
+class DeviceList(DeviceEndpoint):
+    @docs.device_list
+    def get(self, request: Request) -> Response:
+        return self.page(self.own(), DeviceShape)
+
+
+class DeviceDetail(DeviceEndpoint):
+    def get_permissions(self) -> list[Any]:
+        fresh = [FreshFactor()] if self.request.method == "DELETE" else []
+        return [*super().get_permissions(), *fresh]
+
+    @docs.device_detail
+    def get(self, request: Request, public_id: str) -> Response:
+        return self.show(self.find(self.own(), public_id), DeviceShape)
+
+    @docs.device_rename
+    def patch(self, request: Request, public_id: str) -> Response:
+        device = self.find(self.own(), public_id)
+        rename(device, self.read(DeviceName)["name"], client=self.client_info)
+        return self.show(device, DeviceShape)
+
+    @docs.device_revoke
+    def delete(self, request: Request, public_id: str) -> Response:
+        return outcome(revoke_device(self.find(self.own(), public_id), client=self.client_info))
+
+
+class EventList(Endpoint):
+    @docs.event_list
+    def get(self, request: Request) -> Response:
+        own = SessionEvent.objects.for_user(self.user)
+        return self.page(own.select_related("device"), EventShape)

@@ -1,0 +1,116 @@
+"""Signing in and out on the session cookie, for pages that are one program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import login, logout
+from django.utils import timezone
+from rest_framework.exceptions import PermissionDenied
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_plus.api import docs
+from sessions_plus.api.authentication import CookieAuthentication
+from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.errors import SecondFactorRequired
+from sessions_plus.api.inputs import ChallengeAnswer, Credentials, Proofs
+from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
+from sessions_plus.api.views.base import Endpoint
+from sessions_plus.api.views.tokens import check_credentials, shown
+from sessions_plus.backends.keys import read_token
+from sessions_plus.exceptions import ChallengeOver
+from sessions_plus.lifecycle.revocation import revoke
+from sessions_plus.mfa import challenge as challenges
+from sessions_plus.mfa.methods import PASSWORD
+from sessions_plus.mfa.reauthentication import Proved, prove
+from sessions_plus.mfa.sign_in import finish, waiting_challenge
+from sessions_plus.models import Reason
+from sessions_plus.tokens import refresh
+from sessions_plus.tokens.sessions import find_session
+
+
+class CookieEndpoint(Endpoint):
+    """Signs the browser in. Its CSRF token has to come along although nobody is known yet."""
+
+    authentication_classes = [CookieAuthentication]
+    permission_classes = []
+    throttle_classes = [RequestThrottle, SignInThrottle]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # Without it, any page on the web could sign its visitors in as somebody else here.
+        CookieAuthentication().enforce_csrf(request)
+        super().initial(request, *args, **kwargs)
+
+    @property
+    def store(self) -> Any:
+        return self.request._request.session
+
+    def signed_in(self) -> Response:
+        return Response({"session": str(read_token(self.store.session_key))})
+
+
+class Login(CookieEndpoint):
+    @docs.login
+    def post(self, request: Request) -> Response:
+        django_request, fields = request._request, self.read(Credentials)
+        user: Any = check_credentials(django_request, fields["username"], fields["password"])
+        self.store.auth_methods = (PASSWORD,)
+        login(django_request, user)
+        if not django_request.user.is_authenticated:
+            raise SecondFactorRequired(expires_in=int(challenges.LIFETIME.total_seconds()))
+        return self.signed_in()
+
+
+class LoginChallenge(CookieEndpoint):
+    @docs.login_challenge
+    def post(self, request: Request) -> Response:
+        code, now = self.read(ChallengeAnswer)["code"], timezone.now()
+        waiting = waiting_challenge(self.store, now=now)
+        if waiting is None:
+            raise ChallengeOver
+        passed = challenges.pass_(waiting, code, client=self.client_info, now=now)
+        finish(request._request, passed)
+        return self.signed_in()
+
+
+class Logout(Endpoint):
+    @docs.logout
+    def post(self, request: Request) -> Response:
+        self.read(Nothing)
+        if isinstance(request.successful_authenticator, CookieAuthentication):
+            logout(request._request)
+        elif (session := find_session(self.credentials.session_public_id)) is not None:
+            revoke(session, reason=Reason.SIGNED_OUT, client=self.client_info)
+        return Response(status=204)
+
+
+class Reauthenticate(Endpoint):
+    throttle_classes = [RequestThrottle, SignInThrottle]
+
+    @docs.reauthenticate
+    def post(self, request: Request) -> Response:
+        fields, now = self.read(Proofs), timezone.now()
+        if self._is_borrowed_key():
+            # Its new key could only be told to the browser that it belongs to.
+            raise PermissionDenied
+        user: Any = request.user
+        methods = prove(
+            user,
+            password=fields.get("password"),
+            typed=fields.get("code"),
+            client=self.client_info,
+            now=now,
+        )
+        if self.credentials.token is not None:
+            public_id = self.credentials.session_public_id
+            return shown(
+                refresh.reauthenticate(public_id, methods, client=self.client_info, now=now)
+            )
+        store: Any = request._request.session
+        store.bind(Proved(user.pk, methods))
+        return Response({"session": str(self.credentials.session_public_id)})
+
+    def _is_borrowed_key(self) -> bool:
+        by_cookie = isinstance(self.request.successful_authenticator, CookieAuthentication)
+        return self.credentials.token is None and not by_cookie

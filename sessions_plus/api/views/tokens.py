@@ -1,0 +1,152 @@
+"""Signing in by program: tokens for a password, a code, or a refresh token."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.cache import patch_cache_control
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_plus.api import docs
+from sessions_plus.api.errors import InvalidCredentials, SecondFactorRequired
+from sessions_plus.api.inputs import (
+    Refreshing,
+    RefreshToken,
+    TokenChallengeAnswer,
+    TokenCredentials,
+)
+from sessions_plus.api.throttling import RefreshThrottle, RequestThrottle, SignInThrottle
+from sessions_plus.api.views.base import Endpoint
+from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
+from sessions_plus.mfa import challenge as challenges
+from sessions_plus.mfa.methods import PASSWORD
+from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.tokens import keys, refresh
+from sessions_plus.tokens.refresh import Tokens
+
+
+def check_credentials(request: HttpRequest, username: str, password: str) -> AbstractBaseUser:
+    """
+    Return who has this name and password, with the backend that says so.
+
+    Raises:
+        InvalidCredentials: nobody, or somebody who may not sign in.
+    """
+    user = authenticate(request, username=username, password=password)
+    if user is None:
+        raise InvalidCredentials
+    return user
+
+
+def shown(tokens: Tokens) -> Response:
+    body = {
+        "token_type": "Bearer",
+        "access": tokens.access,
+        "expires_in": round((tokens.expires_at - timezone.now()).total_seconds()),
+        "refresh": tokens.refresh,
+        "session": str(tokens.session.public_id),
+    }
+    if tokens.device_token is not None:
+        body["device_token"] = tokens.device_token
+    return Response(body)
+
+
+class TokenEndpoint(Endpoint):
+    """Opened by what its body proves. Cookies and headers count for nothing here."""
+
+    authentication_classes = []
+    permission_classes = []
+    throttle_classes = [RequestThrottle, SignInThrottle]
+
+    def issue(self, user: Any, methods: tuple[str, ...], fields: dict[str, Any]) -> Response:
+        tokens = refresh.sign_in(
+            self.request._request,
+            user,
+            methods=methods,
+            device_token=fields.get("device_token"),
+            device_name=fields.get("device_name", ""),
+            now=timezone.now(),
+        )
+        return shown(tokens)
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return 'Bearer realm="api"'
+
+
+class TokenList(TokenEndpoint):
+    @docs.token_issue
+    def post(self, request: Request) -> Response:
+        fields = self.read(TokenCredentials)
+        user: Any = check_credentials(request._request, fields["username"], fields["password"])
+        if has_authenticator(user):
+            raise self._wait_for_code(user)
+        if must_have_factor(user):
+            raise MfaEnrolmentRequired
+        return self.issue(user, (PASSWORD,), fields)
+
+    def _wait_for_code(self, user: Any) -> SecondFactorRequired:
+        _, token = challenges.begin_for_client(
+            user,
+            backend=user.backend,
+            methods=(PASSWORD,),
+            client=self.client_info,
+            now=timezone.now(),
+        )
+        return SecondFactorRequired(
+            challenge=token, expires_in=int(challenges.LIFETIME.total_seconds())
+        )
+
+
+class TokenChallenge(TokenEndpoint):
+    @docs.token_challenge
+    def post(self, request: Request) -> Response:
+        fields, now = self.read(TokenChallengeAnswer), timezone.now()
+        found = challenges.find_by_token(fields["challenge"], now=now)
+        if found is None:
+            raise ChallengeOver
+        passed = challenges.pass_(found, fields["code"], client=self.client_info, now=now)
+        user: Any = passed.user
+        user.backend = passed.backend
+        return self.issue(user, passed.methods, fields)
+
+
+class TokenRefresh(TokenEndpoint):
+    throttle_classes = [RequestThrottle, RefreshThrottle]
+
+    @docs.token_refresh
+    def post(self, request: Request) -> Response:
+        fields = self.read(Refreshing)
+        tokens = refresh.refresh(
+            fields["refresh"],
+            device_token=fields.get("device_token"),
+            client=self.client_info,
+            now=timezone.now(),
+        )
+        return shown(tokens)
+
+
+class TokenRevoke(TokenEndpoint):
+    throttle_classes = [RequestThrottle, RefreshThrottle]
+
+    @docs.token_revoke
+    def post(self, request: Request) -> Response:
+        refresh.revoke_token(self.read(RefreshToken)["refresh"], client=self.client_info)
+        return Response(status=204)
+
+
+class Jwks(TokenEndpoint):
+    """The public keys. The one document that any cache may keep."""
+
+    throttle_classes = []
+
+    @docs.jwks
+    def get(self, request: Request) -> Response:
+        response = Response(keys.jwks(timezone.now()))
+        patch_cache_control(response, public=True, max_age=int(keys.JWKS_MAX_AGE.total_seconds()))
+        response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+        return response
