@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Generic, Literal, TypeVar, cast, overload
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.signals import setting_changed
@@ -185,8 +186,16 @@ def _positive(value: timedelta | int | None) -> str | None:
     return "it is not more than zero" if value is not None and value <= zero else None
 
 
-def _empty(value: str | None) -> str | None:
-    return "it is empty" if value is not None and not value.strip() else None
+def _empty(value: object) -> str | None:
+    return "it is empty" if isinstance(value, str) and not value.strip() else None
+
+
+def _no_origin(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    is_origin = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
+    return None if is_origin else "it is not a scheme and a host, such as https://example.com"
 
 
 class Conf:
@@ -396,8 +405,18 @@ class Conf:
         str,
         None,
         "Where the site is, for links in mails: `https://example.com`. None: the host of the "
-        "request that caused the mail.",
+        "request that caused the mail, if `ALLOWED_HOSTS` names it in full; else mails have no "
+        "link.",
         optional=True,
+        problem=_no_origin,
+    )
+    NOTICE_LANGUAGE = Setting[Callable[[Any], str | None] | str | None](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        None,
+        "A function of the user, or its dotted path, that returns the language of their mails. "
+        "None: `LANGUAGE_CODE`.",
+        optional=True,
+        problem=_empty,
     )
 
     # Secrets

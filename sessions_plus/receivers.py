@@ -22,6 +22,7 @@ from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.cookies import trust_token_of
 from sessions_plus.current import current_request
+from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
 from sessions_plus.lifecycle.revocation import revoke, revoke_others
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
@@ -31,6 +32,7 @@ from sessions_plus.models import (
     Challenge,
     Device,
     Event,
+    Notice,
     Outcome,
     Reason,
     RecoveryCode,
@@ -158,25 +160,43 @@ def tell_by_mail(event: SessionEvent, **_: object) -> None:
 
 
 def end_others_after_password_change(
-    instance: AbstractBaseUser, created: bool, **_: object
+    instance: AbstractBaseUser,
+    created: bool,
+    raw: bool,
+    update_fields: frozenset[str] | None,
+    **_: object,
 ) -> None:
     """
-    A new password ends every session but the one in which it was chosen.
+    A new password ends every session but the one in which it was chosen, and all trust.
 
     A reset is done signed out, so that it ends all of them. A password that is only
-    hashed anew (Django does it at sign-in) is none.
+    hashed anew (Django does it at sign-in) is none. What is changed past ``save()``
+    Django's own session hash ends, without a word from us.
     """
-    if created or getattr(instance, "_password", None) is None:
+    is_saved = update_fields is None or "password" in update_fields
+    if created or raw or not is_saved or getattr(instance, "_password", None) is None:
         return
     request = current_request()
     store = _store_of(request)
     row = store.row if store is not None else None
-    keep = row.public_id if row is not None and row.user_id == instance.pk else None
-    client = store.client if store is not None else None
-    revoke_others(instance, keep=keep, reason=Reason.PASSWORD_CHANGED, client=client)
-    trusted = Device.objects.for_user(instance).exclude(trusted_until=None)
-    trusted.update(trusted_until=None, trust_hash="")
-    record(Event.PASSWORD_CHANGED, user=instance, session_public_id=keep, client=client)
+    own = row if row is not None and row.user_id == instance.pk else None
+    facts: dict[str, Any] = {
+        "client": store.client if store is not None else None,
+        "actor": _somebody_else(request, instance) if own is None else None,
+    }
+    keep = own.public_id if own is not None else None
+    revoke_others(instance, keep=keep, reason=Reason.PASSWORD_CHANGED, **facts)
+    distrust_all(instance, client=facts["client"])
+    device_id = own.device_id if own is not None else None
+    device = Device.objects.filter(pk=device_id).first() if device_id is not None else None
+    record(Event.PASSWORD_CHANGED, user=instance, session_public_id=keep, device=device, **facts)
+
+
+def _somebody_else(request: HttpRequest | None, user: AbstractBaseUser) -> models.Model | None:
+    """Who is signed in and changes another person's account: an administrator."""
+    found = getattr(request, "user", None)
+    is_other = found is not None and found.is_authenticated and found.pk != user.pk
+    return found if is_other else None
 
 
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
@@ -224,8 +244,8 @@ def forget_deleted_user(instance: models.Model, **_: object) -> None:
     """What stays of a deleted user names them no more."""
     Session.objects.for_user(instance).update(user=None, device=None)
     Device.objects.for_user(instance).delete()
-    for factor in (Authenticator, RecoveryCode, Challenge):
-        factor._default_manager.filter(user_id=instance.pk).delete()
+    for belonging in (Authenticator, RecoveryCode, Challenge, Notice):
+        belonging._default_manager.filter(user_id=instance.pk).delete()
     SessionEvent.objects.for_user(instance).update(user=None)
 
 

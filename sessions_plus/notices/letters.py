@@ -11,13 +11,22 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.models import Event
 
+NOTHING_TO_DO = _("If this was you, there is nothing to do.")
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The words about one event: the mail's subject, and what happened in a sentence."""
+    """
+    The words about one event.
+
+    subject    the mail's subject and heading
+    lead       what happened, in a sentence or two
+    harmless   when there is nothing to do
+    """
 
     subject: str | Promise
     lead: str | Promise
+    harmless: str | Promise = NOTHING_TO_DO
 
 
 LETTERS: Mapping[str, Letter] = MappingProxyType(
@@ -29,13 +38,20 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.KEY_REUSED: Letter(
             _("We ended a session of yours"),
             _(
-                "A copy of an old session key of yours was used, perhaps by somebody who stole "
-                "it. We ended that session."
+                "An old session key of yours was used again, perhaps by somebody who copied it. "
+                "We ended that session at once; the device has to sign in again."
+            ),
+            _(
+                "If you have just restored a browser or a computer from a backup, that was the "
+                "reason, and there is nothing more to do."
             ),
         ),
         Event.PASSWORD_CHANGED: Letter(
             _("Your password was changed"),
-            _("The password of your account was changed. Your other sessions were ended."),
+            _(
+                "The password of your account was changed. All other devices were signed out "
+                "and are trusted no more."
+            ),
         ),
         Event.AUTHENTICATOR_ADDED: Letter(
             _("Two-factor sign-in: an authenticator was added"),
@@ -48,8 +64,12 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.AUTHENTICATOR_DISABLED: Letter(
             _("Two-factor sign-in: an authenticator was switched off"),
             _(
-                "Somebody entered your password and then too many wrong codes. We switched that "
-                "authenticator off. A recovery code still signs you in."
+                "Too many wrong codes in a row were entered for an authenticator of yours, so "
+                "we switched it off. A recovery code still signs you in."
+            ),
+            _(
+                "If that was you, sign in with a recovery code and set the authenticator up "
+                "again. If it was not, somebody may know your password: change it."
             ),
         ),
         Event.RECOVERY_CODES_MADE: Letter(
@@ -58,11 +78,11 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         ),
         Event.RECOVERY_CODE_USED: Letter(
             _("A recovery code was used"),
-            _("Somebody signed in to your account with a recovery code."),
+            _("One of your recovery codes was used. It will not work again."),
         ),
         Event.DEVICE_TRUSTED: Letter(
             _("A device was trusted"),
-            _("A device of yours may now sign in without a code for a while."),
+            _("From now on, and for a while, this device may sign in without a code."),
         ),
     }
 )

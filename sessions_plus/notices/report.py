@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.db import models
 
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.rows import database
@@ -19,7 +21,11 @@ if TYPE_CHECKING:
 
 
 def find_notice(token: str, *, now: datetime) -> Notice | None:
-    """Return the notice that a link names, if it is genuine, unused and not expired."""
+    """
+    Return the notice that a link names, if it is genuine, unused and not expired.
+
+    A link that we never made costs no I/O. At ``expires_at`` it is over.
+    """
     public_id = read_token(token, purpose=Purpose.NOTICE_LINK)
     if public_id is None:
         return None
@@ -41,22 +47,21 @@ def report(
     """
     End what the notice told of: the session, and its device with its trust.
 
-    With ``all_sessions`` every other session of the user ends too. None where the
-    link was used in the meantime: of ten clicks one acts.
+    With ``all_sessions``, or where the notice names neither, every session of the user
+    ends. None where the link was used in the meantime: of ten clicks one acts. Should
+    anything fail, the link works again; what is ended stays ended.
     """
-    unused = Notice.objects.using(database()).filter(pk=notice.pk, used_at=None)
-    if not unused.update(used_at=now):
+    this = Notice.objects.using(database()).filter(pk=notice.pk)
+    if not this.filter(used_at=None).update(used_at=now):
         return None
-    result = Revocation(0)
-    if notice.session_public_id is not None:
-        told_of = Session.objects.using(database()).filter(
-            public_id=notice.session_public_id, user_id=notice.user_id, revoked_at=None
-        )
-        result += revoke_selected(told_of, reason=Reason.REPORTED, client=client, now=now)
-    if notice.device is not None:
-        result += revoke_device(notice.device, client=client, now=now)
-    if all_sessions:
-        result += revoke_all(notice.user, reason=Reason.REPORTED, client=client, now=now)
+    try:
+        result = _end_told_of(notice, client=client, now=now)
+        user = _owner_of(notice) if all_sessions or not names_one(notice) else None
+        if user is not None:
+            result += revoke_all(user, reason=Reason.REPORTED, client=client, now=now)
+    except BaseException:
+        this.update(used_at=None)
+        raise
     return result
 
 
@@ -65,3 +70,27 @@ async def areport(
 ) -> Revocation | None:
     """See report()."""
     return await sync_to_async(report)(notice, all_sessions=all_sessions, client=client, now=now)
+
+
+def names_one(notice: Notice) -> bool:
+    """Say whether the notice tells of one session or device, so that the others can be spared."""
+    return notice.session_public_id is not None or notice.device is not None
+
+
+def _end_told_of(notice: Notice, *, client: ClientInfo | None, now: datetime) -> Revocation:
+    result = Revocation(0)
+    if notice.session_public_id is not None:
+        told_of = Session.objects.using(database()).filter(
+            public_id=notice.session_public_id, user_id=notice.user_id, revoked_at=None
+        )
+        result += revoke_selected(
+            told_of.select_related("device"), reason=Reason.REPORTED, client=client, now=now
+        )
+    if notice.device is not None and notice.device.user_id == notice.user_id:
+        result += revoke_device(notice.device, client=client, now=now)
+    return result
+
+
+def _owner_of(notice: Notice) -> models.Model | None:
+    # Not through the relation: the users may live in another database than the notices.
+    return get_user_model()._base_manager.filter(pk=notice.user_id).first()

@@ -1,0 +1,103 @@
+"""
+From an event to the words of a mail, in its reader's language.
+
+Device names and user agents are words of whoever caused the mail, who may be a
+stranger: nothing of them becomes a line, a tag or a link.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import models
+from django.template.loader import render_to_string
+from django.utils import timezone, translation
+from django.utils.module_loading import import_string
+
+from sessions_plus.conf import conf
+from sessions_plus.current import current_request
+from sessions_plus.models import SessionEvent
+from sessions_plus.notices.letters import Letter
+from sessions_plus.notices.links import LINK_LIFETIME, make_link, site_url
+
+# Mail programs turn `example.com` and `https://…` into links, whoever wrote them.
+LINK_SIGNS = re.compile(r"(?<=\S)[.@](?=\S)|:?//+|:(?=\S)")
+
+
+def compose(event: SessionEvent, letter: Letter, user: models.Model, *, to: str) -> dict[str, str]:
+    """Return the arguments for the sender: the mail in text and HTML, with its link."""
+    base = site_url(current_request())
+    session_public_id, device_id = _where(event)
+    link = ""
+    if base:
+        link = make_link(
+            event,
+            user=user,
+            base=base,
+            session_public_id=session_public_id,
+            device_id=device_id,
+            now=timezone.now(),
+        )
+    # Not the request's language and time zone: they may be a stranger's.
+    zone = timezone.get_default_timezone()
+    with translation.override(_language_of(user)), timezone.override(zone):
+        words = _words(event, letter, user) | {"report_url": link, "site": urlsplit(base).netloc}
+        return {
+            "to": to,
+            "subject": one_line(str(letter.subject)),
+            "text": render_to_string("sessions_plus/notices/notice.txt", words),
+            "html": render_to_string("sessions_plus/notices/notice.html", words),
+            "event": str(event.event),
+        }
+
+
+def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str, Any]:
+    return {
+        "subject": letter.subject,
+        "lead": letter.lead,
+        "harmless": letter.harmless,
+        "account": _name_of(user),
+        "at": event.at,
+        "device": not_a_link(event.device.label) if event.device is not None else "",
+        "ip_address": event.ip_address or "",
+        "by_staff": event.actor_id is not None and event.actor_id != event.user_id,
+        "link_days": LINK_LIFETIME.days,
+    }
+
+
+def _name_of(user: models.Model) -> str:
+    name = one_line(str(getattr(user, "get_username", lambda: user)()))
+    # Many sites' names are e-mail addresses, which lead nowhere worse than to a mail program.
+    return name if "@" in name else not_a_link(name)
+
+
+def _where(event: SessionEvent) -> tuple[Any, int | None]:
+    """Return the session (its public id) and the device that the event happened in."""
+    session = getattr(current_request(), "session", None)
+    row = getattr(session, "row", None)
+    if row is None or row.user_id != event.user_id:
+        return event.session_public_id, event.device_id
+    if event.session_public_id not in (None, row.public_id):
+        return event.session_public_id, event.device_id
+    return row.public_id, event.device_id or row.device_id
+
+
+def _language_of(user: models.Model) -> str:
+    find: Any = conf.NOTICE_LANGUAGE
+    if isinstance(find, str):
+        find = import_string(find)
+    found = find(user) if find is not None else None
+    return str(found or settings.LANGUAGE_CODE)
+
+
+def one_line(text: str) -> str:
+    """Return the text without line breaks and whatever else does not print."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
+def not_a_link(text: str) -> str:
+    """Return the text as one line in which no mail program finds an address."""
+    return one_line(LINK_SIGNS.sub(" ", one_line(text)))
