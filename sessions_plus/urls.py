@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from django.urls import path
 
-from sessions_plus.views import activity, devices, reports, sign_in
+from sessions_plus.views import (
+    activity,
+    challenge,
+    devices,
+    reauthentication,
+    reports,
+    security,
+    sign_in,
+)
 
 app_name = "sessions_plus"
 
@@ -23,5 +31,23 @@ urlpatterns = [
     path("devices/<uuid:public_id>/revoke/", devices.device_revoke, name="device_revoke"),
     path("devices/<uuid:public_id>/rename/", devices.device_rename, name="device_rename"),
     path("notices/<str:token>/", reports.notice_report, name="notice_report"),
+    path("challenge/", challenge.challenge, name="challenge"),
+    path("challenge/cancel/", challenge.challenge_cancel, name="challenge_cancel"),
+    path("reauthenticate/", reauthentication.reauthenticate, name="reauthenticate"),
+    path("security/", security.security, name="security"),
+    path("security/totp/", security.totp_enrol, name="totp_enrol"),
+    path("security/totp/begin/", security.totp_begin, name="totp_begin"),
+    path("security/recovery-codes/make/", security.recovery_codes_make, name="recovery_codes_make"),
+    path(
+        "security/recovery-codes/download/",
+        security.recovery_codes_download,
+        name="recovery_codes_download",
+    ),
+    path(
+        "security/<uuid:public_id>/remove/",
+        security.authenticator_remove,
+        name="authenticator_remove",
+    ),
+    path("devices/<uuid:public_id>/distrust/", devices.device_distrust, name="device_distrust"),
     path("activity/", activity.event_list, name="event_list"),
 ]

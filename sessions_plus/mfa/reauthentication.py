@@ -16,7 +16,13 @@ from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, WrongPassword
-from sessions_plus.mfa.methods import FIRST_FACTORS, PASSWORD, has_second_factor
+from sessions_plus.mfa.methods import (
+    EXTERNAL,
+    FIRST_FACTORS,
+    PASSWORD,
+    SECOND_FACTORS,
+    has_second_factor,
+)
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
 
@@ -55,6 +61,8 @@ def is_fresh(
     has_first, has_second = not FIRST_FACTORS.isdisjoint(methods), has_second_factor(methods)
     if factors == "one":
         return has_first or has_second
+    # What another service knows of somebody cannot be asked for again here.
+    has_first = has_first or (has_second and EXTERNAL in row.auth_methods.split())
     return has_first and (has_second or not has_authenticator)
 
 
@@ -128,6 +136,30 @@ class Proved:
             reason=" ".join(self.methods),
             client=store.client,
         )
+
+
+class Removed:
+    """What removing an authenticator changes in the session that did it (a ``Binding``)."""
+
+    def __init__(self, *, is_last: bool) -> None:
+        """``is_last``: the account has no second factor left, so neither has the session."""
+        self.is_last = is_last
+
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+        row = store.row
+        if row is None or not self.is_last:
+            return {"auth_methods": row.auth_methods if row is not None else ""}
+        return {
+            "auth_methods": _without_second_factors(row.auth_methods),
+            "reauth_methods": _without_second_factors(row.reauth_methods),
+        }
+
+    def written(self, store: SessionStore, now: datetime) -> None:
+        """Removing was recorded when it was done."""
+
+
+def _without_second_factors(methods: str) -> str:
+    return " ".join(method for method in methods.split() if method not in SECOND_FACTORS)
 
 
 def _joined(*lists: Iterable[str]) -> str:

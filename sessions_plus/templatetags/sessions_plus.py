@@ -26,6 +26,7 @@ METHODS = {
     "otp": gettext_lazy("authenticator code"),
     "rcv": gettext_lazy("recovery code"),
     "ext": gettext_lazy("another service"),
+    "dev": gettext_lazy("trusted device"),
 }
 
 

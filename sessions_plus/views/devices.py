@@ -19,6 +19,7 @@ from sessions_plus.backends import rows
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import overview
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.devices.trust import distrust
 from sessions_plus.forms import DeviceNameForm
 from sessions_plus.lifecycle import revoke, revoke_others
 from sessions_plus.models import Device, Session
@@ -100,6 +101,15 @@ def device_rename(request: PersonRequest, public_id: UUID) -> HttpResponse:
         tell(request, str(form.errors["name"][0]), level=messages.ERROR)
     elif rename(device, form.cleaned_data["name"], client=request.client_info):
         tell(request, _("The device is now called %(device)s.") % {"device": device.label})
+    return _back(request)
+
+
+@act
+def device_distrust(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    device = _own_device(request, public_id)
+    if distrust(device, client=request.client_info):
+        text = _("%(device)s is no longer trusted: it will be asked for a code.")
+        tell(request, text % {"device": device.label})
     return _back(request)
 
 

@@ -19,7 +19,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from sessions_plus.views.destinations import login_url
 
@@ -98,6 +98,12 @@ def act(view: PersonView[P]) -> View[P]:
     """
     signed_in = _signed_in(view, back_to="sessions_plus:session_list")
     return private(require_POST(csrf_protect(signed_in)))
+
+
+def ask(view: PersonView[P]) -> View[P]:
+    """Show a form to whoever is signed in, and take it: GET, and POST with the CSRF token."""
+    signed_in = _signed_in(view, back_to=None)
+    return private(require_http_methods(["GET", "HEAD", "POST"])(csrf_protect(signed_in)))
 
 
 def _signed_in(view: PersonView[P], *, back_to: str | None) -> Callable[..., Any]:

@@ -1,0 +1,186 @@
+"""
+What a view may ask of whoever uses it: a second factor, or a fresh proof.
+
+Each works on sync and async views, and on class-based ones through
+``method_decorator`` or the mixins. The rule itself is a pure function in ``mfa``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, TypeVar, cast, overload
+
+from asgiref.sync import iscoroutinefunction
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views import View
+
+from sessions_plus.exceptions import MfaEnrolmentRequired, MfaRequired, ReauthenticationRequired
+from sessions_plus.mfa import gate
+from sessions_plus.mfa.methods import has_second_factor
+from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
+from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
+
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+def mfa_exempt(view: V) -> V:
+    """Open a view to people who lack the factor that ``MFA_POLICY`` asks them for."""
+    setattr(view, gate.EXEMPT, True)
+    return view
+
+
+def mfa_required(view: V) -> V:
+    """
+    Let in only whoever proved a second factor in this session. A trusted device is none.
+
+    Others are led to prove it, or to set one up; programs get ``mfa_required`` or
+    ``mfa_enrollment_required``.
+    """
+    if iscoroutinefunction(view):
+
+        @wraps(view)
+        async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+            if not user.is_authenticated:
+                return _to_sign_in(request)
+            if not _has_second_factor(request):
+                return _without_factor(request, await ahas_authenticator(user))
+            return await view(request, *args, **kwargs)
+
+        return cast(V, aguarded)
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        user: Any = request.user
+        if not user.is_authenticated:
+            return _to_sign_in(request)
+        if not _has_second_factor(request):
+            return _without_factor(request, has_authenticator(user))
+        return view(request, *args, **kwargs)
+
+    return cast(V, guarded)
+
+
+@overload
+def reauthentication_required(view: V) -> V: ...
+
+
+@overload
+def reauthentication_required(
+    *, max_age: timedelta | None = ..., factors: Factors = ...
+) -> Callable[[V], V]: ...
+
+
+def reauthentication_required(
+    view: V | None = None, *, max_age: timedelta | None = None, factors: Factors = "one"
+) -> V | Callable[[V], V]:
+    """
+    Let in only whoever proved themselves less than ``max_age`` ago.
+
+    ``factors``: ``one``, any of them, or ``all`` that the account has. ``max_age`` None:
+    ``FRESH_FACTOR_AGE`` or ``REAUTHENTICATION_AGE``. Others are led to prove it and come
+    back; programs get ``reauthentication_required``.
+
+    Use bare or with arguments: ``@reauthentication_required(factors="all")``.
+    """
+    if view is not None:
+        return reauthentication_required()(view)
+
+    def decorate(view: V) -> V:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+                if not user.is_authenticated:
+                    return _to_sign_in(request)
+                needs_code = factors == "all" and await ahas_authenticator(user)
+                if not _is_fresh(request, factors, needs_code, max_age, timezone.now()):
+                    return _stale(request, factors)
+                return await view(request, *args, **kwargs)
+
+            return cast(V, aguarded)
+
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            user: Any = request.user
+            if not user.is_authenticated:
+                return _to_sign_in(request)
+            needs_code = factors == "all" and has_authenticator(user)
+            if not _is_fresh(request, factors, needs_code, max_age, timezone.now()):
+                return _stale(request, factors)
+            return view(request, *args, **kwargs)
+
+        return cast(V, guarded)
+
+    return decorate
+
+
+@method_decorator(mfa_required, name="dispatch")
+class MfaRequiredMixin(View):
+    """See mfa_required(). For class-based views; stands first among the bases."""
+
+
+class ReauthenticationRequiredMixin(View):
+    """See reauthentication_required(). For class-based views; stands first among the bases."""
+
+    reauthentication_max_age: timedelta | None = None
+    reauthentication_factors: Factors = "one"
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        view = super().as_view(**initkwargs)
+        guard = reauthentication_required(
+            max_age=initkwargs.get("reauthentication_max_age", cls.reauthentication_max_age),
+            factors=initkwargs.get("reauthentication_factors", cls.reauthentication_factors),
+        )
+        return guard(view)
+
+
+def is_reauthenticated(
+    request: HttpRequest, *, factors: Factors = "one", max_age: timedelta | None = None
+) -> bool:
+    """Say the same to code that decides itself. The user is signed in."""
+    needs_code = factors == "all" and has_authenticator(cast(Any, request.user))
+    return _is_fresh(request, factors, needs_code, max_age, timezone.now())
+
+
+def _is_fresh(
+    request: HttpRequest,
+    factors: Factors,
+    needs_code: bool,
+    max_age: timedelta | None,
+    now: datetime,
+) -> bool:
+    return is_fresh(
+        getattr(request.session, "row", None),
+        factors=factors,
+        has_authenticator=needs_code,
+        max_age=max_age if max_age is not None else max_age_of(factors),
+        now=now,
+    )
+
+
+def _has_second_factor(request: HttpRequest) -> bool:
+    row = getattr(request.session, "row", None)
+    return row is not None and has_second_factor(row.auth_methods.split())
+
+
+def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
+    return redirect_to_login(gate.safe_target(request, gate.came_from(request)))
+
+
+def _without_factor(request: HttpRequest, has_one: bool) -> HttpResponseBase:
+    if has_one:
+        return gate.refuse(request, MfaRequired(), to=gate.REAUTHENTICATE)
+    return gate.refuse(request, MfaEnrolmentRequired(), to=gate.ENROL)
+
+
+def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:
+    return gate.refuse(request, ReauthenticationRequired(factors), to=gate.REAUTHENTICATE)

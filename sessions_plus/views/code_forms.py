@@ -1,0 +1,98 @@
+"""What people type to prove their second factor, or themselves again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.devices.naming import MAX_NAME_LENGTH, clean_name
+from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
+
+
+def code_field(
+    *, is_recovery: bool = False, required: bool = True, takes_focus: bool = True
+) -> forms.CharField:
+    """
+    A field for a code.
+
+    Phones offer a code that they know of, and show digits to type: not for a
+    recovery code, which has letters too.
+    """
+    widget = forms.TextInput(
+        attrs={
+            "autocomplete": "off" if is_recovery else "one-time-code",
+            "inputmode": "text" if is_recovery else "numeric",
+            "autocapitalize": "characters" if is_recovery else "off",
+            "autocorrect": "off",
+            "spellcheck": "false",
+            "class": "code-input",
+            **({"autofocus": "autofocus"} if takes_focus else {}),
+        }
+    )
+    return forms.CharField(
+        label=_("Recovery code") if is_recovery else _("Code from your authenticator app"),
+        max_length=MAX_TYPED_LENGTH,
+        required=required,
+        widget=widget,
+    )
+
+
+class ChallengeForm(forms.Form):
+    """The second factor at sign-in. Either kind of code is right in either field."""
+
+    def __init__(
+        self, *args: Any, is_recovery: bool = False, may_trust: bool = False, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["code"] = code_field(is_recovery=is_recovery)
+        if may_trust:
+            self.fields["trust"] = forms.BooleanField(
+                label=_("Trust this device: don't ask for a code here next time"), required=False
+            )
+
+
+class EnrolForm(forms.Form):
+    """The first code of a new authenticator, and what to call it."""
+
+    code = code_field()
+    name = forms.CharField(
+        label=_("Name of the app or phone"),
+        help_text=_("So that you can tell it from others. You may leave it empty."),
+        max_length=MAX_NAME_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
+
+
+class ReauthenticationForm(forms.Form):
+    """Password, code, or both, as far as the account has them and the page wants them."""
+
+    def __init__(
+        self, *args: Any, has_password: bool, has_code: bool, needs_all: bool, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.needs_all = needs_all
+        is_choice = has_password and has_code and not needs_all
+        if has_password:
+            self.fields["password"] = forms.CharField(
+                label=_("Password"),
+                required=not is_choice,
+                strip=False,
+                widget=forms.PasswordInput(
+                    attrs={"autocomplete": "current-password", "autofocus": "autofocus"}
+                ),
+            )
+        if has_code:
+            self.fields["code"] = code_field(required=not is_choice, takes_focus=not has_password)
+            self.fields["code"].help_text = _("A recovery code is fine, too.")
+
+    def clean(self) -> dict[str, Any]:
+        given: dict[str, Any] = super().clean() or {}
+        if not self.errors and not any(given.get(name) for name in ("password", "code")):
+            raise forms.ValidationError(_("Please enter your password or a code."))
+        return given

@@ -1,0 +1,76 @@
+"""Proving oneself again before something that matters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.http import urlencode
+from django.views.decorators.debug import sensitive_post_parameters
+
+from sessions_plus.decorators import mfa_exempt
+from sessions_plus.exceptions import InvalidCode, SessionsPlusError, TooManyAttempts, WrongPassword
+from sessions_plus.mfa.methods import EXTERNAL
+from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.reauthentication import Proved, prove
+from sessions_plus.views.code_forms import ReauthenticationForm
+from sessions_plus.views.destinations import login_url
+from sessions_plus.views.onward import in_words, onward, refused_status
+from sessions_plus.views.protection import PersonRequest, ask
+
+
+@sensitive_post_parameters("password", "code")
+@ask
+@mfa_exempt
+def reauthenticate(request: PersonRequest) -> HttpResponse:
+    """Ask for password, code or both, and go on where one came from."""
+    store: Any = request.session
+    needs_all = request.GET.get("factors") != "one"
+    has_code = has_authenticator(request.user)
+    has_password = _signed_in_by_password(store)
+    form = ReauthenticationForm(
+        request.POST or None, has_password=has_password, has_code=has_code, needs_all=needs_all
+    )
+    error: SessionsPlusError | None = None
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _prove(request, form.cleaned_data)
+        except WrongPassword as refusal:
+            error = refusal
+            form.add_error("password", in_words(refusal))
+        except InvalidCode as refusal:
+            error = refusal
+            form.add_error("code", in_words(refusal))
+        except TooManyAttempts as refusal:
+            error = refusal
+            form.add_error(None, in_words(refusal))
+    context = {
+        "form": form,
+        "user": request.user,
+        "needs_all": needs_all,
+        "can_prove": has_password or has_code,
+        "next": onward(request, default=""),
+        "sign_in_again": f"{login_url()}?{urlencode({'next': onward(request)})}",
+    }
+    response = render(request, "sessions_plus/reauthenticate.html", context)
+    return refused_status(response, error)
+
+
+def _signed_in_by_password(store: Any) -> bool:
+    """Whether a password can be asked for: another service's is not ours to see."""
+    return store.row is not None and EXTERNAL not in store.row.auth_methods.split()
+
+
+def _prove(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
+    store: Any = request.session
+    methods = prove(
+        request.user,
+        password=given.get("password") or None,
+        typed=given.get("code") or None,
+        client=request.client_info,
+        now=timezone.now(),
+    )
+    store.bind(Proved(request.user.pk, methods))
+    return HttpResponseRedirect(onward(request))

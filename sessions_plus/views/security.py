@@ -1,0 +1,221 @@
+"""The second factor of one's account: what is on, adding, removing, recovery codes."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+
+from sessions_plus.backends import rows
+from sessions_plus.conf import conf
+from sessions_plus.decorators import mfa_exempt, reauthentication_required
+from sessions_plus.exceptions import EnrolmentOver, InvalidCode
+from sessions_plus.lifecycle import revoke_others
+from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
+from sessions_plus.mfa.gate import with_next
+from sessions_plus.mfa.methods import TOTP_CODE
+from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.mfa.reauthentication import Proved, Removed
+from sessions_plus.mfa.typed_code import read_code
+from sessions_plus.models import Authenticator, Reason
+from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.views.code_forms import EnrolForm
+from sessions_plus.views.notices import tell, tell_if_late
+from sessions_plus.views.onward import onward
+from sessions_plus.views.protection import PersonRequest, act, ask, current_public_id, page
+
+for_changes = reauthentication_required(factors="all")
+"""Changing a factor needs all of them, a short while ago (OWASP ASVS 7.5.1)."""
+
+
+def _own(request: PersonRequest) -> AuthenticatorQuerySet:
+    return Authenticator.objects.using(rows.database()).for_user(request.user).confirmed()
+
+
+@page
+def security(request: PersonRequest) -> HttpResponse:
+    """Show what is on, since when, and when it was last used."""
+    authenticators = list(_own(request))
+    left = recovery_codes.left(request.user) if authenticators else 0
+    context = {
+        "user": request.user,
+        "tab": "security",
+        "authenticators": authenticators,
+        "may_add": len(authenticators) < enrolment.MAX_AUTHENTICATORS,
+        "codes_left": left,
+        "codes_made": recovery_codes.COUNT,
+        "codes_are_low": left <= recovery_codes.LOW,
+        "must_have_factor": must_have_factor(request.user),
+    }
+    return render(request, "sessions_plus/security.html", context)
+
+
+@act
+@mfa_exempt
+@for_changes
+def totp_begin(request: PersonRequest) -> HttpResponse:
+    """Make a secret, and lead to the page that shows it."""
+    session = current_public_id(request)
+    if session is not None and enrolment.may_add(request.user):
+        enrolment.begin(request.user, session_public_id=session, now=timezone.now())
+    return HttpResponseRedirect(_with_next(request, "sessions_plus:totp_enrol"))
+
+
+@sensitive_post_parameters("code")
+@ask
+@mfa_exempt
+@for_changes
+def totp_enrol(request: PersonRequest) -> HttpResponseBase:
+    """Show the secret that waits, if one does, and take its first code."""
+    if not enrolment.may_add(request.user):
+        return redirect("sessions_plus:security")
+    pending = enrolment.find_pending(
+        request.user, session_public_id=current_public_id(request), now=timezone.now()
+    )
+    if pending is None:
+        if request.method == "POST":
+            tell(request, EnrolmentOver.message, level=messages.WARNING)
+        return render(request, "sessions_plus/totp_begin.html", _context(request))
+    form = EnrolForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _confirm(request, form.cleaned_data)
+        except InvalidCode as refusal:
+            form.add_error("code", str(refusal.message))
+        except EnrolmentOver as refusal:
+            tell(request, refusal.message, level=messages.WARNING)
+            return HttpResponseRedirect(_with_next(request, "sessions_plus:totp_enrol"))
+    return render(
+        request,
+        "sessions_plus/totp_enrol.html",
+        _context(request) | _shown_secret(request, pending) | {"form": form},
+    )
+
+
+def _context(request: PersonRequest) -> dict[str, Any]:
+    return {
+        "user": request.user,
+        "tab": "security",
+        "next": onward(request, default=""),
+        "is_wanted": must_have_factor(request.user) and not has_authenticator(request.user),
+    }
+
+
+def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, Any]:
+    link = totp.provisioning_uri(
+        pending,
+        account=request.user.get_username(),
+        issuer=conf.TOTP_ISSUER or request.get_host(),
+    )
+    spelled = totp.in_base32(totp.open_secret(pending))
+    return {
+        "link": link,
+        "qr_code": qr_code.as_svg(link, label=_("QR code. Its content is the key below.")),
+        "secret": " ".join(spelled[start : start + 4] for start in range(0, len(spelled), 4)),
+        "pending": pending,
+    }
+
+
+def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
+    store: Any = request.session
+    enrolled = enrolment.confirm(
+        request.user,
+        given["code"],
+        session_public_id=current_public_id(request),
+        name=given["name"],
+        client=request.client_info,
+        now=timezone.now(),
+    )
+    store.bind(Proved(request.user.pk, [TOTP_CODE], is_enrolment=True))
+    text = _("%(name)s is set up. You will be asked for a code when you sign in.")
+    tell(request, text % {"name": enrolled.authenticator.label})
+    if enrolled.recovery_codes:
+        return _show_codes(request, list(enrolled.recovery_codes))
+    return HttpResponseRedirect(onward(request, default=reverse("sessions_plus:security")))
+
+
+def _show_codes(request: PersonRequest, codes: list[str]) -> HttpResponse:
+    """Show codes, this once: they are in this answer and nowhere else."""
+    context = _context(request) | {"codes": codes}
+    return render(request, "sessions_plus/recovery_codes.html", context)
+
+
+@act
+@for_changes
+def recovery_codes_make(request: PersonRequest) -> HttpResponse:
+    if not has_authenticator(request.user):
+        return redirect("sessions_plus:security")
+    codes = recovery_codes.make(request.user, client=request.client_info, now=timezone.now())
+    return _show_codes(request, codes)
+
+
+@sensitive_post_parameters("code")
+@act
+@mfa_exempt
+def recovery_codes_download(request: PersonRequest) -> HttpResponse:
+    """
+    Return the codes that the page holds as a text file.
+
+    They come back from the page, as nothing here remembers them; what isn't a code is
+    refused, so that nobody can be handed a file of somebody else's words.
+    """
+    read = [read_code(code) for code in request.POST.getlist("code")[: recovery_codes.COUNT]]
+    codes = [code.text for code in read if code is not None and code.is_recovery_code]
+    if not codes or len(codes) != len(read):
+        return HttpResponseBadRequest()
+    host = request.get_host()
+    lines = [_("Recovery codes for %(site)s") % {"site": host}, _("Each works once."), ""]
+    lines += [recovery_codes.in_groups(code) for code in codes]
+    response = HttpResponse("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
+    response.headers["Content-Disposition"] = 'attachment; filename="recovery-codes.txt"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+@ask
+@for_changes
+def authenticator_remove(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    """Ask whether to, and remove it; with other sessions, on offer."""
+    authenticator = get_object_or_404(_own(request), public_id=public_id)
+    is_last = _own(request).count() == 1
+    must_end_others = is_last and must_have_factor(request.user)
+    if request.method != "POST":
+        context = _context(request) | {
+            "authenticator": authenticator,
+            "is_last": is_last,
+            "must_end_others": must_end_others,
+        }
+        return render(request, "sessions_plus/authenticator_remove.html", context)
+    store: Any = request.session
+    if enrolment.remove(authenticator, request.user, client=request.client_info):
+        tell(request, _("%(name)s is removed.") % {"name": authenticator.label})
+    # The old key goes with the factor; with the last one the session has none any more.
+    store.bind(Removed(is_last=not has_authenticator(request.user)))
+    if must_end_others or "others" in request.POST:
+        _end_others(request)
+    return redirect("sessions_plus:security")
+
+
+def _end_others(request: PersonRequest) -> None:
+    revocation = revoke_others(
+        request.user,
+        keep=current_public_id(request),
+        reason=Reason.FACTOR_CHANGED,
+        client=request.client_info,
+        now=timezone.now(),
+    )
+    if revocation:
+        tell(request, _("You are signed out everywhere else."))
+    tell_if_late(request, revocation)
+
+
+def _with_next(request: PersonRequest, name: str) -> str:
+    return with_next(name, onward(request, default=""))
