@@ -166,6 +166,7 @@ def _refused(request: HttpRequest, refusal: SessionLimitReached) -> HttpResponse
     facts = {"code": refusal.code, "detail": str(refusal.message)}
     if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
         return JsonResponse(facts, status=403)
+    facts["back_url"] = request.get_full_path()  # where the form was
     return render(request, "sessions_plus/session_limit.html", facts, status=403)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.contrib.auth import aget_user, alogin, alogout, get_user_model, login, logout
+from django.contrib.auth import alogin, alogout, get_user_model, login, logout
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -35,6 +35,18 @@ async def awrite(request: HttpRequest) -> HttpResponse:
     return HttpResponse("written")
 
 
+def expire(request: HttpRequest) -> HttpResponse:
+    seconds = request.GET.get("seconds")
+    request.session.set_expiry(None if seconds is None else int(seconds))
+    return HttpResponse("set")
+
+
+async def aexpire(request: HttpRequest) -> HttpResponse:
+    seconds = request.GET.get("seconds")
+    await request.session.aset_expiry(None if seconds is None else int(seconds))
+    return HttpResponse("set")
+
+
 def sign_in(request: HttpRequest) -> HttpResponse:
     user = get_user_model()._default_manager.get(username=request.GET["name"])
     login(request, user, backend=BACKEND)
@@ -62,7 +74,7 @@ def who(request: HttpRequest) -> HttpResponse:
 
 
 async def awho(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(str(await aget_user(request)))
+    return HttpResponse(str(await request.auser()))
 
 
 def fail(request: HttpRequest) -> HttpResponse:
@@ -74,6 +86,7 @@ urlpatterns = [
     path("sync/nothing/", nothing),
     path("sync/read/", read),
     path("sync/write/", write),
+    path("sync/expire/", expire),
     path("sync/sign-in/", sign_in),
     path("sync/sign-out/", sign_out),
     path("sync/who/", who),
@@ -81,6 +94,7 @@ urlpatterns = [
     path("async/nothing/", anothing),
     path("async/read/", aread),
     path("async/write/", awrite),
+    path("async/expire/", aexpire),
     path("async/sign-in/", asign_in),
     path("async/sign-out/", asign_out),
     path("async/who/", awho),

@@ -97,7 +97,7 @@ class Person:
         self.requests = 0
         self.signed_out_at: float | None = None
 
-    def send(self, *, loss: float = 0.0, slow: float = 0.0) -> None:
+    def send(self, *, loss: float = 0.0, slow: float = 0.0, late: float = 0.0) -> None:
         request, is_signed_in = self.site.begin(self.jar, writes=self.rng.random() < 0.3)
         self.requests += 1
         if not is_signed_in and self.signed_out_at is None:
@@ -110,8 +110,10 @@ class Person:
         def answer() -> None:
             told = self.site.end(request)
             if not is_lost:
-                arrives = self.world.now + self.rng.expovariate(1 / 0.3)
-                self.world.at(arrives, lambda: self.take(told))
+                delay = self.rng.expovariate(1 / 0.3)
+                if self.rng.random() < late:
+                    delay = self.rng.uniform(5, 25)
+                self.world.at(self.world.now + delay, lambda: self.take(told))
 
         self.world.at(self.world.now + takes, answer)
 
@@ -122,14 +124,14 @@ class Person:
             else:
                 self.jar.pop(name, None)
 
-    def live(self, hours: float, *, loss: float, slow: float) -> None:
+    def live(self, hours: float, **troubles: float) -> None:
         """Plan bursts of requests from one to four tabs, with pauses short and long."""
         moment = 60.0
         while moment < hours * 3600:
             for _ in range(self.rng.randint(1, 4)):
                 for _ in range(self.rng.randint(1, 3)):
-                    when = moment + self.rng.uniform(0, 1.0)
-                    self.world.at(when, lambda: self.send(loss=loss, slow=slow))
+                    when = moment + self.rng.uniform(0, 2.0)
+                    self.world.at(when, lambda: self.send(**troubles))
             pause = self.rng.choice(
                 [5, 20, 31, 60, 300, INTERVAL, INTERVAL, 2 * INTERVAL, 4 * 3600]
             )
@@ -151,22 +153,23 @@ def world() -> Iterator[World]:
 
 
 @pytest.mark.parametrize(
-    ("loss", "slow"),
+    "troubles",
     [
-        pytest.param(0.0, 0.0, id="parallel tabs"),
-        pytest.param(0.1, 0.0, id="lost responses"),
-        pytest.param(0.0, 0.1, id="slow views"),
-        pytest.param(0.05, 0.05, id="all at once"),
+        pytest.param({}, id="parallel tabs"),
+        pytest.param({"loss": 0.1}, id="lost responses"),
+        pytest.param({"slow": 0.1}, id="slow views"),
+        pytest.param({"late": 0.2}, id="late responses"),
+        pytest.param({"loss": 0.05, "slow": 0.05, "late": 0.1}, id="all at once"),
     ],
 )
 def test_nobody_is_signed_out(
-    engine: str, user: User, world: World, loss: float, slow: float
+    engine: str, user: User, world: World, troubles: dict[str, float]
 ) -> None:
     """In days of use, whatever is late or lost, a person stays in and a key has one successor."""
     site = Site()
     person = Person(world, site, random.Random(7), site.sign_in(user))
 
-    person.live(hours=96, loss=loss, slow=slow)
+    person.live(hours=96, **troubles)
     world.run()
 
     assert person.signed_out_at is None
