@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -32,13 +33,13 @@ from sessions_plus.api.inputs import (
     TokenChallengeAnswer,
     TokenCredentials,
 )
-from sessions_plus.api.shapes import (
-    AnySessionShape,
-    AuthenticatorShape,
-    DeviceShape,
-    EventShape,
+from sessions_plus.api.serializers import (
+    AnySessionSerializer,
+    AuthenticatorSerializer,
+    DeviceSerializer,
+    EventSerializer,
     Revoked,
-    SessionShape,
+    SessionSerializer,
 )
 
 ID = "0192f0c1-9a7e-7b3c-8d21-5f0e6a4b7c98"
@@ -112,7 +113,7 @@ class SignedIn(serializers.Serializer[Any]):
 
 class MfaState(serializers.Serializer[Any]):
     is_required = serializers.BooleanField(help_text="Whether the site asks this user for one.")
-    authenticators = AuthenticatorShape(many=True)
+    authenticators = AuthenticatorSerializer(many=True)
     recovery_codes_left = serializers.IntegerField()
 
 
@@ -124,7 +125,7 @@ class Enrolment(serializers.Serializer[Any]):
 
 
 class Enrolled(serializers.Serializer[Any]):
-    authenticator = AuthenticatorShape()
+    authenticator = AuthenticatorSerializer()
     recovery_codes = serializers.ListField(
         child=serializers.CharField(),
         help_text="Shown this once. Empty where there were unused ones.",
@@ -157,7 +158,9 @@ def _page_of(shape: type[Any]) -> type[serializers.Serializer[Any]]:
         "previous": serializers.URLField(allow_null=True, help_text="The newer ones."),
         "results": shape(many=True),
     }
-    return type(f"{shape.__name__.removesuffix('Shape')}Page", (serializers.Serializer,), fields)
+    return type(
+        f"{shape.__name__.removesuffix('Serializer')}Page", (serializers.Serializer,), fields
+    )
 
 
 PAGING = (
@@ -190,6 +193,16 @@ def _error_response(status: int, codes: list[str]) -> OpenApiResponse:
     )
 
 
+def described(**facts: Any) -> Callable[[Any], Any]:
+    """``extend_schema``, also where the site's own default is another schema class."""
+
+    def describe(method: Any) -> Any:
+        method.kwargs = {"schema": AutoSchema}
+        return extend_schema(**facts)(method)
+
+    return describe
+
+
 def operation(
     name: str,
     summary: str,
@@ -211,7 +224,7 @@ def operation(
     codes += [] if is_safe else READS_BODY
     codes += [] if is_safe or is_open else WRITING
     examples = [OpenApiExample(name, value=dict(example), request_only=True)] if example else []
-    return extend_schema(
+    return described(
         operation_id=name,
         summary=summary,
         tags=[tag],
@@ -240,7 +253,7 @@ session_list = operation(
     "session_list",
     "One's own live sessions",
     tag="sessions",
-    shows=_page_of(SessionShape),
+    shows=_page_of(SessionSerializer),
     errors=["not_found"],
     is_safe=True,
     is_list=True,
@@ -249,7 +262,7 @@ session_detail = operation(
     "session_detail",
     "One session",
     tag="sessions",
-    shows=SessionShape,
+    shows=SessionSerializer,
     errors=["not_found"],
     is_safe=True,
     parameters=[_named("session")],
@@ -276,7 +289,7 @@ device_list = operation(
     "device_list",
     "One's own devices",
     tag="devices",
-    shows=_page_of(DeviceShape),
+    shows=_page_of(DeviceSerializer),
     errors=["not_found"],
     is_safe=True,
     is_list=True,
@@ -285,7 +298,7 @@ device_detail = operation(
     "device_detail",
     "One device",
     tag="devices",
-    shows=DeviceShape,
+    shows=DeviceSerializer,
     errors=["not_found"],
     is_safe=True,
     parameters=[_named("device")],
@@ -294,7 +307,7 @@ device_rename = operation(
     "device_rename",
     "Name a device",
     tag="devices",
-    shows=DeviceShape,
+    shows=DeviceSerializer,
     reads=DeviceName,
     example={"name": "Kitchen tablet"},
     errors=["not_found"],
@@ -312,7 +325,7 @@ event_list = operation(
     "event_list",
     "What happened to one's own sessions, devices and factors",
     tag="events",
-    shows=_page_of(EventShape),
+    shows=_page_of(EventSerializer),
     errors=["not_found"],
     is_safe=True,
     is_list=True,
@@ -426,7 +439,7 @@ token_revoke = operation(
     example={"refresh": TOKEN},
     is_open=True,
 )
-jwks = extend_schema(
+jwks = described(
     operation_id="jwks",
     summary="The public keys that verify access tokens (RFC 7517)",
     tags=["tokens"],
@@ -438,7 +451,7 @@ staff_session_list = operation(
     "staff_session_list",
     "Everybody's live sessions",
     tag="staff",
-    shows=_page_of(AnySessionShape),
+    shows=_page_of(AnySessionSerializer),
     errors=["not_found", "permission_denied"],
     is_safe=True,
     is_list=True,

@@ -18,11 +18,9 @@ SETTINGS: dict[str, Any] = {
     '`{"code": "…", "detail": "…"}`; `code` is for programs and stays.',
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
-    "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "POSTPROCESSING_HOOKS": [],
-    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "POSTPROCESSING_HOOKS": ["sessions_plus.api.schema.say_what_is_refused"],
 }
 
 
@@ -47,6 +45,17 @@ class SchemaView(SpectacularAPIView):
     permission_classes = []
     authentication_classes = []
     throttle_classes = []
+
+
+def say_what_is_refused(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """Write down that bodies have no other fields, and which may not be empty."""
+    schemas = result["components"]["schemas"]
+    for name, schema in schemas.items():
+        if name.endswith("Request"):
+            schema["additionalProperties"] = False
+            if not schema.get("required"):
+                schema["minProperties"] = 1
+    return result
 
 
 class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db import models
 from django.utils.cache import add_never_cache_headers
+from drf_spectacular.openapi import AutoSchema
 from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
@@ -51,6 +52,7 @@ class Endpoint(APIView):
     content_negotiation_class = JsonOnly
     metadata_class = None
     versioning_class = None
+    schema = AutoSchema()
 
     def get_exception_handler(self) -> Any:
         return handle

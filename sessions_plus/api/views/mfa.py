@@ -15,7 +15,7 @@ from sessions_plus.api.bodies import Nothing
 from sessions_plus.api.errors import NoAuthenticator, TooManyAuthenticators
 from sessions_plus.api.inputs import Confirmation
 from sessions_plus.api.permissions import FreshFactors, IsSignedIn
-from sessions_plus.api.shapes import AuthenticatorShape
+from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.backends import rows
@@ -41,7 +41,7 @@ class Mfa(MfaEndpoint):
         return Response(
             {
                 "is_required": must_have_factor(self.user),
-                "authenticators": AuthenticatorShape(self.own(), many=True).data,
+                "authenticators": AuthenticatorSerializer(self.own(), many=True).data,
                 "recovery_codes_left": recovery_codes.left(self.user),
             }
         )
@@ -89,7 +89,7 @@ class TotpConfirm(MfaEndpoint):
             store.bind(Proved(self.user.pk, (TOTP_CODE,), is_enrolment=True))
         return Response(
             {
-                "authenticator": AuthenticatorShape(enrolled.authenticator).data,
+                "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
                 "recovery_codes": list(enrolled.recovery_codes),
             },
             status=201,

@@ -11,7 +11,7 @@ from sessions_plus.api import docs
 from sessions_plus.api.bodies import Nothing
 from sessions_plus.api.inputs import DeviceName
 from sessions_plus.api.permissions import FreshFactor, IsSignedIn
-from sessions_plus.api.shapes import DeviceShape, EventShape, SessionShape
+from sessions_plus.api.serializers import DeviceSerializer, EventSerializer, SessionSerializer
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.backends import rows
 from sessions_plus.devices.naming import rename
@@ -44,13 +44,13 @@ class SessionEndpoint(Endpoint):
 class SessionList(SessionEndpoint):
     @docs.session_list
     def get(self, request: Request) -> Response:
-        return self.page(self.own(), SessionShape)
+        return self.page(self.own(), SessionSerializer)
 
 
 class SessionDetail(SessionEndpoint):
     @docs.session_detail
     def get(self, request: Request, public_id: str) -> Response:
-        return self.show(self.find(self.own(), public_id), SessionShape)
+        return self.show(self.find(self.own(), public_id), SessionSerializer)
 
     @docs.session_revoke
     def delete(self, request: Request, public_id: str) -> Response:
@@ -80,7 +80,7 @@ class DeviceEndpoint(Endpoint):
 class DeviceList(DeviceEndpoint):
     @docs.device_list
     def get(self, request: Request) -> Response:
-        return self.page(self.own(), DeviceShape)
+        return self.page(self.own(), DeviceSerializer)
 
 
 class DeviceDetail(DeviceEndpoint):
@@ -90,13 +90,13 @@ class DeviceDetail(DeviceEndpoint):
 
     @docs.device_detail
     def get(self, request: Request, public_id: str) -> Response:
-        return self.show(self.find(self.own(), public_id), DeviceShape)
+        return self.show(self.find(self.own(), public_id), DeviceSerializer)
 
     @docs.device_rename
     def patch(self, request: Request, public_id: str) -> Response:
         device = self.find(self.own(), public_id)
         rename(device, self.read(DeviceName)["name"], client=self.client_info)
-        return self.show(device, DeviceShape)
+        return self.show(device, DeviceSerializer)
 
     @docs.device_revoke
     def delete(self, request: Request, public_id: str) -> Response:
@@ -107,4 +107,4 @@ class EventList(Endpoint):
     @docs.event_list
     def get(self, request: Request) -> Response:
         own = SessionEvent.objects.for_user(self.user)
-        return self.page(own.select_related("device"), EventShape)
+        return self.page(own.select_related("device"), EventSerializer)

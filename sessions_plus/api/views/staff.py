@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from sessions_plus.api import docs
 from sessions_plus.api.bodies import Nothing
 from sessions_plus.api.permissions import FreshFactor, IsSignedIn, MayRevokeAnySession
-from sessions_plus.api.shapes import AnySessionShape
+from sessions_plus.api.serializers import AnySessionSerializer
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.sessions import outcome, sessions_shown
 from sessions_plus.lifecycle.revocation import revoke_all
@@ -30,7 +30,7 @@ class AnySessionList(StaffEndpoint):
         found = sessions_shown().exclude(user=None)
         if "user" in request.query_params:
             found = found.filter(user_id=primary_key(request.query_params["user"]))
-        return self.page(found, AnySessionShape)
+        return self.page(found, AnySessionSerializer)
 
 
 class RevokeAllOfUser(StaffEndpoint):

@@ -10,14 +10,14 @@ from sessions_plus.models import Authenticator, Device, Session, SessionEvent
 from sessions_plus.models.agent import AgentKind
 
 
-class SessionDeviceShape(serializers.Serializer[Any]):
+class SessionDeviceSerializer(serializers.Serializer[Any]):
     public_id = serializers.UUIDField()
     # The name hides an attribute of fields, which a serializer has no use for.
     label = serializers.CharField(help_text="Its name, or browser and system.")  # type: ignore[assignment]
 
 
-class SessionShape(serializers.ModelSerializer[Session]):
-    device = SessionDeviceShape(allow_null=True, read_only=True)
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    device = SessionDeviceSerializer(allow_null=True, read_only=True)
     is_current = serializers.SerializerMethodField(help_text="Whether it is the one that asks.")
     expires_at = serializers.DateTimeField(
         source="expire_date", read_only=True, help_text="Unless it is used again."
@@ -53,17 +53,17 @@ class SessionShape(serializers.ModelSerializer[Session]):
         return bool(row.public_id == self.context["credentials"].session_public_id)
 
 
-class AnySessionShape(SessionShape):
+class AnySessionSerializer(SessionSerializer):
     """As staff sees it: with whose it is."""
 
     user = serializers.CharField(source="user_id", read_only=True)
 
-    class Meta(SessionShape.Meta):
-        fields = ["user", *SessionShape.Meta.fields]
+    class Meta(SessionSerializer.Meta):
+        fields = ["user", *SessionSerializer.Meta.fields]
         read_only_fields = fields
 
 
-class DeviceShape(serializers.ModelSerializer[Device]):
+class DeviceSerializer(serializers.ModelSerializer[Device]):
     label = serializers.CharField(  # type: ignore[assignment]
         read_only=True, help_text="Its name, or browser and system."
     )
@@ -91,9 +91,9 @@ class DeviceShape(serializers.ModelSerializer[Device]):
         return session is not None and session.device_id == row.pk
 
 
-class EventShape(serializers.ModelSerializer[SessionEvent]):
+class EventSerializer(serializers.ModelSerializer[SessionEvent]):
     session = serializers.UUIDField(source="session_public_id", allow_null=True, read_only=True)
-    device = SessionDeviceShape(allow_null=True, read_only=True)
+    device = SessionDeviceSerializer(allow_null=True, read_only=True)
     by_staff = serializers.SerializerMethodField(help_text="Whether somebody else did it.")
 
     class Meta:
@@ -115,7 +115,7 @@ class EventShape(serializers.ModelSerializer[SessionEvent]):
         return row.actor_id is not None and row.actor_id != row.user_id
 
 
-class AuthenticatorShape(serializers.ModelSerializer[Authenticator]):
+class AuthenticatorSerializer(serializers.ModelSerializer[Authenticator]):
     is_disabled = serializers.SerializerMethodField(
         help_text="Whether too many wrong codes switched it off."
     )
