@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from sessions_plus.backends import rows
+from sessions_plus.decorators import reauthentication_required
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import overview
 from sessions_plus.devices.revocation import revoke_device
@@ -44,6 +45,7 @@ def session_list(request: PersonRequest) -> HttpResponse:
 
 
 @act
+@reauthentication_required
 def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
     session = get_object_or_404(
         Session.objects.using(rows.database()).for_user(request.user).select_related("device"),
@@ -60,6 +62,7 @@ def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
 
 
 @act
+@reauthentication_required
 def session_revoke_others(request: PersonRequest) -> HttpResponse:
     revocation = revoke_others(
         request.user,
@@ -83,6 +86,7 @@ def _others_ended(count: int) -> str:
 
 
 @act
+@reauthentication_required
 def device_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
     # Also one that was removed before: an interrupted removal can so be finished.
     device = _own_device(request, public_id)
