@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import cast
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -115,10 +116,12 @@ def decode_master_key(encoded: str) -> bytes:
 
 def key_ring() -> tuple[MasterKey, ...]:
     """The master keys in force, the one that seals first."""
-    encoded = conf.ENCRYPTION_KEYS
-    if encoded:
-        return _ring(tuple(encoded), ())
-    return _ring((), (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+    found = conf.resolved.get("key ring")
+    if found is None:
+        encoded = tuple(conf.ENCRYPTION_KEYS)
+        found = _ring(encoded, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
+        conf.resolved["key ring"] = found
+    return cast(tuple[MasterKey, ...], found)
 
 
 def context(*parts: object) -> bytes:

@@ -8,7 +8,6 @@ as a miss.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -20,14 +19,16 @@ from sessions_plus.backends.rows import ATTRIBUTES, Row
 from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 
-LAYOUT = 1
+LAYOUT = 2
 SEPARATOR = b"\n"  # JSON without indentation has none
 MOMENTS = ("rotated_at", "created_at", "authenticated_at", "reauthenticated_at",
-           "last_activity", "expire_date", "revoked_at")  # fmt: skip
+           "client_changed_at", "last_activity", "expire_date", "revoked_at")  # fmt: skip
 LEFT_OUT = ("data", "sealed_successor", "public_id")
-HEAD = tuple(name for name in ATTRIBUTES if name not in LEFT_OUT)
-_POSITIONS = tuple(HEAD.index(name) for name in MOMENTS)
-_USER = HEAD.index("user_id")
+_MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
+_LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)
+_PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
+_DATA_AT = ATTRIBUTES.index("data")
+_USER_AT = ATTRIBUTES.index("user_id")
 
 
 def encode(row: Row, *, proven_at: float) -> bytes:
@@ -36,11 +37,13 @@ def encode(row: Row, *, proven_at: float) -> bytes:
 
     ``proven_at`` is a Unix time at which the row was not yet read: it lived then or later.
     """
-    head: list[Any] = [getattr(row, name) for name in HEAD]
-    for position in _POSITIONS:
-        head[position] = _to_number(head[position])
-    if head[_USER] is not None:
-        head[_USER] = str(head[_USER])
+    head: list[Any] = [getattr(row, name) for name in ATTRIBUTES]
+    for position in _MOMENTS_AT:
+        head[position] = None if head[position] is None else head[position].timestamp()
+    for position in _LEFT_OUT_AT:
+        head[position] = None
+    if not isinstance(head[_USER_AT], int | None):
+        head[_USER_AT] = str(head[_USER_AT])
     whole = json.dumps([LAYOUT, proven_at, head]).encode() + SEPARATOR + (row.payload or b"")
     return seal(whole, purpose=Purpose.CACHE_ENTRY, bound_to=_context(row.public_id))
 
@@ -62,29 +65,16 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Ro
     proven_at, head = content
     if proven_at < proven_since:
         return None
-    for position in _POSITIONS:
-        head[position] = _to_moment(head[position])
-    if head[_USER] is not None:
-        head[_USER] = _user_pk_parser()(head[_USER])
-    facts = dict(zip(HEAD, head, strict=True))
-    return Row(**facts, public_id=public_id, data=b"", sealed_successor=None, payload=payload)
+    zone = UTC if settings.USE_TZ else None
+    for position in _MOMENTS_AT:
+        if head[position] is not None:
+            head[position] = datetime.fromtimestamp(head[position], zone)
+    if isinstance(head[_USER_AT], str):
+        head[_USER_AT] = get_user_model()._meta.pk.to_python(head[_USER_AT])
+    head[_PUBLIC_ID_AT] = public_id
+    head[_DATA_AT] = b""
+    return Row(*(*head, payload))
 
 
 def _context(public_id: UUID) -> bytes:
     return context("sessions_plus_session", "entry", public_id)
-
-
-def _to_number(moment: datetime | None) -> float | None:
-    return None if moment is None else moment.timestamp()
-
-
-def _to_moment(number: float | None) -> datetime | None:
-    return (
-        None
-        if number is None
-        else datetime.fromtimestamp(number, tz=UTC if settings.USE_TZ else None)
-    )
-
-
-def _user_pk_parser() -> Callable[[str], Any]:
-    return get_user_model()._meta.pk.to_python

@@ -47,11 +47,13 @@ def new_token(public_id: UUID, *, purpose: Purpose = Purpose.SESSION_KEY) -> str
 
 def read_token(token: str | None, *, purpose: Purpose = Purpose.SESSION_KEY) -> UUID | None:
     """Return the public id that a token names, or None where we never issued it."""
-    if not token or len(token) != TOKEN_LENGTH:
+    if not token or len(token) != TOKEN_LENGTH or "+" in token or "/" in token:
         return None
     try:
-        whole = base64.b64decode(token, altchars=b"-_", validate=True)
+        whole = base64.urlsafe_b64decode(token)
     except (binascii.Error, ValueError):
+        return None
+    if len(whole) != TOKEN_BYTES:  # the decoder drops what is not of its alphabet
         return None
     body, given = whole[:-TAG_BYTES], whole[-TAG_BYTES:]
     if not tag_is_ours(body, given, purpose=purpose):
