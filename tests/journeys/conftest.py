@@ -21,7 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 PASSWORD = "figs-on-toast"
 
-# One hash for all of them: making it takes a while, as it should.
 MAKE_ACCOUNTS = """
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
@@ -35,12 +34,14 @@ class Demo:
     """A directory with a database of the demo, and its commands."""
 
     directory: Path
+    settings: str = "demo_project.settings"
 
     @property
     def environment(self) -> dict[str, str]:
         kept = {"PATH", "HOME", "LANG"}
         return {
             **{name: value for name, value in os.environ.items() if name in kept},
+            "DJANGO_SETTINGS_MODULE": self.settings,
             "DATABASE_URL": f"sqlite:///{self.directory}/shop.sqlite3",
         }
 
@@ -54,6 +55,28 @@ class Demo:
             check=False,
             timeout=120,
         )
+
+    def serve(self, *program: str | Path, port_option: str = "") -> Server:
+        """Start a Python program that serves the demo at a free port, its last argument."""
+        port = free_port()
+        environment = [f"{name}={value}" for name, value in self.environment.items()]
+        server = Server(
+            name="the demo",
+            command=[
+                "/usr/bin/env",
+                "-i",
+                *environment,
+                sys.executable,
+                *program,
+                f"{port_option}{port}",
+            ],
+            port=port,
+            url=f"http://127.0.0.1:{port}",
+            directory=new_directory(),
+            is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
+        )
+        server.start()
+        return server
 
     def set_up(self) -> None:
         for command in (["migrate"], ["seed_demo"]):
@@ -75,31 +98,13 @@ def shop(demo: Demo) -> Iterator[Server]:
     """The demo as ``manage.py runserver`` serves it; ``url`` is its address."""
     directory = new_directory()
     shutil.copytree(demo.directory, directory, dirs_exist_ok=True)
-    demo = Demo(directory)
+    demo = Demo(directory, settings="tests.journeys.settings")
     made = demo.manage("shell", "-c", MAKE_ACCOUNTS.format(password=PASSWORD))
     assert made.returncode == 0, made.stderr
-    port = free_port()
-    environment = [f"{name}={value}" for name, value in demo.environment.items()]
-    server = Server(
-        name="the demo",
-        command=[
-            "/usr/bin/env",
-            "-i",
-            *environment,
-            sys.executable,
-            ROOT / "manage.py",
-            "runserver",
-            "--noreload",
-            str(port),
-        ],
-        port=port,
-        url=f"http://127.0.0.1:{port}",
-        directory=directory,
-        is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
-    )
-    server.start()
+    server = demo.serve(ROOT / "manage.py", "runserver", "--noreload")
     yield server
     server.stop()
+    shutil.rmtree(directory)
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import httpx
 
 from tests.journeys.conftest import ROOT, Demo
-from tests.services.process import Server, answers, free_port, new_directory
 
 COUNTS = """
 from django.contrib.auth.models import User
@@ -92,18 +89,8 @@ def test_production_settings_have_no_secret_of_their_own(demo: Demo) -> None:
 
 def test_asgi_server_serves_the_shop(demo: Demo) -> None:
     """Under ASGI a cart is kept from request to request, and every page has the policy."""
-    port = free_port()
-    environment = [f"{name}={value}" for name, value in demo.environment.items()]
-    uvicorn = [sys.executable, "-m", "uvicorn", "demo_project.asgi:application"]
-    server = Server(
-        name="uvicorn",
-        command=["/usr/bin/env", "-i", *environment, *uvicorn, "--app-dir", ROOT, f"--port={port}"],
-        port=port,
-        url=f"http://127.0.0.1:{port}",
-        directory=new_directory(),
-        is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
-    )
-    server.start()
+    application = "demo_project.asgi:application"
+    server = demo.serve("-m", "uvicorn", application, "--app-dir", ROOT, port_option="--port=")
     try:
         with httpx.Client(base_url=server.url, follow_redirects=True) as client:
             client.get("/")

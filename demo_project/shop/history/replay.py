@@ -77,7 +77,7 @@ class Replay:
 
     def date_back(self, visit: Visit, session: Session) -> None:
         began, last_used = self.now - days(visit.began), self.now - days(visit.last_used)
-        User.objects.filter(pk=session.user_id).update(last_login=began)
+        User.objects.filter(username=visit.username).update(last_login=began)
         limits = limits_of(user_id=session.user_id, data={})
         Session.objects.filter(pk=session.pk).update(
             created_at=began,
