@@ -30,7 +30,11 @@ V = TypeVar("V", bound=Callable[..., Any])
 
 
 def mfa_exempt(view: V) -> V:
-    """Open a view to people who lack the factor that ``MFA_POLICY`` asks them for."""
+    """
+    Open a view to people who lack the factor that ``MFA_POLICY`` asks them for.
+
+    Also on the class of a REST framework view.
+    """
     setattr(view, gate.EXEMPT, True)
     return view
 

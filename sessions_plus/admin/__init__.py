@@ -5,8 +5,9 @@ Nothing here shows a key, a digest or a session's data, and everything that ends
 through ``lifecycle`` with the staff member as actor.
 """
 
+from sessions_plus.admin.authenticators import AuthenticatorAdmin
 from sessions_plus.admin.devices import DeviceAdmin
 from sessions_plus.admin.events import SessionEventAdmin
 from sessions_plus.admin.sessions import SessionAdmin
 
-__all__ = ["DeviceAdmin", "SessionAdmin", "SessionEventAdmin"]
+__all__ = ["AuthenticatorAdmin", "DeviceAdmin", "SessionAdmin", "SessionEventAdmin"]

@@ -75,6 +75,7 @@ def is_exempt(request: HttpRequest, view: Any) -> bool:
     match = request.resolver_match
     return (
         getattr(view, EXEMPT, False)
+        or getattr(getattr(view, "cls", None), EXEMPT, False)
         or (view_class is not None and issubclass(view_class, LogoutView))
         or (is_admin(request) and match is not None and match.url_name in ("logout", "jsi18n"))
         or _is_static(request.path)

@@ -1,0 +1,34 @@
+"""``mfa_remove USER``: take the second factor away from somebody who lost it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+
+class Command(BaseCommand):
+    help = (
+        "Remove every authenticator and recovery code of a user, and end all their sessions. They "
+        "sign in with their password again, and are told of it. Make sure first who is asking."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("user", help="The name that the user signs in with.")
+
+    def handle(self, *, user: str, **options: Any) -> None:
+        from sessions_plus.mfa.enrolment import remove_all
+
+        model: Any = get_user_model()
+        try:
+            found = model._default_manager.get_by_natural_key(user)
+        except model.DoesNotExist:
+            raise CommandError(f"There is no user {user!r}.") from None
+        removed, revocation = remove_all(found, actor=None, client=None, now=timezone.now())
+        self.stdout.write(
+            f"{removed} authenticators removed, {revocation.count} sessions ended."
+            if removed
+            else f"{user} had no second factor; {revocation.count} sessions ended."
+        )
