@@ -346,6 +346,21 @@ class Conf:
         problem=_not_negative,
     )
 
+    CLIENT_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
+        str,
+        "record",
+        "What follows where a session is used with another browser or system than it is known by "
+        "(an update is none). `reauthenticate`: nothing goes on before its user proved themselves "
+        "again; `revoke`: it ends.",
+        choices=("ignore", "record", "reauthenticate", "revoke"),
+    )
+    NETWORK_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
+        str,
+        "ignore",
+        "The same, for another network (/24 or /48). Telephones change theirs all day.",
+        choices=("ignore", "record", "reauthenticate", "revoke"),
+    )
+
     # Who is calling
 
     TRUSTED_PROXY_COUNT = Setting[int](

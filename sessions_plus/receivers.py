@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore
+from sessions_plus.backends.client_change import ClientChange, Reaction
 from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.cookies import trust_token_of
@@ -42,6 +43,7 @@ from sessions_plus.models import (
 from sessions_plus.notices.sending import notify
 from sessions_plus.policy import Verdict
 from sessions_plus.signals import (
+    client_changed,
     data_unreadable,
     event_recorded,
     key_reused,
@@ -139,6 +141,28 @@ def end_after_reuse(row: Row, client: ClientInfo | None, **_: object) -> None:
         session_public_id=row.public_id,
         device=session.device,
         outcome=Outcome.FAILURE,
+        client=client,
+    )
+
+
+@receiver(client_changed, dispatch_uid="sessions_plus.client_changed")
+def note_client_change(
+    row: Row, change: ClientChange, client: ClientInfo | None, **_: object
+) -> None:
+    """Another browser, system or network: written down, and the session ended where it has to."""
+    session = Session.objects.filter(public_id=row.public_id).select_related("device").first()
+    is_ended = change.reaction is Reaction.REVOKE
+    if session is None:
+        return
+    if is_ended and not revoke(session, reason=Reason.CLIENT_CHANGED, client=client):
+        return
+    record(
+        Event.SESSION_CLIENT_CHANGED,
+        user_id=row.user_id,
+        session_public_id=row.public_id,
+        device=session.device,
+        outcome=Outcome.SUCCESS if change.reaction is Reaction.RECORD else Outcome.FAILURE,
+        reason=" ".join(change.what),
         client=client,
     )
 

@@ -45,5 +45,9 @@ user_gone = Signal()
 """A session was presented whose user was disabled or deleted past the signals. Arguments:
 ``row``, ``reason``, ``client``."""
 
+client_changed = Signal()
+"""A session was used by another client. Arguments: ``row``, ``change`` (what is different, and
+what follows), ``client``."""
+
 data_unreadable = Signal()
 """A session's data does not open. Arguments: ``row``, ``client``."""

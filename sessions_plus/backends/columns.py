@@ -35,6 +35,8 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
         "reauthenticated_at": None,
         "auth_methods": "",
         "reauth_methods": "",
+        "client_changed_at": None,
+        "must_reauthenticate": False,
         "ip_address": None,
         "location": "",
         "user_agent": "",
@@ -55,6 +57,8 @@ SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
         "reauthenticated_at": None,
         "auth_methods": "",
         "reauth_methods": "",
+        "client_changed_at": None,
+        "must_reauthenticate": False,
     }
 )
 

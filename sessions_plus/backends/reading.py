@@ -17,6 +17,12 @@ from django.utils import timezone
 
 from sessions_plus.backends import payload as payloads
 from sessions_plus.backends import rows
+from sessions_plus.backends.client_change import (
+    ClientChange,
+    Reaction,
+    change_to_act_on,
+    differences,
+)
 from sessions_plus.backends.columns import client_columns
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of, needs_data
@@ -29,7 +35,13 @@ from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models.session import Kind, unseal_data
 from sessions_plus.policy import Limits, Verdict, expires_at, judge, touch_is_due
-from sessions_plus.signals import data_unreadable, key_reused, session_expired, user_gone
+from sessions_plus.signals import (
+    client_changed,
+    data_unreadable,
+    key_reused,
+    session_expired,
+    user_gone,
+)
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.
@@ -136,6 +148,8 @@ class ReadingStore(SessionBase):
         """Say whether a copy serves as it is, without asking the database."""
         if copy is None or not self._is_current(copy) or self._proves_successor(copy):
             return False
+        if change_to_act_on(copy, self.client, now) is not None:
+            return False
         limits = _limits(copy)
         return not _touch_due(copy, limits, now) and _verdict(copy, limits, now) == Verdict.ALIVE
 
@@ -145,33 +159,53 @@ class ReadingStore(SessionBase):
 
         A copy saves reading the row where one UPDATE can prove that it lives.
         """
-        if (
-            copy is not None
-            and not self.is_passive
-            and self._is_current(copy)
-            and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
-            and self._touch(copy, now, version=copy.version)
-        ):
+        if copy is not None and self._renews(copy, now):
             return copy
         for _ in range(SETTLE_ATTEMPTS):
             row = rows.fetch(public_id)
-            if row is None or row.revoked_at is not None or row.kind != self.kind:
+            if row is None or not self._admits(row, now):
                 return None
-            if not self._accept_key(row, now) or not self._open(row):
-                return None
-            limits = _limits(row)
-            verdict = _verdict(row, limits, now)
-            if verdict != Verdict.ALIVE:
-                self._expire(row, verdict, now)
-                return None
-            if not self._proves_successor(row) and not _touch_due(row, limits, now):
-                self._remember_read(row)
-                return row
-            if self._prove(row, now):
+            if self._goes_on(row, now):
                 return row
             if self._ends_with_its_user(row):
                 return None
         return None
+
+    def _renews(self, copy: Row, now: datetime) -> bool:
+        """Renew the lease of a row that is known from its copy. False where it has to be read."""
+        return (
+            self._counts(copy)
+            and self._is_current(copy)
+            and change_to_act_on(copy, self.client, now) is None
+            and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
+            and self._touch(copy, now, version=copy.version)
+        )
+
+    def _admits(self, row: Row, now: datetime) -> bool:
+        """Say whether the key opens the row for this client, now; act on what tells otherwise."""
+        if row.revoked_at is not None or row.kind != self.kind:
+            return False
+        if not self._accept_key(row, now) or not self._open(row):
+            return False
+        verdict = _verdict(row, _limits(row), now)
+        if verdict != Verdict.ALIVE:
+            self._expire(row, verdict, now)
+            return False
+        change = change_to_act_on(row, self.client, now)
+        if change is not None and change.reaction is Reaction.REVOKE:
+            client_changed.send(sender=type(self), row=row, change=change, client=self.client)
+            return False
+        return True
+
+    def _goes_on(self, row: Row, now: datetime) -> bool:
+        """Renew the lease of an admitted row where that is due. False where the row moved on."""
+        change = change_to_act_on(row, self.client, now)
+        if change is not None:
+            return self._note_change(row, change, now)
+        if not self._proves_successor(row) and not _touch_due(row, _limits(row), now):
+            self._remember_read(row)
+            return True
+        return self._prove(row, now)
 
     def _is_current(self, row: Row) -> bool:
         """Say whether the presented key is the row's current one."""
@@ -224,9 +258,9 @@ class ReadingStore(SessionBase):
         """
         Say whether a row that was just read lives, where that has to be asked again.
 
-        A passive request asks without writing: it is no activity, so it renews no lease.
+        A request that is no activity asks without writing: it renews no lease.
         """
-        if self.is_passive and not self._proves_successor(row):
+        if not self._counts(row) and not self._proves_successor(row):
             return row.user_id is None or why_gone(row.user_id) is None
         return self._touch(row, now)
 
@@ -250,23 +284,59 @@ class ReadingStore(SessionBase):
         also has to be of the row's ``version``, else a touch would keep an outdated one
         for good.
         """
-        changes = {} if self.is_passive else self._activity(row, now)
+        changes = self._activity(row, now) if self._counts(row) else {}
         if self._proves_successor(row):
             changes["successor_seen"] = True
         if not rows.touch(row, changes, **guards):
             return False
         row.take(changes)
-        self.is_touched = not self.is_passive
+        self.is_touched = self._counts(row)
         self._remember_read(row)
+        return True
+
+    def _counts(self, row: Row) -> bool:
+        """
+        Say whether this request is activity.
+
+        Polling is not, nor is anything done with a session that has to be proved
+        again: a thief who is refused keeps nothing alive.
+        """
+        return not self.is_passive and not row.must_reauthenticate
+
+    def _note_change(self, row: Row, change: ClientChange, now: datetime) -> bool:
+        """
+        Write down that another client uses the session. False where the row moved on.
+
+        The version moves, so that no copy of before goes on serving.
+        """
+        is_accepted = change.reaction is Reaction.RECORD
+        changes = self._activity(row, now) if is_accepted and not self.is_passive else {}
+        if is_accepted:
+            changes |= client_columns(self.client, row, row.user_id)
+        if self._proves_successor(row):
+            changes["successor_seen"] = True
+        changes |= {**change.columns(now), "version": row.version + 1}
+        if not rows.touch(row, changes, version=row.version):
+            return False
+        row.take(changes)
+        self.is_touched = is_accepted and not self.is_passive
+        self._remember_written(row)
+        client_changed.send(sender=type(self), row=row, change=change, client=self.client)
         return True
 
     def _activity(self, row: Row, now: datetime) -> dict[str, Any]:
         ends = expires_at(started_at=row.started_at, last_activity=now, limits=_limits(row))
-        return {
-            "last_activity": now,
-            "expire_date": ends,
-            **client_columns(self.client, row, row.user_id),
-        }
+        return {"last_activity": now, "expire_date": ends, **self._news_of_client(row)}
+
+    def _news_of_client(self, row: Row) -> dict[str, Any]:
+        """
+        Return the columns of who is calling, as far as they differ from the row's.
+
+        None where it is another client: `_note_change` decides what becomes of that.
+        """
+        if differences(row, self.client):
+            return {}
+        return client_columns(self.client, row, row.user_id)
 
 
 def _limits(row: Row) -> Limits:

@@ -47,6 +47,8 @@ class Row:
     reauthenticated_at: datetime | None
     auth_methods: str
     reauth_methods: str
+    client_changed_at: datetime | None
+    must_reauthenticate: bool
     last_activity: datetime
     expire_date: datetime
     ip_address: str | None

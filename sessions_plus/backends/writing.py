@@ -151,10 +151,10 @@ class WritingStore(ReadingStore):
         payload = payloads.encode(data)
         changes = {
             **user_columns(row, user_id, now),
-            **client_columns(self.client, row, user_id),
+            **self._accepted_client(row, user_id, columns),
             **columns,
         }
-        passive = self.is_passive and not columns
+        passive = not self._counts(row) and not columns
         active_at = row.last_activity if passive else now
         changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
         changes["version"] = row.version + 1
@@ -164,6 +164,14 @@ class WritingStore(ReadingStore):
         row.payload = payload
         self._remember_written(row)
         return True
+
+    def _accepted_client(
+        self, row: Row, user_id: object, columns: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the columns of who is calling. Whoever proves who they are is believed."""
+        if row.user_id == user_id and "reauthenticated_at" not in columns:
+            return self._news_of_client(row)
+        return {"must_reauthenticate": False, **client_columns(self.client, row, user_id)}
 
     def _merge_with_newer(self, row: Row, data: dict[str, Any]) -> dict[str, Any]:
         """

@@ -118,6 +118,10 @@ class Session(AgentColumns):
         (see ``mfa.methods``), and those proved since.
     ``reauth_methods``
         the methods that were proved at ``reauthenticated_at``.
+    ``client_changed_at``
+        when another browser, system or network was last seen to use it; None: never.
+    ``must_reauthenticate``
+        whether nothing may be done with it before its user proved themselves again.
     ``last_activity``
         last request, to ``SESSIONS_PLUS_ACTIVITY_INTERVAL``. In no index, so that
         PostgreSQL can update it in place.
@@ -161,6 +165,8 @@ class Session(AgentColumns):
     reauthenticated_at = models.DateTimeField(_("proved again"), null=True, blank=True)
     auth_methods = models.CharField(_("sign-in methods"), max_length=64, blank=True)
     reauth_methods = models.CharField(max_length=64, blank=True, editable=False)
+    client_changed_at = models.DateTimeField(_("browser changed"), null=True, blank=True)
+    must_reauthenticate = models.BooleanField(default=False, editable=False)
     last_activity = models.DateTimeField(_("last activity"), default=timezone.now)
     expire_date = models.DateTimeField(_("expires"))
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
