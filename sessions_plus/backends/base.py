@@ -13,6 +13,7 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.utils import timezone
 
 from sessions_plus.backends import rows
+from sessions_plus.backends.cleanup import cleanup
 from sessions_plus.backends.expiry import ExpiringStore
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.presented_key import seal_successor
@@ -194,6 +195,16 @@ class SessionStore(ExpiringStore):
         """See flush()."""
         await super().aflush()
         self._reset()
+
+    @classmethod
+    def clear_expired(cls) -> None:
+        """Remove what has expired or is past its retention: sessions, events, devices."""
+        cleanup(timezone.now())
+
+    @classmethod
+    async def aclear_expired(cls) -> None:
+        """See clear_expired()."""
+        await sync_to_async(cls.clear_expired)()
 
     def _reset(self) -> None:
         self.row = None

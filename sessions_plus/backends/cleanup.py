@@ -1,0 +1,114 @@
+"""
+What is removed, and when: the retention of each kind of data.
+
+Nothing here ends a session that could go on: what has expired is over already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models.fields import CharField
+
+from sessions_plus.backends.rows import database
+from sessions_plus.backends.sweeping import Progress, Sweep, sweep
+from sessions_plus.conf import conf
+
+# Counters of network addresses forgive after minutes to hours.
+ADDRESS_COUNTERS_KEPT = timedelta(days=7)
+
+Report = Callable[[str], Progress | None]
+"""Asked, before each step, for whom to tell of its progress."""
+
+
+def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
+    """
+    Remove what has expired or is past its retention; return how much of each.
+
+    Safe beside traffic and beside itself; a run that was interrupted is simply begun
+    again.
+    """
+    return {
+        name: sweep(task, progress=report(name) if report is not None else None)
+        for name, task in _tasks(now)
+    }
+
+
+def _tasks(now: datetime) -> Iterator[tuple[str, Sweep]]:
+    from sessions_plus.models import Challenge, Notice, Session, Throttle
+
+    yield "anonymous_sessions", Sweep(_all(Session).filter(user=None, expire_date__lte=now))
+    yield "expired_sessions", _ending_expired(now)
+    if conf.RETENTION_SESSIONS is not None:
+        ended = _all(Session).filter(revoked_at__lte=now - conf.RETENTION_SESSIONS)
+        yield "ended_sessions", Sweep(ended)
+    yield from _past_retention(now)
+    yield "challenges", Sweep(_all(Challenge).filter(expires_at__lte=now))
+    yield "notices", Sweep(_all(Notice).filter(expires_at__lte=now))
+    counters = _all(Throttle).filter(
+        scope="address", window_started_at__lte=now - ADDRESS_COUNTERS_KEPT
+    )
+    yield "address_counters", Sweep(counters)
+
+
+def _all(model: type[models.Model]) -> models.QuerySet[Any]:
+    return models.QuerySet(model, using=database())
+
+
+def _ending_expired(now: datetime) -> Sweep:
+    """
+    End signed-in sessions that nobody came back to: their data goes, the reason is kept.
+
+    They ended when they expired, and their retention is counted from there.
+    """
+    from sessions_plus.models import Reason, Session
+
+    idle = conf.IDLE_TIMEOUT or timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    by_age = When(expire_date__lt=F("last_activity") + idle, then=Value(Reason.ABSOLUTE.value))
+    rows = _all(Session).filter(user__isnull=False, revoked_at=None, expire_date__lte=now)
+    return Sweep(
+        rows,
+        changes={
+            "revoked_at": F("expire_date"),
+            "revoked_reason": Case(
+                by_age, default=Value(Reason.IDLE.value), output_field=CharField()
+            ),
+            "data": b"",
+            "sealed_successor": None,
+            "version": F("version") + 1,
+        },
+    )
+
+
+def _past_retention(now: datetime) -> Iterator[tuple[str, Sweep]]:
+    from sessions_plus.models import Device, SessionEvent
+
+    if conf.RETENTION_EVENTS is not None:
+        old = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
+        yield "events", Sweep(old, is_in_order=True)
+    if conf.RETENTION_DEVICES is not None:
+        yield (
+            "devices",
+            Sweep(
+                _all(Device)
+                .filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
+                .exclude(_is_named())
+            ),
+        )
+
+
+def _is_named() -> Any:
+    """Whether a row that is kept tells of the device: a session, an event or a mail."""
+    from sessions_plus.models import Notice, Session, SessionEvent
+
+    device, user = OuterRef("pk"), OuterRef("user_id")
+    return (
+        Exists(_all(Session).filter(device=device))
+        | Exists(_all(SessionEvent).filter(user=user, device=device))
+        | Exists(_all(Notice).filter(device=device))
+    )

@@ -1,0 +1,293 @@
+"""The clean-up: what goes, what stays, and that it harms nobody."""
+
+from __future__ import annotations
+
+import io
+import sys
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from sessions_plus.backends import sweeping
+from sessions_plus.backends.cleanup import cleanup
+from sessions_plus.backends.db import SessionStore
+from sessions_plus.management.commands.clearsessions import Command
+from sessions_plus.models import Challenge, Device, Notice, Session, SessionEvent, Throttle
+from tests.conftest import World
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return timezone.now()
+
+
+@pytest.fixture(autouse=True)
+def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a few rows are many stretches and batches."""
+    monkeypatch.setattr(sweeping, "BATCH_ROWS", 3)
+    monkeypatch.setattr(sweeping, "STRIDE_ROWS", 7)
+
+
+def a_session(now: datetime, user: User | None = None, **columns: Any) -> Session:
+    facts = {
+        "user": user,
+        "last_activity": now - DAY,
+        "expire_date": now + DAY,
+        "data": b"sealed",
+        **columns,
+    }
+    return Session.objects.create(**facts)
+
+
+@pytest.mark.django_db
+class TestSessions:
+    def test_expired_anonymous_sessions_go(self, now: datetime) -> None:
+        """A visitor's expired session is removed; one that goes on is not."""
+        a_session(now, expire_date=now)
+        live = a_session(now, expire_date=now + timedelta(microseconds=1))
+
+        assert cleanup(now)["anonymous_sessions"] == 1
+
+        assert Session.objects.get() == live
+
+    @pytest.mark.parametrize(
+        ("last_activity", "expire_date", "reason"),
+        [
+            pytest.param(-15 * DAY, -DAY, "idle_timeout", id="idle"),
+            pytest.param(-2 * DAY, -DAY, "absolute_lifetime", id="absolute"),
+        ],
+    )
+    def test_expired_signed_in_sessions_end(
+        self,
+        now: datetime,
+        user: User,
+        last_activity: timedelta,
+        expire_date: timedelta,
+        reason: str,
+    ) -> None:
+        """A signed-in session is kept with the reason why it ended, and without its data."""
+        a_session(
+            now, user, last_activity=now + last_activity, expire_date=now + expire_date, version=5
+        )
+
+        cleanup(now)
+
+        session = Session.objects.get()
+        assert session.revoked_reason == reason
+        assert session.revoked_at == session.expire_date
+        assert (bytes(session.data), session.version) == (b"", 6)
+
+    def test_ended_sessions_go_after_their_retention(self, now: datetime, user: User) -> None:
+        """A session that ended is kept for thirty days."""
+        a_session(now, user, revoked_at=now - 30 * DAY)
+        kept = a_session(now, user, revoked_at=now - 30 * DAY + timedelta(seconds=1))
+
+        assert cleanup(now)["ended_sessions"] == 1
+
+        assert Session.objects.get() == kept
+
+    def test_live_sessions_stay_as_they_are(self, now: datetime, user: User) -> None:
+        """Nothing of a session that goes on is changed."""
+        a_session(now, user)
+        before = Session.objects.values().get()
+
+        cleanup(now)
+
+        assert Session.objects.values().get() == before
+
+    def test_many_rows_take_many_short_statements(self, now: datetime, user: User) -> None:
+        """No statement removes more than a batch, and all is removed."""
+        for number in range(40):
+            a_session(now, expire_date=now - DAY if number % 4 else now + DAY)
+
+        with CaptureQueriesContext(connection) as captured:
+            removed = cleanup(now)
+
+        assert removed["anonymous_sessions"] == 30
+        assert Session.objects.count() == 10
+        deletes = [query for query in captured if query["sql"].startswith("DELETE")]
+        assert len(deletes) >= 10
+
+    def test_an_interrupted_run_is_simply_begun_again(
+        self, now: datetime, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What was removed before an error stays removed, and the next run does the rest."""
+        for _ in range(20):
+            a_session(now, expire_date=now - DAY)
+        one_batch, calls = sweeping._one_batch, []
+
+        def failing(*args: Any) -> int:
+            calls.append(args)
+            if len(calls) == 3:
+                raise ConnectionError
+            return one_batch(*args)
+
+        monkeypatch.setattr(sweeping, "_one_batch", failing)
+        with pytest.raises(ConnectionError):
+            cleanup(now)
+        assert Session.objects.count() == 14
+
+        cleanup(now)
+
+        assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+class TestTheRest:
+    def test_events_go_after_their_retention(self, now: datetime) -> None:
+        """Events are kept for ninety days."""
+        for age in (100, 90, 89, 0):
+            SessionEvent.objects.create(at=now - age * DAY, event="session.started")
+
+        assert cleanup(now)["events"] == 2
+
+        assert SessionEvent.objects.count() == 2
+
+    def test_devices_go_after_their_retention(self, now: datetime, user: User) -> None:
+        """A device that nobody signed in on for a year is forgotten, unless something names it."""
+        old = [Device.objects.create(user=user, last_seen_at=now - 365 * DAY) for _ in range(4)]
+        Device.objects.create(user=user, last_seen_at=now - 364 * DAY)
+        a_session(now, user, device=old[0])
+        SessionEvent.objects.create(event="device.renamed", user=user, device=old[1])
+        Notice.objects.create(
+            user=user, event="device.first_seen", device=old[2], expires_at=now + DAY
+        )
+
+        assert cleanup(now)["devices"] == 1
+
+        assert not Device.objects.filter(pk=old[3].pk).exists()
+
+    def test_what_can_be_used_no_more_goes(self, now: datetime, user: User) -> None:
+        """Expired challenges, links in mails and old counters of addresses are removed."""
+        for expires_at in (now, now + DAY):
+            Challenge.objects.create(user=user, expires_at=expires_at)
+            Notice.objects.create(user=user, event="key.reused", expires_at=expires_at)
+        for scope in ("address", "account"):
+            Throttle.objects.create(scope=scope, subject="x", window_started_at=now - 9 * DAY)
+
+        removed = cleanup(now)
+
+        assert (removed["challenges"], removed["notices"]) == (1, 1)
+        assert Throttle.objects.get().scope == "account"
+
+    def test_none_keeps_for_ever(self, now: datetime, user: User) -> None:
+        """Each kind of data can be kept without an end."""
+        long_ago = now - 9999 * DAY
+        a_session(now, user, revoked_at=long_ago)
+        SessionEvent.objects.create(at=long_ago, event="session.started")
+        Device.objects.create(user=user, last_seen_at=long_ago)
+
+        with override_settings(
+            SESSIONS_PLUS_RETENTION_SESSIONS=None,
+            SESSIONS_PLUS_RETENTION_EVENTS=None,
+            SESSIONS_PLUS_RETENTION_DEVICES=None,
+        ):
+            cleanup(now)
+
+        assert Session.objects.exists()
+        assert SessionEvent.objects.exists()
+        assert Device.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_rows_that_others_hold_are_left(now: datetime) -> None:
+    """A row that another transaction holds locked delays nobody; the next run removes it."""
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("this database locks no single rows")
+    from threading import Event, Thread
+
+    held, free = a_session(now, expire_date=now - DAY), a_session(now, expire_date=now - DAY)
+    is_held, may_go = Event(), Event()
+
+    def hold() -> None:
+        with transaction.atomic():
+            Session.objects.select_for_update().get(pk=held.pk)
+            is_held.set()
+            may_go.wait(10)
+        connection.close()
+
+    other = Thread(target=hold)
+    other.start()
+    is_held.wait(10)
+    try:
+        cleanup(now)
+        assert list(Session.objects.values_list("pk", flat=True)) == [held.pk]
+        assert free.pk != held.pk
+    finally:
+        may_go.set()
+        other.join()
+
+    cleanup(now)
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_both_worlds_clear(now: datetime, world: World) -> None:
+    """Django's own name for it works in both worlds."""
+    a_session(now, expire_date=now - DAY)
+
+    world(SessionStore, "clear_expired")
+
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+def test_djangos_command_clears_too(now: datetime) -> None:
+    """Where Django's command of the same name is found first, it does the same."""
+    from django.contrib.sessions.management.commands.clearsessions import Command as Djangos
+
+    a_session(now, expire_date=now - DAY)
+
+    call_command(Djangos())
+
+    assert not Session.objects.exists()
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def expired(db: None) -> None:
+    a_session(timezone.now(), expire_date=timezone.now() - DAY)
+
+
+@pytest.mark.usefixtures("expired")
+def test_cron_hears_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """Away from a terminal the command is silent, and its exit code is 0."""
+    call_command(Command())
+
+    assert capsys.readouterr() == ("", "")
+    assert not Session.objects.exists()
+
+
+@pytest.mark.usefixtures("expired")
+def test_terminal_shows_how_far_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal there is a bar, and at the end what was removed."""
+    screen, out = Terminal(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    call_command(Command(), stdout=out)
+
+    assert "[##" in screen.getvalue()
+    assert "100%" in screen.getvalue()
+    assert "anonymous sessions: 1" in out.getvalue()
+
+
+@pytest.mark.usefixtures("expired")
+def test_other_engines_are_cleared_too() -> None:
+    """A site that has moved to another engine still gets its old rows removed."""
+    with override_settings(SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies"):
+        call_command(Command())
+
+    assert not Session.objects.exists()
