@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.exceptions import InvalidToken
-from sessions_plus.tokens.bearer import Credentials, Verification, authenticate
+from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
 
 # REST framework tells its own wrapper from Django's request by this attribute.
 _DJANGO = "_request"
@@ -34,7 +34,7 @@ class BearerAuthentication(BaseAuthentication):
         return None if found is None else (found.user, found)
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
+        return CHALLENGE
 
 
 class StatelessBearerAuthentication(BearerAuthentication):
@@ -67,4 +67,5 @@ class CookieAuthentication(SessionAuthentication):
         try:
             super().enforce_csrf(request)
         except PermissionDenied as refused:
-            raise PermissionDenied(refused.detail, code="csrf_failed") from None
+            # REST framework keeps the code of a detail that has one.
+            raise PermissionDenied(str(refused.detail), code="csrf_failed") from None

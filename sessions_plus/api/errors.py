@@ -18,11 +18,8 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from sessions_plus.exceptions import (
-    InvalidToken,
-    SessionsPlusError,
-    TooManyAttempts,
-)
+from sessions_plus.exceptions import InvalidToken, SessionsPlusError, TooManyAttempts
+from sessions_plus.tokens.bearer import REFUSED
 
 # Where an error of ours is not simply a bad request.
 STATUS: Mapping[str, int] = MappingProxyType(
@@ -107,7 +104,7 @@ def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
     if isinstance(error, TooManyAttempts):
         made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
     if isinstance(error, InvalidToken):
-        made.auth_header = 'Bearer realm="api", error="invalid_token"'  # type: ignore[attr-defined]
+        made.auth_header = REFUSED  # type: ignore[attr-defined]
     return made
 
 

@@ -19,6 +19,7 @@ SETTINGS: dict[str, Any] = {
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "POSTPROCESSING_HOOKS": ["sessions_plus.api.schema.say_what_is_refused"],
 }
@@ -48,9 +49,16 @@ class SchemaView(SpectacularAPIView):
 
 
 def say_what_is_refused(result: dict[str, Any], **_: Any) -> dict[str, Any]:
-    """Write down that bodies have no other fields, and which may not be empty."""
-    schemas = result["components"]["schemas"]
-    for name, schema in schemas.items():
+    """
+    Write down that bodies have no other fields, and which may not be empty.
+
+    What docstrings tell programmers of this app is left out.
+    """
+    for path in result["paths"].values():
+        for operation in path.values():
+            operation.pop("description", None)
+    for name, schema in result["components"]["schemas"].items():
+        schema.pop("description", None)
         if name.endswith("Request"):
             schema["additionalProperties"] = False
             if not schema.get("required"):

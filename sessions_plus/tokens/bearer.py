@@ -33,6 +33,10 @@ from sessions_plus.tokens.sessions import afind_live, browser_session, find_live
 
 Verification = Literal["session", "stateless"]
 
+# What `WWW-Authenticate` says to who has no token, and to who has a bad one (RFC 6750 §3).
+CHALLENGE = 'Bearer realm="api"'
+REFUSED = f'{CHALLENGE}, error="invalid_token"'
+
 
 class TokenUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the stubs only
     """

@@ -17,9 +17,14 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from sessions_plus.exceptions import InvalidToken
-from sessions_plus.tokens.bearer import Credentials, Verification, aauthenticate, authenticate
-
-CHALLENGE = 'Bearer realm="api"'
+from sessions_plus.tokens.bearer import (
+    CHALLENGE,
+    REFUSED,
+    Credentials,
+    Verification,
+    aauthenticate,
+    authenticate,
+)
 
 
 def bearer_required(
@@ -129,5 +134,4 @@ def unauthorised(refused: InvalidToken | None) -> JsonResponse:
         body = {"code": "not_authenticated", "detail": str(_("Please sign in."))}
         return JsonResponse(body, status=401, headers={"WWW-Authenticate": CHALLENGE})
     body = {"code": refused.code, "detail": str(refused.message)}
-    challenge = f'{CHALLENGE}, error="invalid_token"'
-    return JsonResponse(body, status=401, headers={"WWW-Authenticate": challenge})
+    return JsonResponse(body, status=401, headers={"WWW-Authenticate": REFUSED})

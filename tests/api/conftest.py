@@ -52,8 +52,9 @@ class Caller:
         csrf = self.client.cookies.get("csrftoken")
         if csrf is not None and self.sends_csrf:
             given["x-csrftoken"] = csrf.value
-        if body is not None:
-            extra |= {"data": json.dumps(body), "content_type": "application/json"}
+        if method not in ("get", "head"):
+            text = json.dumps(body) if body is not None else ""
+            extra = {"data": text, "content_type": "application/json"} | extra
         return getattr(self.client, method)(f"/api/{path_of(name, args)}", headers=given, **extra)
 
 
@@ -73,7 +74,7 @@ def program(tokens: Tokens) -> Caller:
 
 
 @pytest.fixture
-def browser(user: Any, password: str) -> Caller:
+def web(user: Any, password: str) -> Caller:
     """Ann's browser is signed in, with a CSRF token."""
     caller = Caller()
     give_csrf_token(caller)

@@ -24,7 +24,7 @@ from sessions_plus.api.throttling import RequestThrottle
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome
-from sessions_plus.tokens.bearer import Credentials, client_of
+from sessions_plus.tokens.bearer import CHALLENGE, Credentials, client_of
 
 
 class JsonOnly(DefaultContentNegotiation):
@@ -56,6 +56,9 @@ class Endpoint(APIView):
 
     def get_exception_handler(self) -> Any:
         return handle
+
+    def get_authenticate_header(self, request: Request) -> str:
+        return CHALLENGE  # where cookies are taken too, so that nobody gets 403 for 401
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)

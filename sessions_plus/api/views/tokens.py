@@ -74,9 +74,6 @@ class TokenEndpoint(Endpoint):
         )
         return shown(tokens)
 
-    def get_authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="api"'
-
 
 class TokenList(TokenEndpoint):
     @docs.token_issue
