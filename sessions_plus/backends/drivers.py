@@ -62,6 +62,9 @@ class Driver(Protocol):
     async def aclear(self, names: Sequence[str]) -> None:
         """See clear()."""
 
+    def clock(self) -> float | None:
+        """Return the server's Unix time, or None where it tells none."""
+
     def watch(self, lost: Callable[[], None]) -> None:
         """Have ``lost`` called where the cache may have lost what it was told."""
 

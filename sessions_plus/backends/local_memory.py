@@ -68,6 +68,9 @@ class LocalMemoryDriver(SwappingDriver):
     async def aclear(self, names: Sequence[str]) -> None:
         self.clear(names)
 
+    def clock(self) -> float | None:
+        return None
+
     def watch(self, lost: Callable[[], None]) -> None:
         """It ends with the process."""
 

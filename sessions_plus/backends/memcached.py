@@ -50,6 +50,10 @@ class MemcachedDriver(SwappingDriver):
             for server in cache.client_servers
         ]
 
+    def clock(self) -> float | None:
+        # Its values are numbers or bytes, as pymemcache likes.
+        return float(self._clients[0].stats()[b"time"])
+
     def watch(self, lost: Callable[[], None]) -> None:
         """A server that restarts is empty: nothing to tell."""
 

@@ -88,6 +88,9 @@ class PortableDriver:
     async def aclear(self, names: Sequence[str]) -> None:
         await sync_to_async(self.clear)(names)
 
+    def clock(self) -> float | None:
+        return None
+
     def watch(self, lost: Callable[[], None]) -> None:
         """What was lost is missed by its reservation: nothing to tell."""
 

@@ -76,6 +76,12 @@ class RedisDriver:
             self._place = self._made.register_script(PLACE)
         return self._made
 
+    def clock(self) -> float | None:
+        if self._configuration.is_many_servers:
+            return None
+        seconds, microseconds = self._client.time()
+        return float(seconds + microseconds / 1_000_000)
+
     def watch(self, lost: Callable[[], None]) -> None:
         self._lost = lost
 

@@ -103,6 +103,24 @@ class Tier:
             return NOTHING
         return Glimpse(reading.entry, ticket)
 
+    def peek(self, public_id: UUID) -> bytes | None:
+        """Return the copy as it stands, whoever may trust it, and reserve nothing."""
+        name = self.driver.name_of(public_id)
+        if not self._is_reachable():
+            return None
+        try:
+            return self.driver.read(name).entry
+        except self.driver.faults as error:
+            self._fail(name, error)
+            return None
+
+    def clock(self) -> float | None:
+        """Return the cache's Unix time, or None where it tells none."""
+        try:
+            return self.driver.clock()
+        except self.driver.faults:
+            return None
+
     # Telling. What is told of a change is owed where it could not be told.
 
     def fill(self, public_id: UUID, entry: bytes, *, version: int, ticket: bytes) -> None:

@@ -1,0 +1,181 @@
+"""How the engine and its cache are doing: facts to print, and what is wrong with them."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.cache import caches
+from django.db import DatabaseError, connections
+
+from sessions_plus.backends import cache_tier, entries
+from sessions_plus.backends.keys import new_public_id
+from sessions_plus.backends.rows import Row, database, fetch
+from sessions_plus.backends.tier import CLOCK_DIFFERENCE_SECONDS, Tier
+from sessions_plus.models.session import Session
+
+ROUND_TRIPS = 5
+SLOW_SECONDS = 0.05
+
+# What a database says the time is, as a Unix time. SQLite's clock is our own.
+CLOCKS = {
+    "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
+    "mysql": "SELECT UNIX_TIMESTAMP(NOW(6))",
+}
+
+KIND_PROBLEMS = {
+    "LocMemCache": (
+        "The cache is this process's own memory: others are told of a revocation only after "
+        "SESSIONS_PLUS_ACTIVITY_INTERVAL. Use Redis or Memcached, or the engine "
+        "sessions_plus.backends.db."
+    ),
+    "DummyCache": "The cache keeps nothing. Use the engine sessions_plus.backends.db.",
+}
+
+
+@dataclass
+class Diagnosis:
+    """
+    What was found. None: not applicable, or it could not be found out.
+
+    ``sampled`` sessions were looked up in the cache; ``copies`` of them had a copy, and
+    ``disagreeing`` of these were not of the row as it is (also after a second look).
+    """
+
+    engine: str
+    database: str
+    cache_alias: str | None = None
+    cache_kind: str | None = None
+    breaker: str | None = None
+    round_trip_seconds: float | None = None
+    sampled: int = 0
+    copies: int = 0
+    disagreeing: list[str] = field(default_factory=list)
+    database_clock_seconds: float | None = None
+    cache_clock_seconds: float | None = None
+    problems: list[str] = field(default_factory=list)
+
+    def facts(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def diagnose(*, sample: int) -> Diagnosis:
+    """Look at everything once; of the sessions at the ``sample`` newest that have not ended."""
+    found = Diagnosis(engine=settings.SESSION_ENGINE, database=database())
+    try:
+        found.database_clock_seconds = _difference(_database_clock)
+    except DatabaseError as error:
+        found.problems.append(f"The database does not answer: {error}")
+        return found
+    if cache_tier.is_in_use():
+        _examine_cache(found, cache_tier.tier(), sample)
+    _judge(found)
+    return found
+
+
+def _examine_cache(found: Diagnosis, tier: Tier, sample: int) -> None:
+    found.cache_alias, found.cache_kind = tier.alias, tier.driver.kind
+    found.round_trip_seconds = _round_trip(tier)
+    found.breaker = "open" if tier.breaker.is_open else "closed"
+    if tier.breaker.is_open:
+        return
+    found.cache_clock_seconds = _difference(tier.clock)
+    for public_id in _newest(sample):
+        found.sampled += 1
+        _compare(found, tier, public_id)
+
+
+def _round_trip(tier: Tier) -> float:
+    """Return the middle one of some reads of nothing, in seconds."""
+    took = []
+    for _ in range(ROUND_TRIPS):
+        began = time.perf_counter()
+        tier.peek(new_public_id())
+        took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def _newest(count: int) -> list[UUID]:
+    # Those that ended just now are what a copy must not be left of.
+    newest = Session.objects.using(database()).order_by("-pk")
+    return list(newest.values_list("public_id", flat=True)[:count])
+
+
+def _compare(found: Diagnosis, tier: Tier, public_id: UUID) -> None:
+    copy = _copy(tier, public_id)
+    if copy is None:
+        return
+    found.copies += 1
+    # A request may have changed the row between our two looks, so look again.
+    if not _agrees(copy, fetch(public_id)):
+        again = _copy(tier, public_id)
+        if again is not None and not _agrees(again, fetch(public_id)):
+            found.disagreeing.append(str(public_id))
+
+
+def _copy(tier: Tier, public_id: UUID) -> Row | None:
+    entry = tier.peek(public_id)
+    return entries.decode(entry, public_id) if entry is not None else None
+
+
+def _agrees(copy: Row, row: Row | None) -> bool:
+    return (
+        row is not None
+        and row.revoked_at is None
+        and (copy.version, copy.key_hash) == (row.version, row.key_hash)
+    )
+
+
+def _difference(clock: Callable[[], float | None]) -> float | None:
+    """Return how far a clock is ahead of ours, in seconds; half the way there is ours."""
+    before = time.time()
+    there = clock()
+    return None if there is None else there - (before + time.time()) / 2
+
+
+def _database_clock() -> float | None:
+    connection = connections[database()]
+    connection.ensure_connection()
+    sql = CLOCKS.get(connection.vendor)
+    if sql is None:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return float(cursor.fetchone()[0])
+
+
+def _judge(found: Diagnosis) -> None:
+    """Say what is wrong, and what to do about it."""
+    if found.breaker == "open":
+        found.problems.append(
+            f"The cache {found.cache_alias!r} does not answer; the database serves. See the log."
+        )
+    if found.disagreeing:
+        found.problems.append(
+            f"{len(found.disagreeing)} copies are not of their rows: something changes sessions "
+            "past the engine. They serve for one SESSIONS_PLUS_ACTIVITY_INTERVAL at most."
+        )
+    if (found.round_trip_seconds or 0) > SLOW_SECONDS and found.breaker == "closed":
+        found.problems.append(
+            f"A command to the cache takes {found.round_trip_seconds:.3f} s: is it far away?"
+        )
+    for name in ("database", "cache"):
+        difference = getattr(found, f"{name}_clock_seconds")
+        if difference is not None and abs(difference) > CLOCK_DIFFERENCE_SECONDS:
+            found.problems.append(
+                f"The clock of the {name} differs from this machine's by {difference:+.1f} s. "
+                "Run NTP on both."
+            )
+    found.problems += _of_the_cache_kind(found)
+
+
+def _of_the_cache_kind(found: Diagnosis) -> list[str]:
+    if found.cache_alias is None:
+        return []
+    problem = KIND_PROBLEMS.get(type(caches[found.cache_alias]).__name__)
+    return [problem] if problem is not None else []

@@ -1,0 +1,74 @@
+"""Say how the session engine and its cache are doing; exit 1 where something is wrong."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core import checks
+from django.core.management.base import BaseCommand
+
+from sessions_plus.backends.diagnosis import Diagnosis, diagnose
+
+
+class Command(BaseCommand):
+    help = (
+        "Shows the session engine, its cache and how fast it answers, compares copies with "
+        "rows and clocks with each other, and lists problems of the settings. "
+        "Exits with 1 where there is any problem."
+    )
+    requires_system_checks: list[str] = []  # its own job is to list them, not to fail of them
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+        parser.add_argument(
+            "--sample", type=int, default=200, help="How many of the newest sessions to compare."
+        )
+
+    def handle(self, **options: Any) -> None:
+        found = diagnose(sample=options["sample"])
+        found.problems += problems_of_settings()
+        if options["json"]:
+            self.stdout.write(json.dumps(found.facts(), indent=2))
+        else:
+            self.stdout.write("\n".join(lines(found)))
+        if found.problems:
+            raise SystemExit(1)
+
+
+def problems_of_settings() -> list[str]:
+    """What the system checks say of this app."""
+    messages = [m for m in checks.run_checks() if (m.id or "").startswith("sessions_plus.")]
+    return [f"{message.id}: {message.msg}" for message in messages if not message.is_silenced()]
+
+
+def lines(found: Diagnosis) -> list[str]:
+    """The diagnosis for a terminal."""
+    texts = [("Engine", found.engine), ("Database", found.database)]
+    if found.cache_alias is not None:
+        texts += [
+            ("Cache", f"{found.cache_alias} ({found.cache_kind})"),
+            ("Breaker", found.breaker or "unknown"),
+            ("Round trip", _milliseconds(found.round_trip_seconds)),
+            ("Copies", _copies(found)),
+        ]
+    texts += [
+        ("Database clock", _ahead(found.database_clock_seconds)),
+        ("Cache clock", _ahead(found.cache_clock_seconds)),
+    ]
+    shown = [f"{title:<16}{text}" for title, text in texts]
+    return shown + [f"PROBLEM         {problem}" for problem in found.problems or []]
+
+
+def _copies(found: Diagnosis) -> str:
+    wrong = len(found.disagreeing)
+    return f"{found.copies} of {found.sampled} sessions, {wrong} not of their rows"
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "unknown" if seconds is None else f"{seconds * 1000:.2f} ms"
+
+
+def _ahead(seconds: float | None) -> str:
+    return "not asked" if seconds is None else f"{seconds:+.3f} s"
