@@ -1,0 +1,220 @@
+"""
+How the cost of each act grows with the number of rows: 10 thousand, then a million.
+
+``python -m benchmarks.growth [--sizes N …]``. Each size is a PostgreSQL database of its
+own, filled by one statement; acts are measured in turns and shown as medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import django
+from django.conf import settings
+
+from benchmarks.stacks import STACKS, settings_for
+from tests.databases import from_url
+from tests.services.caches import start_redis
+from tests.services.databases import start_postgresql
+
+SESSIONS_PER_USER = 10
+
+FILL = """
+INSERT INTO auth_user (username, email, password, first_name, last_name, is_staff, is_active,
+                       is_superuser, date_joined)
+SELECT 'user' || n, 'user' || n || '@example.com', '', '', '', false, true, false, now()
+FROM generate_series(1, %(users)s) AS n;
+
+INSERT INTO sessions_plus_session ({columns})
+SELECT {values}
+FROM generate_series(1, %(sessions)s) AS n;
+ANALYZE;
+"""
+
+
+def fill(sessions: int) -> None:
+    """Store that many sessions, ten for each user, a third of them ended or expired."""
+    from django.db import connection
+
+    from sessions_plus.models import Session
+
+    given = {
+        "public_id": "gen_random_uuid()",
+        "kind": "'browser'",
+        "user_id": "(SELECT min(id) FROM auth_user) + n %% %(users)s",
+        "key_hash": "md5(n::text) || md5((n + 1)::text)",
+        "data": "decode(repeat('00', 300), 'hex')",
+        "user_agent": "'Mozilla/5.0'",
+        "browser": "'Firefox'",
+        "system": "'Linux'",
+        "agent_kind": "'desktop'",
+        "auth_methods": "'pwd'",
+        "created_at": "now() - interval '10 days'",
+        "authenticated_at": "now() - interval '10 days'",
+        "last_activity": "now() - (n %% 100) * interval '1 minute'",
+        "expire_date": "now() + interval '5 days' - (CASE WHEN n %% 6 = 0 THEN 90 ELSE 0 END) "
+        "* interval '1 day'",
+        "revoked_at": "CASE WHEN n %% 6 = 1 THEN now() - interval '1 day' END",
+        "revoked_reason": "CASE WHEN n %% 6 = 1 THEN 'signed_out' ELSE '' END",
+        "ip_address": "('192.0.2.' || (n %% 250))::inet",
+        "version": "1",
+        "successor_seen": "true",
+    }
+    for field in Session._meta.concrete_fields:
+        if field.column in given or field.primary_key or field.null:
+            continue
+        given[field.column] = "false" if field.get_internal_type() == "BooleanField" else "''"
+    sql = FILL.format(columns=", ".join(given), values=", ".join(given.values()))
+    users = max(1, sessions // SESSIONS_PER_USER)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, {"users": users, "sessions": sessions})
+
+
+def acts() -> dict[str, Callable[[], object]]:
+    """What is measured; each callable acts on a user of its own."""
+    import itertools
+
+    from django.contrib.auth import get_user_model
+    from django.test import Client
+    from django.utils import timezone
+
+    from sessions_plus.backends.db import SessionStore
+    from sessions_plus.devices.overview import overview
+    from sessions_plus.lifecycle import revoke
+    from sessions_plus.models import Session
+
+    people = get_user_model()._default_manager
+    staff = people.create_superuser("staff", "", "a password")  # type: ignore[attr-defined]
+    client = Client()
+    client.force_login(staff)
+    first = people.order_by("pk").values_list("pk", flat=True)[0]
+    number = itertools.count(first)
+
+    def make() -> SessionStore:
+        store = SessionStore()
+        store["_auth_user_id"] = str(next(number))
+        store.save()
+        return store
+
+    loaded, touched = make().session_key, make()
+    ended: list[Any] = [Session.objects.get(public_id=make().public_id) for _ in range(600)]
+
+    def touch() -> None:
+        row = touched.row
+        assert row is not None
+        store = SessionStore(touched.session_key)
+        row.last_activity -= timedelta(minutes=2)
+        store._touch(row, timezone.now())
+
+    def list_own() -> None:
+        user = people.get(pk=next(number))
+        overview(user, current=None, now=timezone.now())  # type: ignore[call-arg]
+
+    return {
+        "load": lambda: SessionStore(loaded).load(),
+        "touch": touch,
+        "revoke": lambda: revoke(ended.pop()),
+        "list of ten": list_own,
+        "admin list": lambda: client.get("/admin/sessions_plus/session/"),
+        "admin filter": lambda: client.get("/admin/sessions_plus/session/?kind__exact=browser"),
+        "admin search": lambda: client.get("/admin/sessions_plus/session/?q=user77"),
+    }
+
+
+@contextmanager
+def site(url: str, redis_url: str) -> Iterator[None]:
+    stack = STACKS["ours db"]
+    options = settings_for(stack, database=from_url(url), redis_url=redis_url)
+    options["INSTALLED_APPS"] += ["django.contrib.admin", "django.contrib.staticfiles"]
+    options["MIDDLEWARE"] += ["django.contrib.messages.middleware.MessageMiddleware"]
+    options["ROOT_URLCONF"] = "benchmarks.admin_site"
+    options["STATIC_URL"] = "static/"
+    options["TEMPLATES"] = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+    settings.configure(**options)
+    django.setup()
+    yield
+
+
+def measure(sessions: int, rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each act at this number of rows."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    call_command("migrate", verbosity=0)
+    fill(sessions)
+    todo = acts()
+    times: dict[str, list[float]] = {name: [] for name in todo}
+    for _ in range(rounds):
+        for name, act in todo.items():
+            start = time.perf_counter()
+            act()
+            times[name].append(time.perf_counter() - start)
+    return {name: statistics.median(found) * 1000 for name, found in times.items()}
+
+
+def clean_up() -> dict[str, float]:
+    """Return how long our clean-up takes in all, and its longest statement, in milliseconds."""
+    from django.core.management import call_command
+    from django.db import connection
+
+    longest = 0.0
+
+    def timed(execute: Any, sql: Any, params: Any, many: Any, context: Any) -> Any:
+        nonlocal longest
+        start = time.perf_counter()
+        result = execute(sql, params, many, context)
+        longest = max(longest, time.perf_counter() - start)
+        return result
+
+    start = time.perf_counter()
+    with connection.execute_wrapper(timed):
+        call_command("clearsessions")
+    return {"total": (time.perf_counter() - start) * 1000, "longest statement": longest * 1000}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--rounds", type=int, default=200)
+    options = parser.parse_args()
+    postgresql, redis = start_postgresql(), start_redis()
+    try:
+        with site(postgresql.url, redis.url):
+            found = {size: measure(size, options.rounds) for size in options.sizes}
+            cleaned = clean_up()
+    finally:
+        redis.stop()
+        postgresql.stop()
+    smallest = found[options.sizes[0]]
+    print(f"{'milliseconds':14s} " + " ".join(f"{size:>18,d}" for size in found))
+    for name in smallest:
+        cells = [
+            f"{took[name]:9.2f} {took[name] / smallest[name]:6.2f}x" for took in found.values()
+        ]
+        print(f"{name:14s} " + " ".join(f"{cell:>18s}" for cell in cells))
+    print(f"clean-up of the largest: {cleaned['total']:.0f} ms in all, ", end="")
+    print(f"longest statement {cleaned['longest statement']:.0f} ms")
+
+
+if __name__ == "__main__":
+    main()
