@@ -1,0 +1,67 @@
+"""``reseal``: move every secret under the newest key, so that an old one can go."""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from sessions_plus.management.progress import ProgressBar
+
+
+class Command(BaseCommand):
+    help = (
+        "Seal session data, authenticators and signing keys under the first of "
+        "SESSIONS_PLUS_ENCRYPTION_KEYS, which must already be on every server. The site may run "
+        "meanwhile, and the command may be interrupted and begun again. Exit code: 0, nothing "
+        "needs an older key any more; 1, some values open with no key that there is."
+    )
+
+    def handle(self, *, verbosity: int, **options: Any) -> None:
+        from sessions_plus.backends.resealing import reseal
+
+        bar = ProgressBar(sys.stderr)
+        broken = 0
+        try:
+            for name, column in sealed_columns().items():
+                result = reseal(column, progress=partial(bar.show, name))
+                bar.end()
+                broken += result.broken
+                if verbosity and (result.moved or result.broken):
+                    self.stdout.write(
+                        f"{name}: {result.moved} resealed, {result.broken} unreadable"
+                    )
+        finally:
+            bar.end()
+        if broken:
+            raise CommandError(
+                f"{broken} values open with none of the keys. Put the key that is missing back "
+                "at the end of SESSIONS_PLUS_ENCRYPTION_KEYS and run this again."
+            )
+
+
+def sealed_columns() -> dict[str, Any]:
+    """Every column of envelopes, by what it holds."""
+    from sessions_plus.backends.resealing import SealedColumn, sessions_column
+    from sessions_plus.crypto import Purpose
+    from sessions_plus.mfa.totp import secret_context
+    from sessions_plus.models import Authenticator, SigningKey
+    from sessions_plus.tokens.keys import private_key_context
+
+    return {
+        "sessions": sessions_column(),
+        "authenticators": SealedColumn(
+            Authenticator,
+            "sealed_secret",
+            Purpose.TOTP_SECRET,
+            lambda row: secret_context(row.public_id, row.user_id),
+        ),
+        "signing keys": SealedColumn(
+            SigningKey,
+            "sealed_private_key",
+            Purpose.SIGNING_KEY,
+            lambda row: private_key_context(row.kid),
+        ),
+    }
