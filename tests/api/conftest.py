@@ -46,7 +46,7 @@ class Caller:
         headers: dict[str, str] | None = None,
         **extra: Any,
     ) -> Any:
-        given = dict(headers or {})
+        given = {"user-agent": "shop/1.0", **(headers or {})}
         if self.access is not None:
             given["authorization"] = f"Bearer {self.access}"
         csrf = self.client.cookies.get("csrftoken")

@@ -12,7 +12,7 @@ from django.utils import timezone
 from sessions_plus.models import Kind, Reason, Session
 from tests.api.conftest import Caller, give_csrf_token
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_login(web: Caller) -> None:

@@ -14,7 +14,7 @@ from sessions_plus.tokens import keys
 from tests.api.conftest import Caller
 from tests.conftest import people
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def test_sign_in(user: Any, password: str, stranger: Caller) -> None:

@@ -19,11 +19,11 @@ def new_request(**headers: str) -> HttpRequest:
     return RequestFactory().post("/", headers=headers)
 
 
-def new_tokens(user: Any, **options: Any) -> refresh.Tokens:
+def new_tokens(user: Any, *, methods: tuple[str, ...] = ("pwd",), **options: Any) -> refresh.Tokens:
     """Sign a person in by program."""
     user.backend = "django.contrib.auth.backends.ModelBackend"
     request = new_request(**{"user-agent": "shop/1.0"})
-    return refresh.sign_in(request, user, methods=("pwd",), now=timezone.now(), **options)
+    return refresh.sign_in(request, user, methods=methods, now=timezone.now(), **options)
 
 
 def part(value: Any) -> str:
