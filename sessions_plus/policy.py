@@ -13,6 +13,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+# Our own page asks here how long it has, from inside pages that wait.
+REMAINING_PATH = "/session/remaining/"
+
 FAR_FUTURE = timedelta(days=366 * 10)
 
 # A touch moves the idle limit, so it has to come well within the shortest of them.
@@ -96,9 +99,10 @@ def is_passive(path: str, passive_paths: Iterable[str]) -> bool:
     Say whether a request to ``path`` is none of a person's doing.
 
     Each passive path stands for itself and all below it: ``/poll`` for ``/poll`` and
-    ``/poll/inbox/``, not for ``/polls``.
+    ``/poll/inbox/``, not for ``/polls``. Asking how long a session goes on is none,
+    wherever our pages are mounted.
     """
-    return any(
+    return path.endswith(REMAINING_PATH) or any(
         path == passive or path.startswith(passive.rstrip("/") + "/") for passive in passive_paths
     )
 

@@ -13,6 +13,7 @@ from sessions_plus.views import (
     challenge,
     devices,
     reauthentication,
+    remaining,
     reports,
     security,
     sign_in,
@@ -49,5 +50,7 @@ urlpatterns = [
         name="authenticator_remove",
     ),
     path("devices/<uuid:public_id>/distrust/", devices.device_distrust, name="device_distrust"),
+    path("session/remaining/", remaining.session_remaining, name="session_remaining"),
+    path("session/stay/", remaining.session_stay, name="session_stay"),
     path("activity/", activity.event_list, name="event_list"),
 ]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django import template
+from django.conf import settings
+from django.shortcuts import resolve_url
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -15,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessions_plus.client_info.user_agent import parse_user_agent
+from sessions_plus.lifecycle.remaining import Remaining, remaining_of
 from sessions_plus.models import Reason, SessionEvent
 
 register = template.Library()
@@ -58,6 +62,32 @@ def _time_element(moment: datetime, words: str) -> SafeString:
         local.tzname() or "",
         words,
     )
+
+
+@register.simple_tag(takes_context=True)
+def session_remaining(context: template.Context) -> Remaining | None:
+    """How long the session goes on: ``{% session_remaining as remaining %}``; None: signed out."""
+    return _remaining(context)
+
+
+@register.inclusion_tag("sessions_plus/_session_warning.html", takes_context=True)
+def session_warning(context: template.Context, warn_seconds: int = 120) -> dict[str, Any]:
+    """
+    Warn before the session ends and offer to stay: put it at the end of ``<body>``.
+
+    ``warn_seconds`` is how long before. Nothing for whoever is not signed in.
+    """
+    return {
+        "remaining": _remaining(context),
+        "warn_seconds": warn_seconds,
+        "login_url": resolve_url(settings.LOGIN_URL),
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+def _remaining(context: template.Context) -> Remaining | None:
+    request = context.get("request")
+    return remaining_of(getattr(request, "session", None), now=timezone.now())
 
 
 @register.filter

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.contrib.auth.views import LogoutView as DjangoLogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
 from sessions_plus.forms import SignInForm
+from sessions_plus.lifecycle.persistence import keep_signed_in
 from sessions_plus.views.destinations import after_sign_in_url, after_sign_out_url
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import private
@@ -37,6 +39,12 @@ class LoginView(DjangoLoginView):
         if not shows_form and not self.get_redirect_url():
             return HttpResponseRedirect(self.get_default_redirect_url())
         return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        if "keep_signed_in" in form.cleaned_data:
+            keep_signed_in(self.request.session, keep=form.cleaned_data["keep_signed_in"])
+        return response
 
     def get_default_redirect_url(self) -> str:
         return after_sign_in_url()
