@@ -1,0 +1,282 @@
+"""
+Take each guard away in a copy of the tree, and see that a test fails for it.
+
+``python -m tests.sabotage`` tries all, ``python -m tests.sabotage mark`` those whose name
+holds the word. A guard whose removal fails no test is untested: then this fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BACKENDS = "sessions_plus/backends/"
+RACES = "tests/security/test_revocation_races.py"
+FAULTS = "tests/backends/test_cache_faults.py"
+KINDS = "tests/backends/test_cache_kinds.py"
+UPDATES = "tests/backends/test_lost_updates.py"
+FORGERY = "tests/security/test_cache_forgery.py"
+ASYNC = "tests/backends/test_async_cache.py"
+
+
+@dataclass(frozen=True)
+class Sabotage:
+    """One guard: where it stands, what is put in its place, and the tests that must notice."""
+
+    name: str
+    path: str
+    old: str
+    new: str
+    tests: str
+
+
+SABOTAGES = (
+    Sabotage(
+        "store where nothing stands",
+        BACKENDS + "redis_cache.py",
+        "if not held then return 0 end\nlocal kind",
+        "if not held then held = ARGV[1] end\nlocal kind",
+        f"{RACES} -k Redis",
+    ),
+    Sabotage(
+        "fill without looking at the reservation",
+        BACKENDS + "places.py",
+        "if held == seen or (",
+        "if True or (",
+        f"{RACES} -k Memcached",
+    ),
+    Sabotage(
+        "fill without looking at the reservation, in Redis",
+        BACKENDS + "redis_cache.py",
+        "if held == ARGV[1] then",
+        "if true then",
+        f"{RACES} -k Redis",
+    ),
+    Sabotage(
+        "count a copy under any reservation",
+        BACKENDS + "portable_cache.py",
+        "or copy[:_TAG_BYTES] != place",
+        "",
+        f"{RACES} -k files",
+    ),
+    Sabotage(
+        "leave reservations standing at a write",
+        BACKENDS + "redis_cache.py",
+        "hold, places.reservation(), seconds)",
+        'hold, b"", seconds)',
+        f"{RACES} {KINDS} -k Redis",
+    ),
+    Sabotage(
+        "let an older copy replace a newer",
+        BACKENDS + "redis_cache.py",
+        "<= tonumber(ARGV[3])",
+        ">= 0",
+        f"{RACES} {KINDS} -k Redis",
+    ),
+    Sabotage(
+        "only remove, and leave no mark of the end",
+        BACKENDS + "redis_cache.py",
+        "client.set(name, places.ENDED, px=milliseconds)",
+        "client.delete(name)",
+        f"{RACES} -k Redis",
+    ),
+    Sabotage(
+        "place something over an end",
+        BACKENDS + "redis_cache.py",
+        "if redis.call('GET', KEYS[1]) == 't' then return 0 end",
+        "",
+        f"{KINDS} -k redis",
+    ),
+    Sabotage(
+        "do not hold the place until the commit",
+        BACKENDS + "cache_tier.py",
+        "tier().place(public_id, hold)",
+        "pass",
+        RACES,
+    ),
+    Sabotage(
+        "tell the cache of an end only before the commit",
+        BACKENDS + "cache_tier.py",
+        "_after_commit(lambda: tier().bury(public_id))",
+        "pass",
+        RACES,
+    ),
+    Sabotage(
+        "tell the cache of an end only after the commit",
+        BACKENDS + "cache_tier.py",
+        "reached = tier().bury(public_id)\n",
+        "reached = True\n",
+        RACES,
+    ),
+    Sabotage(
+        "trust copies from before the fault",
+        BACKENDS + "tier.py",
+        "self.debts.settle(paid)\n        self.distrust()",
+        "self.debts.settle(paid)",
+        FAULTS + " tests/backends/test_random_schedules.py",
+    ),
+    Sabotage(
+        "forget what the cache was not told",
+        BACKENDS + "tier.py",
+        "            self.debts.owe(name)\n",
+        "",
+        f"{FAULTS} -k before",
+    ),
+    Sabotage(
+        "take no note of a restart",
+        BACKENDS + "redis_cache.py",
+        "            self._lost()\n",
+        "            pass\n",
+        f"{FAULTS} -k restart",
+    ),
+    Sabotage(
+        "give up where Redis is full",
+        BACKENDS + "redis_cache.py",
+        "        self.clear([name])\n            return False",
+        "        return False",
+        f"{FAULTS} -k full",
+    ),
+    Sabotage(
+        "wait for a dead cache in each request",
+        BACKENDS + "breaker.py",
+        "self.opened_at = self.opened_at or time.time()",
+        "self.opened_at = None",
+        f"{FAULTS} -k timeout",
+    ),
+    Sabotage(
+        "wait as long as the alias does",
+        BACKENDS + "drivers.py",
+        "TIMEOUT_SECONDS = 0.25",
+        "TIMEOUT_SECONDS = 3.0",
+        f"{FAULTS} -k notices",
+    ),
+    Sabotage(
+        "let errors of the cache through",
+        BACKENDS + "redis_cache.py",
+        "(RedisError, RedisClusterException, OSError)",
+        "()",
+        f"{FAULTS} -k notices",
+    ),
+    Sabotage(
+        "bind no copy to its session",
+        BACKENDS + "entries.py",
+        '"entry", public_id)',
+        '"entry")',
+        FORGERY,
+    ),
+    Sabotage(
+        "renew a copy of any version",
+        BACKENDS + "reading.py",
+        "self._touch(copy, now, version=copy.version)",
+        "self._touch(copy, now)",
+        FORGERY,
+    ),
+    Sabotage(
+        "let a copy serve without its lease",
+        BACKENDS + "reading.py",
+        "return not _touch_due(copy, limits, now) and",
+        "return",
+        FORGERY,
+    ),
+    Sabotage(
+        "serve a copy to any key",
+        BACKENDS + "reading.py",
+        "return row.kind == self.kind and same(row.key_hash, digest(self._key))",
+        "return row.kind == self.kind",
+        f"{RACES} {KINDS}",
+    ),
+    Sabotage(
+        "write whatever the version is",
+        BACKENDS + "writing.py",
+        "if not rows.update(row.public_id, changes, version=row.version):",
+        "if not rows.update(row.public_id, changes):",
+        UPDATES,
+    ),
+    Sabotage(
+        "do not merge",
+        BACKENDS + "writing.py",
+        "        self._session_cache = merged\n        return merged",
+        "        return data",
+        UPDATES,
+    ),
+    Sabotage(
+        "write to sessions that ended",
+        BACKENDS + "rows.py",
+        "WHERE {where} AND {alive}",
+        "WHERE {where}",
+        UPDATES,
+    ),
+    Sabotage(
+        "read Redis in a thread under asyncio",
+        BACKENDS + "redis_cache.py",
+        "        loop = await self._loops.get()\n        if loop is None:\n"
+        "            return await sync_to_async(self.read)(name)\n",
+        "        return await sync_to_async(self.read)(name)\n",
+        ASYNC,
+    ),
+    Sabotage(
+        "leave a loop's connections to the collector",
+        BACKENDS + "redis_clients.py",
+        "            await self.client.aclose()\n",
+        "            pass\n",
+        ASYNC,
+    ),
+)
+
+
+def main(words: list[str]) -> int:
+    chosen = [s for s in SABOTAGES if all(word in s.name for word in words)]
+    survivors = [sabotage for sabotage in chosen if not is_noticed(sabotage)]
+    print(f"\n{len(chosen) - len(survivors)} of {len(chosen)} sabotages were noticed.")
+    return 1 if survivors or not chosen else 0
+
+
+def is_noticed(sabotage: Sabotage) -> bool:
+    """Apply it to a copy of the tree; say whether a test fails there."""
+    with tempfile.TemporaryDirectory(prefix="sp-sabotage-") as directory:
+        tree = Path(directory)
+        for name in ("sessions_plus", "tests"):
+            ignored = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(ROOT / name, tree / name, ignore=ignored)
+        shutil.copy(ROOT / "pyproject.toml", tree)
+        apply(sabotage, tree)
+        words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
+        run = subprocess.run(
+            [*words, *sabotage.tests.split()],
+            cwd=tree,
+            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    noticed = run.returncode == 1
+    print(f"{'noticed ' if noticed else 'SURVIVED'}  {sabotage.name}", flush=True)
+    if run.returncode not in (0, 1):
+        print(run.stdout[-2000:], run.stderr[-2000:])
+    return noticed
+
+
+def apply(sabotage: Sabotage, tree: Path) -> None:
+    """
+    Put the sabotage into the tree.
+
+    Raises:
+        ValueError: the guard no longer reads as it is written here.
+    """
+    path = tree / sabotage.path
+    text = path.read_text()
+    if text.count(sabotage.old) != 1:
+        raise ValueError(
+            f"{sabotage.name!r}: {sabotage.path} has {text.count(sabotage.old)} of {sabotage.old!r}"
+        )
+    path.write_text(text.replace(sabotage.old, sabotage.new))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
