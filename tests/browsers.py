@@ -23,6 +23,7 @@ class Browser:
     def __init__(self, world: World, *, user_agent: str = FIREFOX) -> None:
         self.world = world
         self.user_agent = user_agent
+        self.headers: dict[str, str] = {}  # besides the user agent
         self.client: Any = AsyncClient() if world.is_async else Client()
 
     @property
@@ -43,10 +44,10 @@ class Browser:
 
     def get(self, name: str, /, **parameters: str) -> Any:
         url = f"/{self.world.name}/{name}/"
+        headers = {"user-agent": self.user_agent, **self.headers}
         if self.world.is_async:
-            headers = {"user-agent": self.user_agent}
             return async_to_sync(self.client.get)(url, parameters, headers=headers)
-        return self.client.get(url, parameters, headers={"user-agent": self.user_agent})
+        return self.client.get(url, parameters, headers=headers)
 
     def text(self, name: str, /, **parameters: str) -> str:
         return str(self.get(name, **parameters).content.decode())

@@ -20,6 +20,7 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from sessions_plus.backends.base import SessionStore
+from sessions_plus.conf import conf
 from sessions_plus.exceptions import (
     MfaEnrolmentRequired,
     MfaRequired,
@@ -37,6 +38,14 @@ REAUTHENTICATE = "sessions_plus:reauthenticate"
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""
 
+WAYS_OUT = (
+    ("sessions_plus", "reauthenticate"),
+    ("sessions_plus", "notice_report"),
+    ("sessions_plus_api", "reauthenticate"),
+    ("sessions_plus_api", "logout"),
+)
+"""Where a session that has to be proved again still leads, besides Django's sign-out."""
+
 
 def concerns(request: HttpRequest, view: Any) -> bool:
     """
@@ -48,7 +57,21 @@ def concerns(request: HttpRequest, view: Any) -> bool:
         return False
     if is_sign_in_page(request, view):
         return request.method in ("GET", "HEAD")
+    if asks_changed_clients() and not is_way_out(request, view):
+        return True
     return (not is_optional() or is_admin(request)) and not is_exempt(request, view)
+
+
+def asks_changed_clients() -> bool:
+    """Say whether another browser or network makes people prove themselves again."""
+    return "reauthenticate" in (conf.CLIENT_CHANGE, conf.NETWORK_CHANGE)
+
+
+def is_way_out(request: HttpRequest, view: Any) -> bool:
+    """Say whether a page is open to a session that has to be proved again: to do so, or to end."""
+    match = request.resolver_match
+    page = (match.app_name, match.url_name) if match is not None else None
+    return page in WAYS_OUT or is_leaving(request, view) or _is_static(request.path)
 
 
 def is_sign_in_page(request: HttpRequest, view: Any) -> bool:
@@ -71,14 +94,20 @@ def is_admin(request: HttpRequest) -> bool:
 
 def is_exempt(request: HttpRequest, view: Any) -> bool:
     """Say whether a page is open to people who lack a factor: to get one, or to leave."""
-    view_class = getattr(view, "view_class", None)
-    match = request.resolver_match
     return (
         getattr(view, EXEMPT, False)
         or getattr(getattr(view, "cls", None), EXEMPT, False)
-        or (view_class is not None and issubclass(view_class, LogoutView))
-        or (is_admin(request) and match is not None and match.url_name in ("logout", "jsi18n"))
+        or is_leaving(request, view)
         or _is_static(request.path)
+    )
+
+
+def is_leaving(request: HttpRequest, view: Any) -> bool:
+    """Say whether people sign out here, by Django's view or the admin's."""
+    view_class = getattr(view, "view_class", None)
+    match = request.resolver_match
+    return (view_class is not None and issubclass(view_class, LogoutView)) or (
+        is_admin(request) and match is not None and match.url_name in ("logout", "jsi18n")
     )
 
 
@@ -92,6 +121,8 @@ def passes(request: HttpRequest, store: SessionStore) -> bool:
     row = store.row
     if row is None or row.user_id is None:
         return not store.get(CHALLENGE_KEY)
+    if row.must_reauthenticate and asks_changed_clients():
+        return False
     methods = row.auth_methods.split()
     if has_second_factor(methods):
         return True
@@ -107,17 +138,25 @@ def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
         if request.user.is_authenticated or waiting_challenge(store, now=timezone.now()) is None:
             return None
         return HttpResponseRedirect(with_next(CHALLENGE, request.GET.get("next", "")))
-    user: Any = request.user
-    if not user.is_authenticated:
+    error = _lacking(request, view) if request.user.is_authenticated else None
+    if error is None:
         return None
-    is_program = hasattr(view, "cls")  # Django REST framework's views have it
-    if TRUSTED_DEVICE in store.row.auth_methods.split():
-        return refuse(request, MfaRequired(), to=REAUTHENTICATE, is_program=is_program)
+    to = ENROL if isinstance(error, MfaEnrolmentRequired) else REAUTHENTICATE
+    # Django REST framework's views have `cls`.
+    return refuse(request, error, to=to, is_program=hasattr(view, "cls"))
+
+
+def _lacking(request: HttpRequest, view: Any) -> SessionsPlusError | None:
+    """Return what a signed-in person has yet to do before they may see the page, or None."""
+    row: Any = request.session.row  # type: ignore[attr-defined]  # `concerns` saw our store
+    if row.must_reauthenticate and asks_changed_clients():
+        return None if is_way_out(request, view) else ReauthenticationRequired("one")
+    if TRUSTED_DEVICE in row.auth_methods.split():
+        return MfaRequired()
+    user: Any = request.user
     if not must_have_factor(user):
         return None
-    if has_authenticator(user):
-        return refuse(request, MfaRequired(), to=REAUTHENTICATE, is_program=is_program)
-    return refuse(request, MfaEnrolmentRequired(), to=ENROL, is_program=is_program)
+    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
 
 
 def refuse(
@@ -125,7 +164,7 @@ def refuse(
 ) -> HttpResponseBase:
     """Lead a person to the page named ``to``, and back; tell a program the error's code."""
     response: HttpResponseBase
-    if is_program or wants_json(request):
+    if is_program or wants_json(request) or not _is_mounted(to):
         body = {"code": error.code, "detail": str(error.message)}
         response = JsonResponse(body, status=403)
     else:
@@ -134,6 +173,14 @@ def refuse(
         response = HttpResponseRedirect(with_next(to, target, factors=factors))
     add_never_cache_headers(response)
     return response
+
+
+def _is_mounted(name: str) -> bool:
+    try:
+        reverse(name)
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def wants_json(request: HttpRequest) -> bool:
