@@ -142,7 +142,7 @@ def remove(
     deleted, _by_model = _of(user).filter(pk=authenticator.pk).delete()
     if not deleted:
         return False
-    throttle.forget(Scope.AUTHENTICATOR, str(authenticator.public_id))
+    throttle.remove(Scope.AUTHENTICATOR, str(authenticator.public_id))
     if not has_authenticator(user):
         recovery_codes.discard(user)
     record(Event.AUTHENTICATOR_REMOVED, user=user, actor=actor, client=client)

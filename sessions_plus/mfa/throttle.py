@@ -100,9 +100,13 @@ def take(scope: Scope, subject: str, *, now: datetime) -> Attempt:
     ladder = ladder_of(scope)
     counters = Throttle.objects.using(rows.database())
     for _ in range(ROUNDS):
-        row, _made = counters.get_or_create(
+        row, is_new = counters.get_or_create(
             scope=scope, subject=subject, defaults={"window_started_at": now}
         )
+        if is_new and ladder.window is not None:
+            # What begins again anyway need not be kept.
+            forgotten = now - 2 * ladder.window - LONGEST_WAIT
+            counters.filter(scope=scope, window_started_at__lt=forgotten).delete()
         old = Count(row.attempts, row.window_started_at, row.blocked_until)
         new = next_count(old, ladder, now=now)
         if isinstance(new, timedelta):
@@ -120,7 +124,13 @@ def take(scope: Scope, subject: str, *, now: datetime) -> Attempt:
 
 
 def forget(scope: Scope, subject: str) -> None:
-    """Begin again from zero: the attempt succeeded, or what it was for is gone."""
+    """Begin again from zero. The row stays: one that vanished would trip a parallel count."""
+    counters = Throttle.objects.using(rows.database()).filter(scope=scope, subject=subject)
+    counters.update(attempts=0, blocked_until=None)
+
+
+def remove(scope: Scope, subject: str) -> None:
+    """Delete the counter of what is gone."""
     Throttle.objects.using(rows.database()).filter(scope=scope, subject=subject).delete()
 
 

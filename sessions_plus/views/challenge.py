@@ -47,7 +47,7 @@ def challenge(request: HttpRequest) -> HttpResponse:
     except ChallengeOver:
         return _start_again(request)
     form = ChallengeForm(
-        request.POST or None,
+        request.POST if request.method == "POST" else None,
         is_recovery="recovery" in request.GET,
         may_trust=trust_lifetime(user) is not None,
     )

@@ -31,7 +31,10 @@ def reauthenticate(request: PersonRequest) -> HttpResponse:
     has_code = has_authenticator(request.user)
     has_password = _signed_in_by_password(store)
     form = ReauthenticationForm(
-        request.POST or None, has_password=has_password, has_code=has_code, needs_all=needs_all
+        request.POST if request.method == "POST" else None,
+        has_password=has_password,
+        has_code=has_code,
+        needs_all=needs_all,
     )
     error: SessionsPlusError | None = None
     if request.method == "POST" and form.is_valid():

@@ -84,7 +84,7 @@ def totp_enrol(request: PersonRequest) -> HttpResponseBase:
         if request.method == "POST":
             tell(request, EnrolmentOver.message, level=messages.WARNING)
         return render(request, "sessions_plus/totp_begin.html", _context(request))
-    form = EnrolForm(request.POST or None)
+    form = EnrolForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             return _confirm(request, form.cleaned_data)
