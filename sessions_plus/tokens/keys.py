@@ -128,14 +128,20 @@ def get_signer(now: datetime) -> Signer:
     given = _given_keys()
     if given:
         return given[0]
-    row = _rows().signing(now).first()
-    signer = _open(row) if row is not None else None
+    newest = _rows().order_by("-number").first()
+    row = newest if newest is None or newest.not_before <= now else _rows().signing(now).first()
+    signer = _open(row) if row is not None and _signs(row, now) else None
     if row is None or signer is None:
         # Without a private key that opens nothing can be signed: nobody waits for a next one.
-        return _must_open(_make(now, not_before=now) or _newest())
+        after = newest.number if newest is not None else 0
+        return _must_open(_make(after, now, not_before=now) or _newest())
     if rotation_is_due(row, now):
-        rotate(now)
+        _rotate(row.number, now, at_once=False, actor=None)
     return signer
+
+
+def _signs(row: SigningKey, now: datetime) -> bool:
+    return row.not_after is None or now < row.not_after
 
 
 def rotation_is_due(row: SigningKey, now: datetime) -> bool:
@@ -157,19 +163,37 @@ def rotate(
     they signed. Other services may believe the old ones for ``JWKS_MAX_AGE`` more, our own
     processes for a minute.
     """
-    not_before = now if at_once else now + JWKS_MAX_AGE
-    row = _make(now, not_before=not_before, at_once=at_once)
-    if row is None:
+    while True:
+        newest = _rows().order_by("-number").first()
+        after = newest.number if newest is not None else 0
+        row = _rotate(after, now, at_once=at_once, actor=actor)
+        if row is not None:
+            return row
+        if not at_once:
+            return _newest()
         # Another process made the next key meanwhile. That ends no stolen one.
-        return rotate(now, at_once=True, actor=actor) if at_once else _newest()
-    record(Event.SIGNING_KEY_ROTATED, actor=actor, reason="at_once" if at_once else "")
+
+
+def _rotate(
+    after: int, now: datetime, *, at_once: bool, actor: models.Model | None
+) -> SigningKey | None:
+    """Make the key that follows number ``after``. None: another process was first."""
+    row = _make(after, now, not_before=now if at_once else now + JWKS_MAX_AGE, at_once=at_once)
+    if row is not None:
+        record(Event.SIGNING_KEY_ROTATED, actor=actor, reason="at_once" if at_once else "")
     return row
 
 
-def _make(now: datetime, *, not_before: datetime, at_once: bool = False) -> SigningKey | None:
-    """Make the next key and give the others an end. None: another process was first."""
-    newest = _rows().order_by("-number").first()
-    number = newest.number + 1 if newest is not None else 1
+def _make(
+    after: int, now: datetime, *, not_before: datetime, at_once: bool = False
+) -> SigningKey | None:
+    """
+    Make the key that follows number ``after`` and give the older ones an end.
+
+    None: another process was first. Numbers are unique, so what was seen before one
+    decided to make a key is what decides whether it is made.
+    """
+    number = after + 1
     ends_at = now if at_once else not_before + conf.ACCESS_TOKEN_LIFETIME + LEEWAY
     try:
         with transaction.atomic(using=database()):

@@ -62,7 +62,8 @@ def name_of(pattern: URLPattern) -> str:
 
 
 def view_class(pattern: URLPattern) -> Any:
-    return pattern.callback.cls
+    view: Any = pattern.callback
+    return view.cls
 
 
 def operations(*, safe: bool | None = None) -> list[Any]:

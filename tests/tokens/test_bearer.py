@@ -70,7 +70,9 @@ class Caller:
         self.is_async = world.is_async
 
     def __call__(self, view: str, token: str | None, method: str = "get") -> Any:
-        headers = {"authorization": f"Bearer {token}"} if token is not None else {}
+        headers = {"user-agent": "shop/1.0"}  # as at the sign-in
+        if token is not None:
+            headers["authorization"] = f"Bearer {token}"
         if not self.is_async:
             return getattr(Client(enforce_csrf_checks=True), method)(f"/{view}", headers=headers)
         view = f"/async/{view}" if view in {"guarded", "stateless"} else f"/{view}"
@@ -211,7 +213,8 @@ def test_disabled_user_is_not_read(user: Any, settings: Settings) -> None:
     tokens = new_tokens(user)
     type(user).objects.update(is_active=False)
 
-    response = Client().get("/name", headers={"authorization": f"Bearer {tokens.access}"})
+    headers = {"authorization": f"Bearer {tokens.access}", "user-agent": "shop/1.0"}
+    response = Client().get("/name", headers=headers)
 
     assert response.status_code == 403
 
