@@ -190,6 +190,14 @@ def _empty(value: object) -> str | None:
     return "it is empty" if isinstance(value, str) and not value.strip() else None
 
 
+SITE_DATA = ("cache", "cookies", "storage", "executionContexts", "*")
+
+
+def _no_site_data(values: list[str]) -> str | None:
+    unknown = [value for value in values if value not in SITE_DATA]
+    return f"{unknown[0]!r} is none of {', '.join(SITE_DATA)}" if unknown else None
+
+
 def _no_origin(value: str | None) -> str | None:
     if value is None:
         return None
@@ -407,6 +415,14 @@ class Conf:
         timedelta(days=400),
         "How long a browser is recognised after its last sign-in. Browsers allow 400 days.",
         problem=_positive,
+    )
+
+    CLEAR_SITE_DATA = Setting[list[str]](
+        (list, tuple),
+        ["cache", "storage"],
+        "What browsers are told to forget when a session has ended, on HTTPS: `Clear-Site-Data`. "
+        "With `cookies` they forget their device, too. Empty: nothing.",
+        problem=_no_site_data,
     )
 
     # Notices

@@ -1,4 +1,4 @@
-"""The cookies that are ours: their names, their attributes, and when they go."""
+"""What browsers keep of us: our cookies, their names and attributes, and when they go."""
 
 from __future__ import annotations
 
@@ -56,6 +56,13 @@ def set_private_cookie(
         httponly=True,
         samesite=samesite,  # type: ignore[arg-type]  # one of the three literals
     )
+
+
+def clear_site_data(response: HttpResponseBase) -> None:
+    """Let the browser forget what it kept of a session that is over (OWASP ASVS 14.3.1)."""
+    kinds = ", ".join(f'"{kind}"' for kind in conf.CLEAR_SITE_DATA)
+    if kinds:
+        response.headers.setdefault("Clear-Site-Data", kinds)
 
 
 def set_device_cookie(response: HttpResponseBase, token: str) -> None:

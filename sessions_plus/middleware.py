@@ -22,13 +22,18 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import timezone
-from django.utils.cache import patch_vary_headers
+from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
 from sessions_plus.conf import conf
-from sessions_plus.cookies import device_token_of, set_device_cookie, set_trust_cookie
+from sessions_plus.cookies import (
+    clear_site_data,
+    device_token_of,
+    set_device_cookie,
+    set_trust_cookie,
+)
 from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
@@ -190,6 +195,16 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
     """
     if session.accessed:
         patch_vary_headers(response, ("Cookie",))
+    _set_or_delete(request, response, session)
+    if settings.SESSION_COOKIE_NAME in response.cookies:
+        # Whoever gets a kept copy of it gets the session with it (OWASP ASVS 14.3.2).
+        patch_cache_control(response, no_store=True, private=True)
+    is_signed_in = session.row is not None and session.row.user_id is not None
+    if session.has_ended and not is_signed_in and request.is_secure():
+        clear_site_data(response)
+
+
+def _set_or_delete(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
     if session.is_empty():
         if settings.SESSION_COOKIE_NAME in request.COOKIES and not session.is_superseded:
             _delete_session_cookie(response)

@@ -45,6 +45,9 @@ class SessionStore(ExpiringStore):
     ``is_superseded``
         the key was replaced a moment ago by another request: this one must neither
         set nor delete the cookie, which is the other's to set.
+    ``has_ended``
+        the key was of somebody's session that has ended, by this request or before it:
+        the browser should forget what it kept for them.
     ``ending_reason``
         the reason that ``delete`` and ``flush`` give.
     ``auth_methods``
@@ -174,6 +177,7 @@ class SessionStore(ExpiringStore):
         row = row or self._fetch_by_key(session_key or self._key)
         if row is None:
             return
+        self.has_ended = self.has_ended or (is_own and row.user_id is not None)
         if row.user_id is not None or not rows.remove(row.public_id):
             rows.end(row.public_id, reason=self.ending_reason, now=timezone.now())
         self._forget(row)

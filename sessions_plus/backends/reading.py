@@ -67,6 +67,7 @@ class ReadingStore(SessionBase):
         self.is_passive = False
         self.is_touched = False
         self.is_superseded = False
+        self.has_ended = False
         self._known_expiry: Any = None  # what set_expiry() was told before this request
         self._has_new_key = False  # a key that this request made or was told
         self._key_is_fresh = False  # this request made it: nobody else ever held it
@@ -163,11 +164,15 @@ class ReadingStore(SessionBase):
             return copy
         for _ in range(SETTLE_ATTEMPTS):
             row = rows.fetch(public_id)
-            if row is None or not self._admits(row, now):
+            if row is None:
+                return None
+            if not self._admits(row, now):
+                self.has_ended = row.user_id is not None and not self.is_superseded
                 return None
             if self._goes_on(row, now):
                 return row
             if self._ends_with_its_user(row):
+                self.has_ended = True
                 return None
         return None
 
