@@ -16,7 +16,6 @@ from drf_spectacular.utils import (
     OpenApiExample,
     OpenApiParameter,
     OpenApiResponse,
-    PolymorphicProxySerializer,
     extend_schema,
 )
 from rest_framework import serializers
@@ -33,6 +32,7 @@ from sessions_plus.api.inputs import (
     TokenChallengeAnswer,
     TokenCredentials,
 )
+from sessions_plus.api.pages import MAX_PAGE_SIZE
 from sessions_plus.api.serializers import (
     AnySessionSerializer,
     AuthenticatorSerializer,
@@ -111,6 +111,15 @@ class SignedIn(serializers.Serializer[Any]):
     session = serializers.UUIDField(help_text="The session's public id.")
 
 
+class Reauthenticated(SignedIn):
+    """Tokens too, where a token came; the old refresh token is dead."""
+
+    token_type = serializers.ChoiceField(choices=["Bearer"], required=False)
+    access = serializers.CharField(required=False)
+    expires_in = serializers.IntegerField(required=False)
+    refresh = serializers.CharField(required=False)
+
+
 class MfaState(serializers.Serializer[Any]):
     is_required = serializers.BooleanField(help_text="Whether the site asks this user for one.")
     authenticators = AuthenticatorSerializer(many=True)
@@ -165,7 +174,11 @@ def _page_of(shape: type[Any]) -> type[serializers.Serializer[Any]]:
 
 PAGING = (
     OpenApiParameter("cursor", OpenApiTypes.STR, description="As in `next` and `previous`."),
-    OpenApiParameter("page_size", OpenApiTypes.INT, description="At most 200; 50 without it."),
+    OpenApiParameter(
+        "page_size",
+        {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE},
+        description="50 without it.",
+    ),
 )
 
 
@@ -222,6 +235,7 @@ def operation(
     codes = [*ALWAYS, *errors]
     codes += [] if is_open else SIGNED_IN
     codes += [] if is_safe else READS_BODY
+    codes += ["invalid"] if is_list else []
     codes += [] if is_safe or is_open else WRITING
     examples = [OpenApiExample(name, value=dict(example), request_only=True)] if example else []
     return described(
@@ -356,11 +370,7 @@ reauthenticate = operation(
     "reauthenticate",
     "Prove oneself again: with a bearer token, the answer has new tokens",
     tag="sign-in",
-    shows=PolymorphicProxySerializer(
-        component_name="Reauthenticated",
-        serializers=[SignedIn, Tokens],
-        resource_type_field_name=None,
-    ),
+    shows=Reauthenticated,
     reads=Proofs,
     example={"password": CREDENTIALS["password"]},
     errors=["wrong_password", "invalid_code", "too_many_attempts", "permission_denied"],

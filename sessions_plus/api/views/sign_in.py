@@ -38,8 +38,9 @@ class CookieEndpoint(Endpoint):
     throttle_classes = [RequestThrottle, SignInThrottle]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # Without it, any page on the web could sign its visitors in as somebody else here.
-        CookieAuthentication().enforce_csrf(request)
+        if request.method == "POST":
+            # Else any page on the web could sign its visitors in as somebody else here.
+            CookieAuthentication().enforce_csrf(request)
         super().initial(request, *args, **kwargs)
 
     @property
