@@ -21,7 +21,13 @@ from pathlib import Path
 from typing import Any
 
 DOCS = Path(__file__).resolve().parent
-PAGES = ("settings.md", "checks.md", "signals.md", "security/events.md")
+PAGES = (
+    "settings.md",
+    "checks.md",
+    "signals.md",
+    "security/events.md",
+    "security/session-policy.md",
+)
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
 

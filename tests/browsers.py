@@ -25,6 +25,7 @@ class Browser:
         self.user_agent = user_agent
         self.headers: dict[str, str] = {}  # besides the user agent
         self.client: Any = AsyncClient() if world.is_async else Client()
+        self.response: Any = None  # of the sign-in, where a test keeps it
 
     @property
     def cookies(self) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ def test_expiry_and_verdict_agree(
     last_activity = START + age
     end = expires_at(started_at=START, last_activity=last_activity, limits=limits)
 
-    facts = {"started_at": START, "last_activity": last_activity, "limits": limits}
+    facts: dict[str, Any] = {"started_at": START, "last_activity": last_activity, "limits": limits}
     if end > last_activity:
         assert judge(**facts, now=end - timedelta(microseconds=1)) is Verdict.ALIVE
     if end < last_activity + FAR_FUTURE:
@@ -80,6 +81,7 @@ def test_expiry_and_verdict_agree(
 def test_activity_never_moves_the_absolute_end() -> None:
     """However active a session is, it ends no later than its absolute lifetime."""
     end = absolute_end(started_at=START, limits=LIMITS)
+    assert end is not None
 
     for hours in range(12):
         active = START + hours * HOUR

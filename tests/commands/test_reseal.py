@@ -15,6 +15,7 @@ from django.db import models
 from django.test import override_settings
 from django.utils import timezone
 
+from sessions_plus import crypto
 from sessions_plus.backends import resealing
 from sessions_plus.backends.keys import new_public_id
 from sessions_plus.crypto import key_ring, sealed_under_current_key
@@ -125,7 +126,7 @@ def test_what_was_written_meanwhile_is_not_overwritten(
     browser = Browser(world)
     browser.get("write", color="red")
     key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = [SECOND, FIRST]
-    seal = resealing.seal
+    seal = crypto.seal
 
     def seal_late(*args: Any, **kwargs: Any) -> bytes:
         browser.get("write", color="green")

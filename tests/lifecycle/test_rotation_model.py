@@ -223,5 +223,6 @@ def test_thief_is_found_out(
 
     session = Session.objects.get()
     assert session.revoked_reason == "key_reused"
+    assert session.revoked_at is not None
     ended = (session.revoked_at - START).total_seconds()
     assert ended - stolen_at < 5 * INTERVAL
