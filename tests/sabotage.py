@@ -168,7 +168,7 @@ SABOTAGES = (
         BACKENDS + "entries.py",
         '"entry", public_id)',
         '"entry")',
-        FORGERY,
+        "tests/backends/test_entries.py",
     ),
     Sabotage(
         "renew a copy of any version",
@@ -201,8 +201,9 @@ SABOTAGES = (
     Sabotage(
         "do not merge",
         BACKENDS + "writing.py",
-        "        self._session_cache = merged\n        return merged",
-        "        return data",
+        "        data.clear()  # the view may hold this very dictionary\n"
+        "        data.update(merged)\n",
+        "",
         UPDATES,
     ),
     Sabotage(

@@ -205,6 +205,20 @@ def test_process_that_dies_before_the_commit_is_told(visitor: Browser) -> None:
     assert is_over(visitor)
 
 
+def test_process_that_dies_after_changing_the_key(visitor: Browser, world: World) -> None:
+    """The same for a key that changed in a transaction: the old one is dead."""
+    thief = Browser(world)
+    thief.key = visitor.key
+    visitor.get("read")
+    store = cache_store(visitor)
+    store.load()
+    with transaction.atomic():
+        store.cycle_key()
+        connection.run_on_commit.clear()
+
+    assert is_over(thief)
+
+
 @pytest.mark.parametrize(
     "act",
     [
