@@ -16,6 +16,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.keys import new_public_id, new_token, read_token
@@ -65,6 +66,7 @@ def begin(
     )
 
 
+@sensitive_variables()
 def begin_for_client(
     user: AbstractBaseUser,
     *,
@@ -89,6 +91,7 @@ def begin_for_client(
     return _store(challenge, user, client), token
 
 
+@sensitive_variables()
 def _store(challenge: Challenge, user: AbstractBaseUser, client: ClientInfo | None) -> Challenge:
     challenges = Challenge.objects.using(rows.database())
     # Whoever leaves challenges behind has them removed here, so nothing needs to come by.
@@ -111,6 +114,7 @@ def find(public_id: UUID, *, session_public_id: UUID | None, now: datetime) -> C
     return waiting.filter(public_id=public_id, session_public_id=session_public_id).first()
 
 
+@sensitive_variables()
 def find_by_token(token: str, *, now: datetime) -> Challenge | None:
     """Return the open challenge that an API client's token holds."""
     public_id = read_token(token, purpose=Purpose.CHALLENGE)
@@ -135,6 +139,7 @@ def get_user(challenge: Challenge) -> AbstractBaseUser:
     return user
 
 
+@sensitive_variables()
 def pass_(challenge: Challenge, typed: str, *, client: ClientInfo | None, now: datetime) -> Passed:
     """
     Pass it with a TOTP code or a recovery code.

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.keys import new_public_id
@@ -57,6 +58,7 @@ def may_add(user: models.Model) -> bool:
     return _of(user).confirmed().count() < MAX_AUTHENTICATORS
 
 
+@sensitive_variables()
 def begin(user: AbstractBaseUser, *, session_public_id: UUID, now: datetime) -> Authenticator:
     """Make a secret for ``user`` to put into an app. Whatever waited before is void."""
     _of(user).pending().delete()
@@ -86,6 +88,7 @@ def _pending(user: models.Model, session_public_id: UUID, now: datetime) -> Auth
     return begun.filter(created_at__gt=now - PENDING_LIFETIME)
 
 
+@sensitive_variables()
 def confirm(
     user: AbstractBaseUser,
     typed: str,

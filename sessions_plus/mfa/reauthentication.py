@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
@@ -66,6 +67,7 @@ def is_fresh(
     return has_first and (has_second or not has_authenticator)
 
 
+@sensitive_variables()
 def prove(
     user: AbstractBaseUser,
     *,

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import models, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends import rows
 from sessions_plus.crypto import Purpose, keyed_digests
@@ -41,6 +42,7 @@ def in_groups(code: str) -> str:
     return "-".join(code[start : start + GROUP] for start in range(0, LENGTH, GROUP))
 
 
+@sensitive_variables()
 def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> list[str]:
     """
     Return ten new codes, written for people; the older ones are void.
@@ -61,6 +63,7 @@ def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> lis
     return [in_groups(code) for code in codes]
 
 
+@sensitive_variables()
 def spend(user: models.Model, code: str, *, now: datetime) -> bool:
     """Use ``code`` (without separators) up. Return False if it isn't one of the unused."""
     matching = _of(user).unused().filter(code_hash__in=_digests(user, code))
@@ -81,6 +84,7 @@ def _of(user: models.Model) -> RecoveryCodeQuerySet:
     return RecoveryCode.objects.using(rows.database()).for_user(user)
 
 
+@sensitive_variables()
 def _digests(user: models.Model, code: str) -> list[str]:
     # With its owner, so that a row moved to another account is worth nothing there.
     return keyed_digests(f"{user.pk}:{code}", purpose=Purpose.RECOVERY_CODE)

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.views.decorators.debug import sensitive_variables
+
 from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, context, otp_hash, same, seal, unseal
@@ -25,6 +27,7 @@ def new_secret() -> bytes:
     return secrets.token_bytes(SECRET_BYTES)
 
 
+@sensitive_variables()
 def in_base32(secret: bytes) -> str:
     """The spelling that authenticator apps ask for, without padding."""
     return base64.b32encode(secret).decode().rstrip("=")
@@ -35,10 +38,12 @@ def secret_context(public_id: UUID, user_id: object) -> bytes:
     return context("sessions_plus_authenticator", "sealed_secret", public_id, user_id)
 
 
+@sensitive_variables()
 def seal_secret(secret: bytes, *, public_id: UUID, user_id: object) -> bytes:
     return seal(secret, purpose=Purpose.TOTP_SECRET, bound_to=secret_context(public_id, user_id))
 
 
+@sensitive_variables()
 def open_secret(authenticator: Authenticator) -> bytes:
     """
     Return the shared secret.
@@ -53,12 +58,14 @@ def open_secret(authenticator: Authenticator) -> bytes:
     )
 
 
+@sensitive_variables()
 def _generator(secret: bytes, *, algorithm: str, digits: int, period: int) -> Any:
     import pyotp
 
     return pyotp.TOTP(in_base32(secret), digits=digits, digest=otp_hash(algorithm), interval=period)
 
 
+@sensitive_variables()
 def code_at_step(secret: bytes, step: int, *, algorithm: str, digits: int) -> str:
     """The code of one time step: HOTP with the step as its counter (RFC 6238 §4.2)."""
     code: str = _generator(secret, algorithm=algorithm, digits=digits, period=30).generate_otp(step)
@@ -70,6 +77,7 @@ def step_at(moment: datetime, *, period: int) -> int:
     return int(moment.timestamp()) // period
 
 
+@sensitive_variables()
 def matching_step(authenticator: Authenticator, code: str, *, now: datetime) -> int | None:
     """
     Return the latest time step, within the tolerance, that ``code`` is of, or None.
@@ -98,6 +106,7 @@ def spend(authenticator: Authenticator, step: int, *, now: datetime) -> bool:
     )
 
 
+@sensitive_variables()
 def provisioning_uri(authenticator: Authenticator, *, account: str, issuer: str) -> str:
     """Return the ``otpauth://`` link that an app reads; it contains the secret."""
     generator = _generator(

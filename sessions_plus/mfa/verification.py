@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.events import record
-from sessions_plus.exceptions import InvalidCode, TooManyAttempts, WrongPassword
+from sessions_plus.exceptions import InvalidCode, SealBroken, TooManyAttempts, WrongPassword
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
 from sessions_plus.mfa.typed_code import read_code
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
 
+@sensitive_variables()
 def verify_code(
     user: AbstractBaseUser, typed: str, *, client: ClientInfo | None, now: datetime
 ) -> str:
@@ -48,6 +50,7 @@ def verify_code(
     return RECOVERY_CODE if code.is_recovery_code else TOTP_CODE
 
 
+@sensitive_variables()
 def verify_password(
     user: AbstractBaseUser, password: str, *, client: ClientInfo | None, now: datetime
 ) -> None:
@@ -67,6 +70,7 @@ def verify_password(
     throttle.give_back(Scope.ADDRESS, address)
 
 
+@sensitive_variables()
 def _is_password_of(user: AbstractBaseUser, password: str) -> bool:
     if user.has_usable_password():
         return user.check_password(password)
@@ -76,6 +80,7 @@ def _is_password_of(user: AbstractBaseUser, password: str) -> bool:
     return found is not None and found.pk == user.pk
 
 
+@sensitive_variables()
 def _use_recovery_code(
     user: AbstractBaseUser, code: str, client: ClientInfo | None, now: datetime
 ) -> None:
@@ -86,6 +91,7 @@ def _use_recovery_code(
     record(Event.RECOVERY_CODE_USED, user=user, client=client)
 
 
+@sensitive_variables()
 def _use_totp_code(
     user: AbstractBaseUser, code: str, client: ClientInfo | None, now: datetime
 ) -> None:
@@ -93,7 +99,7 @@ def _use_totp_code(
     _count(Scope.ACCOUNT, throttle.of_user(user), user, client, now)
     own = Authenticator.objects.using(rows.database()).for_user(user).usable()
     failed: list[tuple[Authenticator, int]] = []
-    was_used = False
+    refusal = "wrong"
     for authenticator in own.filter(digits=len(code)):
         number = _count_at(authenticator, now)
         if number is None:
@@ -101,16 +107,20 @@ def _use_totp_code(
         if number > conf.THROTTLE_HARD_LIMIT:
             failed.append((authenticator, number))
             continue
-        step = totp.matching_step(authenticator, code, now=now)
+        try:
+            step = totp.matching_step(authenticator, code, now=now)
+        except SealBroken:
+            refusal, step = "unreadable", None
         if step is not None and totp.spend(authenticator, step, now=now):
             _forgive(user, authenticator, [other for other, _number in failed])
             return
-        was_used = was_used or step is not None
+        if step is not None:
+            refusal = "reused"
         failed.append((authenticator, number))
     for authenticator, number in failed:
         if number >= conf.THROTTLE_HARD_LIMIT:
             disable(authenticator, user, client=client, now=now)
-    raise InvalidCode("reused" if was_used else "wrong")
+    raise InvalidCode(refusal)
 
 
 def _count_at(authenticator: Authenticator, now: datetime) -> int | None:
