@@ -66,9 +66,12 @@ def clear_site_data(response: HttpResponseBase) -> None:
 
 
 def set_device_cookie(response: HttpResponseBase, token: str) -> None:
-    # Lax: a person who follows a link to the sign-in page is on the same device.
+    # Lax: a person who follows a link to the sign-in page is on the same device. Where the
+    # session's cookie comes along with other sites' requests, so must this one: the two
+    # together tell that a key is used on its own device.
+    samesite = "None" if settings.SESSION_COOKIE_SAMESITE == "None" else "Lax"
     set_private_cookie(
-        response, device_cookie_name(), token, age=conf.DEVICE_COOKIE_AGE, samesite="Lax"
+        response, device_cookie_name(), token, age=conf.DEVICE_COOKIE_AGE, samesite=samesite
     )
 
 

@@ -75,7 +75,9 @@ def record(
         **_client_columns(client),
     )
     if user is not None:
-        row.user = user  # type: ignore[assignment]  # spares whoever listens from asking for it
+        # Spares whoever listens from asking for it. Not by assigning, which a router that
+        # keeps users in another database refuses.
+        SessionEvent._meta.get_field("user").set_cached_value(row, user)
     row.save(force_insert=True)
     logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
     event_recorded.send_robust(sender=SessionEvent, event=row)

@@ -108,8 +108,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             end_access_if_gone(user_id, client=session.client)
         ):
             session.flush()
-        if must_rotate(session, response):
-            session.rotate(timezone.now())
+        _attend_to_key(session, response)
         if must_save(session, response):
             try:
                 session.save()
@@ -133,8 +132,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             await aend_access_if_gone(user_id, client=session.client)
         ):
             await session.aflush()
-        if must_rotate(session, response):
-            await session.arotate(timezone.now())
+        await _aattend_to_key(session, response)
         if must_save(session, response):
             try:
                 await session.asave()
@@ -146,6 +144,26 @@ class SessionMiddleware(DjangoSessionMiddleware):
             gate.lead_to_challenge(request, response)
         set_cookies(request, response, session)
         return response
+
+
+def _attend_to_key(session: SessionStore, response: HttpResponseBase) -> None:
+    """Do what had to wait until the view and its transaction are over."""
+    if session.owes_touch and not session.modified:
+        session.pay_touch(timezone.now())
+    if session.was_told_key:
+        session.confirm_key()
+    if must_rotate(session, response):
+        session.rotate(timezone.now())
+
+
+async def _aattend_to_key(session: SessionStore, response: HttpResponseBase) -> None:
+    """See _attend_to_key()."""
+    if session.owes_touch and not session.modified:
+        await session.apay_touch(timezone.now())
+    if session.was_told_key:
+        await session.aconfirm_key()
+    if must_rotate(session, response):
+        await session.arotate(timezone.now())
 
 
 def is_used(session: SessionStore) -> bool:
@@ -178,6 +196,8 @@ def _refused(request: HttpRequest, refusal: SessionLimitReached) -> HttpResponse
 def must_save(session: SessionStore, response: HttpResponseBase) -> bool:
     """Say whether the session has to be stored. A response that failed stores nothing."""
     wanted = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+    if session.is_superseded and session.row is None:
+        return False  # no cookie would name what it stored
     return wanted and not session.is_empty() and response.status_code < 500
 
 

@@ -19,13 +19,13 @@ from django.utils import timezone
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.client_change import ClientChange, Reaction
-from sessions_plus.backends.rows import Row
+from sessions_plus.backends.rows import Row, database
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.cookies import trust_token_of
 from sessions_plus.current import current_request
 from sessions_plus.devices.trust import distrust_all
-from sessions_plus.events import record
-from sessions_plus.lifecycle.revocation import revoke, revoke_others
+from sessions_plus.events import note, record
+from sessions_plus.lifecycle.revocation import revoke, revoke_others, revoke_selected
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.mfa.sign_in import settle
 from sessions_plus.models import (
@@ -48,6 +48,7 @@ from sessions_plus.signals import (
     event_recorded,
     key_reused,
     rows_changed,
+    session_ended,
     session_expired,
     user_gone,
 )
@@ -93,13 +94,19 @@ def note_sign_out(request: HttpRequest, user: models.Model | None, **_: object) 
     if store is None:
         return
     store.ending_reason = Reason.SIGNED_OUT
-    if user is not None and user.pk is not None and store.public_id is not None:
-        record(
-            Event.SESSION_SIGNED_OUT,
-            user=user,
-            session_public_id=store.public_id,
-            client=store.client,
-        )
+
+
+@receiver(session_ended, dispatch_uid="sessions_plus.ended")
+def note_end(row: Row, reason: str, client: ClientInfo | None, **_: object) -> None:
+    """A sign-out, or a ``flush()`` by the site: Django's own when a password hash changed."""
+    is_sign_out = reason == Reason.SIGNED_OUT
+    record(
+        Event.SESSION_SIGNED_OUT if is_sign_out else Event.SESSION_REVOKED,
+        user_id=row.user_id,
+        session_public_id=row.public_id,
+        reason="" if is_sign_out else reason,
+        client=client,
+    )
 
 
 @receiver(user_login_failed, dispatch_uid="sessions_plus.sign_in_failed")
@@ -129,10 +136,20 @@ def note_expiry(row: Row, verdict: Verdict, client: ClientInfo | None, **_: obje
     )
 
 
+def _session_of(row: Row) -> Session | None:
+    sessions = Session.objects.using(database()).select_related("device")
+    return sessions.filter(public_id=row.public_id).first()
+
+
 @receiver(key_reused, dispatch_uid="sessions_plus.key_reused")
 def end_after_reuse(row: Row, client: ClientInfo | None, **_: object) -> None:
     """An old key came back: this session, and only this one, ends."""
-    session = Session.objects.filter(public_id=row.public_id).select_related("device").first()
+    session = (
+        Session.objects.using(database())
+        .filter(public_id=row.public_id)
+        .select_related("device")
+        .first()
+    )
     if session is None or not revoke(session, reason=Reason.KEY_REUSED, client=client):
         return
     record(
@@ -150,7 +167,12 @@ def note_client_change(
     row: Row, change: ClientChange, client: ClientInfo | None, **_: object
 ) -> None:
     """Another browser, system or network: written down, and the session ended where it has to."""
-    session = Session.objects.filter(public_id=row.public_id).select_related("device").first()
+    session = (
+        Session.objects.using(database())
+        .filter(public_id=row.public_id)
+        .select_related("device")
+        .first()
+    )
     is_ended = change.reaction is Reaction.REVOKE
     if session is None:
         return
@@ -169,13 +191,12 @@ def note_client_change(
 
 @receiver(data_unreadable, dispatch_uid="sessions_plus.unreadable")
 def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
-    record(
-        Event.SESSION_UNREADABLE,
-        user_id=row.user_id,
-        session_public_id=row.public_id,
-        outcome=Outcome.FAILURE,
-        client=client,
-    )
+    """Once a session: with a lost key there would be a row for each of its requests."""
+    facts: dict[str, Any] = {"user_id": row.user_id, "session_public_id": row.public_id}
+    if SessionEvent.objects.filter(event=Event.SESSION_UNREADABLE, **facts).exists():
+        note(Event.SESSION_UNREADABLE, reason="again", client=client)
+        return
+    record(Event.SESSION_UNREADABLE, outcome=Outcome.FAILURE, client=client, **facts)
 
 
 @receiver(event_recorded, dispatch_uid="sessions_plus.notices")
@@ -224,12 +245,18 @@ def _somebody_else(request: HttpRequest | None, user: AbstractBaseUser) -> model
 
 
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
-def tell_cache(versions: list[tuple[UUID, int]], ended: bool, **_: object) -> None:
-    for public_id, _version in versions:
+def tell_cache(public_ids: list[UUID], ended: bool, **_: object) -> None:
+    for public_id in public_ids:
         if ended:
             cache_tier.forget(public_id)
         else:
             cache_tier.outdate(public_id)
+
+
+@receiver(pre_delete, sender=Device, dispatch_uid="sessions_plus.device_deleting")
+def end_sessions_of_deleted_device(instance: Device, **_: object) -> None:
+    live = Session.objects.using(database()).filter(device_id=instance.pk, revoked_at=None)
+    revoke_selected(live.select_related("device"), reason=Reason.DEVICE_REVOKED)
 
 
 @receiver(pre_delete, sender=Session, dispatch_uid="sessions_plus.session_deleting")

@@ -31,9 +31,12 @@ cache_recovered = Signal()
 # Between the layers of this app: what a lower layer noticed and an upper one acts on.
 
 rows_changed = Signal()
-"""Session rows were changed in bulk, past the engine. Arguments: ``versions``
-(pairs of public id and version before the change), ``ended`` (whether the change revoked
-them)."""
+"""Session rows were changed in bulk, past the engine. Arguments: ``public_ids``,
+``ended`` (whether the change revoked them)."""
+
+session_ended = Signal()
+"""The store ended a session: a sign-out or a ``flush()``. Arguments: ``row``, ``reason``,
+``client``."""
 
 session_expired = Signal()
 """A session was presented after its end. Arguments: ``row``, ``verdict``, ``client``."""

@@ -7,9 +7,11 @@ Reading, writing and expiry stand in their own modules; here are the key and the
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils import timezone
 
 from sessions_plus.backends import rows
@@ -18,10 +20,11 @@ from sessions_plus.backends.expiry import ExpiringStore
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.presented_key import seal_successor
 from sessions_plus.backends.rows import Row
-from sessions_plus.backends.writing import Binding
+from sessions_plus.backends.writing import SAVE_ATTEMPTS, Binding, Superseded
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
 from sessions_plus.models.session import Reason, Session
+from sessions_plus.signals import session_ended
 
 __all__ = ["Binding", "SessionStore"]
 
@@ -42,6 +45,10 @@ class SessionStore(ExpiringStore):
         this request is no activity: it uses the session without prolonging it.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
+    ``owes_touch``
+        activity is to be recorded once the view's transaction is over.
+    ``was_told_key``
+        the key presented was the one before; this request goes on under its successor.
     ``is_superseded``
         the key was replaced a moment ago by another request: this one must neither
         set nor delete the cookie, which is the other's to set.
@@ -82,24 +89,45 @@ class SessionStore(ExpiringStore):
         Give the session a new key. The old one is dead at once; the row goes on.
 
         A session that is not stored yet gets its key without any I/O, and its row
-        with the next save. One that ended meanwhile goes on as a new one.
+        with the next save. An anonymous one that ended meanwhile, or that somebody else
+        signed in to, goes on as a new one with what this request had.
+
+        Raises:
+            SessionInterrupted: somebody was signed in to it, and it ended meanwhile.
         """
         data = self._dictionary()
-        while (row := self.row) is not None:
-            old_key = self._session_key
-            changes = self._make_new_key(row, timezone.now())
-            if rows.update(row.public_id, changes, version=row.version):
-                row.take(changes)
-                self._remember_written(row)
+        for _ in range(SAVE_ATTEMPTS):
+            row = self.row
+            if row is None:
+                break
+            if self._change_key(row):
                 return
-            self._session_key = old_key
-            try:
-                data = self._merge_with_newer(row, data)
-            except UpdateError:
-                self.row = None
+            self._merge_before_new_key(row, data)
         self._take_new_key()
+        self.is_superseded = False
         self._session_cache = data
         self.modified = True
+
+    def _change_key(self, row: Row) -> bool:
+        """Change the key in one UPDATE; return False where the row has moved on."""
+        old_key, was_fresh = self._session_key, self._key_is_fresh
+        changes = self._make_new_key(row, timezone.now())
+        if rows.update(row.public_id, changes, version=row.version):
+            row.take(changes)
+            self._remember_written(row)
+            return True
+        self._session_key, self._key_is_fresh = old_key, was_fresh
+        return False
+
+    def _merge_before_new_key(self, row: Row, data: dict[str, Any]) -> None:
+        try:
+            self._merge_with_newer(row, data)
+        except Superseded:
+            self.row = None
+        except UpdateError:
+            if row.user_id is not None:
+                raise SessionInterrupted("The session ended during the request.") from None
+            self.row = None
 
     async def acycle_key(self) -> None:
         """See cycle_key()."""
@@ -155,6 +183,21 @@ class SessionStore(ExpiringStore):
         elif not self._is_current(newer):
             self.is_superseded = not self._take_successor(newer)
 
+    def confirm_key(self) -> None:
+        """
+        Ask once more whether the key that we were told still is the newest.
+
+        The view may have taken long, and the browser have a newer one by now: then the
+        response must not put this one in its place.
+        """
+        newest = rows.fetch(self.row.public_id) if self.row is not None else None
+        if newest is None or newest.revoked_at is not None or not self._is_current(newest):
+            self.is_superseded = True
+
+    async def aconfirm_key(self) -> None:
+        """See confirm_key()."""
+        await sync_to_async(self.confirm_key)()
+
     # Ending
 
     def exists(self, session_key: str) -> bool:
@@ -173,13 +216,18 @@ class SessionStore(ExpiringStore):
         One that nobody is signed in to is removed.
         """
         is_own = session_key is None or session_key == self.session_key
-        row = self.row if is_own else None
-        row = row or self._fetch_by_key(session_key or self._key)
+        if is_own and self.row is None:
+            self.load()  # the key may have been replaced a moment ago
+        row = self.row if is_own else self._fetch_by_key(session_key or "")
         if row is None:
             return
         self.has_ended = self.has_ended or (is_own and row.user_id is not None)
-        if row.user_id is not None or not rows.remove(row.public_id):
-            rows.end(row.public_id, reason=self.ending_reason, now=timezone.now())
+        if row.user_id is None:
+            rows.remove(row.public_id)
+        elif rows.end(row.public_id, reason=self.ending_reason, now=timezone.now()):
+            session_ended.send_robust(
+                sender=type(self), row=row, reason=self.ending_reason, client=self.client
+            )
         self._forget(row)
 
     async def adelete(self, session_key: str | None = None) -> None:
@@ -213,5 +261,4 @@ class SessionStore(ExpiringStore):
     def _reset(self) -> None:
         self.row = None
         self._binding = None
-        self._has_new_key = False
-        self._key_is_fresh = False
+        self._has_new_key = self._key_is_fresh = self.was_told_key = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -17,6 +18,10 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, seal
 from sessions_plus.models.session import data_context
 from sessions_plus.policy import expires_at
+
+# A row can be written a million million times before its version outgrows what every
+# cache counts exactly (2 to the 53rd).
+LONGEST_STEP = 4096
 
 AUTH_USER_KEY = "_auth_user_id"  # where Django's login() keeps it
 
@@ -83,7 +88,7 @@ def user_columns(row: Row | None, user_id: object, now: datetime) -> dict[str, A
         return {}
     if user_id is None:
         return dict(SIGNED_OUT)
-    return {"user_id": user_id, "authenticated_at": now}
+    return {**SIGNED_OUT, "user_id": user_id, "authenticated_at": now}
 
 
 def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) -> dict[str, Any]:
@@ -152,5 +157,16 @@ def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
         "sealed_successor": None,
         "successor_seen": True,
         "rotated_at": now,
-        "version": row.version + 1,
+        "version": next_version(row),
     }
+
+
+def next_version(row: Row) -> int:
+    """
+    Return a version after the row's, by a random step.
+
+    A write that was rolled back leaves this process with a version that the row
+    never had. Were versions counted one by one, another request's write would soon
+    have the same, and be taken for our own.
+    """
+    return row.version + 1 + secrets.randbelow(LONGEST_STEP)

@@ -77,4 +77,4 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Ro
 
 
 def _context(public_id: UUID) -> bytes:
-    return context("sessions_plus_session", "entry", public_id)
+    return context("sessions_plus_session", "entry", public_id, settings.SESSION_SERIALIZER)

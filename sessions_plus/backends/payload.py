@@ -9,6 +9,12 @@ from django.utils.module_loading import import_string
 
 from sessions_plus.exceptions import NotSerialisable
 
+JSON = "django.contrib.sessions.serializers.JSONSerializer"
+
+
+class Undecodable(Exception):
+    """The bytes are not what the site's serializer makes."""
+
 
 class Serializer(Protocol):
     """What Django asks of a ``SESSION_SERIALIZER``."""
@@ -38,9 +44,30 @@ def encode(data: dict[str, Any]) -> bytes:
 
 
 def decode(payload: bytes | None) -> dict[str, Any]:
-    """Return the dictionary that was encoded; nothing stored is an empty one."""
-    decoded: dict[str, Any] = serializer().loads(payload) if payload else {}
+    """
+    Return the dictionary that was encoded; nothing stored is an empty one.
+
+    Raises:
+        Undecodable: it was encoded by another serializer.
+    """
+    if not payload:
+        return {}
+    try:
+        decoded: dict[str, Any] = serializer().loads(payload)
+    except Exception as error:
+        raise Undecodable from error  # each serializer has errors of its own
     return decoded
+
+
+def may_hold(key: str, payload: bytes | None) -> bool:
+    """
+    Say whether the dictionary may have this key, without decoding it.
+
+    Only Django's JSON shows its keys; of any other serializer's bytes nothing is known.
+    """
+    if settings.SESSION_SERIALIZER != JSON:
+        return True
+    return key.encode() in (payload or b"")
 
 
 def _what_is_wrong(codec: Serializer, data: dict[str, Any]) -> str | None:

@@ -23,7 +23,7 @@ from sessions_plus.backends.client_change import (
     change_to_act_on,
     differences,
 )
-from sessions_plus.backends.columns import client_columns
+from sessions_plus.backends.columns import client_columns, next_version
 from sessions_plus.backends.keys import read_token
 from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of, needs_data
 from sessions_plus.backends.presented_key import Match, match, open_successor
@@ -47,8 +47,6 @@ from sessions_plus.signals import (
 # followed by one that lives, and no two of them are this close.
 SETTLE_ATTEMPTS = 3
 
-EXPIRY_MARK = EXPIRY_KEY.encode()
-
 
 class ReadingStore(SessionBase):
     """
@@ -66,6 +64,8 @@ class ReadingStore(SessionBase):
         self.row: Row | None = None
         self.is_passive = False
         self.is_touched = False
+        self.owes_touch = False
+        self.was_told_key = False
         self.is_superseded = False
         self.has_ended = False
         self._known_expiry: Any = None  # what set_expiry() was told before this request
@@ -138,7 +138,7 @@ class ReadingStore(SessionBase):
         if row is None:
             if self._is_stored:
                 self._session_key = self.row = None
-                self._has_new_key = False
+                self._has_new_key = self.was_told_key = False
             return {}
         self.row = row
         data = payloads.decode(row.payload)
@@ -174,12 +174,14 @@ class ReadingStore(SessionBase):
             if self._ends_with_its_user(row):
                 self.has_ended = True
                 return None
+        self.is_superseded = True  # it changes all the time, so it lives: take no cookie away
         return None
 
     def _renews(self, copy: Row, now: datetime) -> bool:
         """Renew the lease of a row that is known from its copy. False where it has to be read."""
         return (
             self._counts(copy)
+            and not rows.in_transaction()
             and self._is_current(copy)
             and change_to_act_on(copy, self.client, now) is None
             and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
@@ -198,7 +200,9 @@ class ReadingStore(SessionBase):
             return False
         change = change_to_act_on(row, self.client, now)
         if change is not None and change.reaction is Reaction.REVOKE:
-            client_changed.send(sender=type(self), row=row, change=change, client=self.client)
+            client_changed.send_robust(
+                sender=type(self), row=row, change=change, client=self.client
+            )
             return False
         return True
 
@@ -224,12 +228,13 @@ class ReadingStore(SessionBase):
         if found is Match.PREDECESSOR:
             if self._take_successor(row):
                 return True
-            found = Match.REUSED
+            # A program that only has the key cannot tell which device it is on.
+            found = Match.REUSED if self.client is not None else Match.SUPERSEDED
         # Requests that were under way with a superseded key are strangers, but must not
         # take the new cookie away from the browser.
         self.is_superseded = found is Match.SUPERSEDED
         if found is Match.REUSED:
-            key_reused.send(sender=type(self), row=row, client=self.client)
+            key_reused.send_robust(sender=type(self), row=row, client=self.client)
         return False
 
     def _take_successor(self, row: Row) -> bool:
@@ -238,24 +243,34 @@ class ReadingStore(SessionBase):
         if successor is None:
             return False
         self._session_key = successor
-        self._has_new_key = True
+        self._has_new_key = self.was_told_key = True
         return True
 
     def _open(self, row: Row) -> bool:
         """Fill in ``payload``. Return False, and say so, where the data does not open."""
         try:
             row.payload = unseal_data(row.data, row.public_id, row.user_id)
-        except SealBroken:
-            data_unreadable.send(sender=type(self), row=row, client=self.client)
+            payloads.decode(row.payload)
+        except (SealBroken, payloads.Undecodable):
+            data_unreadable.send_robust(sender=type(self), row=row, client=self.client)
             return False
         return True
 
     def _expire(self, row: Row, verdict: Verdict, now: datetime) -> None:
+        """End it, unless another request renewed it since it was read."""
+        since = {"last_activity": row.last_activity}
         if row.user_id is None:
-            rows.remove(row.public_id)
-        elif rows.end(row.public_id, reason=verdict.value, now=now):
-            session_expired.send(sender=type(self), row=row, verdict=verdict, client=self.client)
+            ended = rows.remove(row.public_id, **since)
+        else:
+            ended = rows.end(row.public_id, reason=verdict.value, now=now, **since)
+        if not ended:
+            self.is_superseded = True
+            return
         self._forget(row)
+        if row.user_id is not None:
+            session_expired.send_robust(
+                sender=type(self), row=row, verdict=verdict, client=self.client
+            )
 
     # Activity
 
@@ -263,18 +278,32 @@ class ReadingStore(SessionBase):
         """
         Say whether a row that was just read lives, where that has to be asked again.
 
-        A request that is no activity asks without writing: it renews no lease.
+        A request that is no activity asks without writing: it renews no lease. Nor does
+        one inside a view's transaction, which would keep the row locked as long as the
+        view takes; the middleware writes it afterwards (``owes_touch``).
         """
-        if not self._counts(row) and not self._proves_successor(row):
-            return row.user_id is None or why_gone(row.user_id) is None
-        return self._touch(row, now)
+        if rows.in_transaction():
+            self.owes_touch = self._counts(row) or self._proves_successor(row)
+        elif self._counts(row) or self._proves_successor(row):
+            return self._touch(row, now)
+        return row.user_id is None or why_gone(row.user_id) is None
+
+    def pay_touch(self, now: datetime) -> None:
+        """Record the activity that was postponed to after the view's transaction."""
+        self.owes_touch = False
+        if self.row is not None:
+            self._touch(self.row, now)
+
+    async def apay_touch(self, now: datetime) -> None:
+        """See pay_touch()."""
+        await sync_to_async(self.pay_touch)(now)
 
     def _ends_with_its_user(self, row: Row) -> bool:
         """End the sessions of a user who was disabled or deleted unnoticed."""
         reason = why_gone(row.user_id) if row.user_id is not None else None
         if reason is None:
             return False
-        user_gone.send(sender=type(self), row=row, reason=reason, client=self.client)
+        user_gone.send_robust(sender=type(self), row=row, reason=reason, client=self.client)
         return True
 
     def _proves_successor(self, row: Row) -> bool:
@@ -320,13 +349,13 @@ class ReadingStore(SessionBase):
             changes |= client_columns(self.client, row, row.user_id)
         if self._proves_successor(row):
             changes["successor_seen"] = True
-        changes |= {**change.columns(now), "version": row.version + 1}
+        changes |= {**change.columns(now), "version": next_version(row)}
         if not rows.touch(row, changes, version=row.version):
             return False
         row.take(changes)
         self.is_touched = is_accepted and not self.is_passive
         self._remember_written(row)
-        client_changed.send(sender=type(self), row=row, change=change, client=self.client)
+        client_changed.send_robust(sender=type(self), row=row, change=change, client=self.client)
         return True
 
     def _activity(self, row: Row, now: datetime) -> dict[str, Any]:
@@ -346,7 +375,7 @@ class ReadingStore(SessionBase):
 
 def _limits(row: Row) -> Limits:
     # The whole dictionary is decoded only where the limits may depend on it.
-    is_asked = needs_data() or EXPIRY_MARK in (row.payload or b"")
+    is_asked = needs_data() or payloads.may_hold(EXPIRY_KEY, row.payload)
     return limits_of(
         user_id=row.user_id,
         data=payloads.decode(row.payload) if is_asked else {},

@@ -23,7 +23,7 @@ from sessions_plus.backends.user_state import living_user, why_gone
 from sessions_plus.models.session import Session
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Row:
     """
     One row's facts, named as the model's columns; ``payload`` is the opened ``data``.
@@ -93,6 +93,11 @@ def database() -> str:
     return router.db_for_write(Session)
 
 
+def in_transaction() -> bool:
+    """Say whether what is written now waits for somebody's commit."""
+    return connections[database()].in_atomic_block
+
+
 def _field(attribute: str) -> Field[Any, Any]:
     name = attribute.removesuffix("_id") if attribute != "public_id" else attribute
     return Session._meta.get_field(name)  # type: ignore[return-value]  # none is a relation's far side
@@ -114,7 +119,10 @@ def _select(alias: str, vendor: str) -> tuple[str, tuple[tuple[int, tuple[Conver
     for position, attribute in enumerate(ATTRIBUTES):
         field = _field(attribute)
         expression = field.get_col(Session._meta.db_table)
-        found = connection.ops.get_db_converters(expression) + field.get_db_converters(connection)
+        # The expression's own: a foreign key's values are converted as its target's are.
+        found = connection.ops.get_db_converters(expression) + list(
+            expression.get_db_converters(connection)
+        )
         if found:
             converters.append((position, tuple(found)))
     return sql, tuple(converters)
@@ -219,17 +227,23 @@ def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
         return bool(cursor.rowcount)
 
 
-def remove(public_id: UUID) -> bool:
-    """Delete a row that nobody is signed in to. Return whether there was one."""
+def remove(public_id: UUID, **guards: Any) -> bool:
+    """
+    Delete a row that nobody is signed in to, if it still has the values in ``guards``.
+
+    Return whether there was one.
+    """
     alias = database()
     connection = connections[alias]
     quote = connection.ops.quote_name
+    guards["public_id"] = public_id
+    where = " AND ".join(f"{column} = %s" for column in _columns(connection, tuple(guards)))
     sql = (
         f"DELETE FROM {quote(Session._meta.db_table)} "  # noqa: S608
-        f"WHERE {quote('public_id')} = %s AND {quote('user_id')} IS NULL"
+        f"WHERE {where} AND {quote('user_id')} IS NULL"
     )
     with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-        cursor.execute(sql, _values(connection, {"public_id": public_id}))
+        cursor.execute(sql, _values(connection, guards))
         return bool(cursor.rowcount)
 
 

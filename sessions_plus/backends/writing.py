@@ -23,6 +23,7 @@ from sessions_plus.backends.columns import (
     client_columns,
     data_columns,
     new_key_columns,
+    next_version,
     user_columns,
     user_id_in,
 )
@@ -45,6 +46,10 @@ class Binding(Protocol):
 
     def written(self, store: Any, now: datetime) -> None:
         """Act on a session that is now stored."""
+
+
+class Superseded(Exception):
+    """Somebody signed in meanwhile: the key that this request came with opens nothing now."""
 
 
 class WritingStore(ReadingStore):
@@ -74,16 +79,19 @@ class WritingStore(ReadingStore):
         """
         if self.session_key is None:
             return self.create()
+        knew_row = self.row is not None
         data = self._dictionary(no_load=must_create)
         if self.row is None and self._is_stored:
             self.load()  # clear() empties the dictionary without having read the row
-        now = timezone.now()
-        binding, self._binding = self._binding, None
+        if self.session_key is None and not knew_row:
+            return self.create() if data else None  # a dead key, and nothing to store
+        now, binding = timezone.now(), self._binding
         columns = binding.columns(self, now) if binding is not None else {}
         if must_create or not self._is_stored:
             self._insert(data, columns, now)
         else:
             self._update(data, columns, now)
+        self._binding = None
         if binding is not None:
             binding.written(self, now)
         return None
@@ -100,6 +108,7 @@ class WritingStore(ReadingStore):
         """
         self._binding = binding
         self.modified = True
+        self.is_superseded = False  # whoever signs in gets a cookie, whatever key they came with
 
     def _dictionary(self, *, no_load: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]
@@ -132,16 +141,32 @@ class WritingStore(ReadingStore):
         self._remember_written(self.row)
 
     def _update(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
-        needs_key = bool(columns) and not self._key_is_fresh
         for _ in range(SAVE_ATTEMPTS):
             row = self.row
             if row is None:
                 break
-            new_key = self._make_new_key(row, now) if needs_key else {}
+            new_key = self._make_new_key(row, now) if self._needs_key(row, columns) else {}
             if self._write(row, data, {**columns, **new_key}, now):
                 return
-            data = self._merge_with_newer(row, data)
+            try:
+                data = self._merge_with_newer(row, data)
+            except Superseded:
+                if columns:
+                    self._take_new_key()
+                    self._insert(data, columns, now)
+                return
         raise UpdateError
+
+    def _needs_key(self, row: Row, columns: Mapping[str, Any]) -> bool:
+        """
+        Say whether a write has to change the key, too.
+
+        A sign-in always ends with a key that nobody else holds. So does a request whose
+        own new key was rolled back with the view's transaction.
+        """
+        if self._key_is_fresh and self._is_current(row):
+            return False
+        return bool(columns) or (self._key_is_fresh and not self.is_superseded)
 
     def _write(
         self, row: Row, data: dict[str, Any], columns: Mapping[str, Any], now: datetime
@@ -157,7 +182,7 @@ class WritingStore(ReadingStore):
         passive = not self._counts(row) and not columns
         active_at = row.last_activity if passive else now
         changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
-        changes["version"] = row.version + 1
+        changes["version"] = next_version(row)
         if not rows.update(row.public_id, changes, version=row.version):
             return False
         row.take(changes)
@@ -177,22 +202,31 @@ class WritingStore(ReadingStore):
         """
         Return our changes on top of what was stored meanwhile, and take on the newer row.
 
+        Where our own last write was rolled back, the row is of before it: then all that
+        we have is a change.
+
         Raises:
             UpdateError: it ended meanwhile.
+            Superseded: somebody signed in to it, or out of it, with another key.
         """
         newer = rows.fetch(row.public_id)
         if newer is None or newer.revoked_at is not None or not self._open(newer):
             raise UpdateError
-        if not same(newer.key_hash, row.key_hash):
+        was_undone = newer.version < row.version
+        if not was_undone and not same(newer.key_hash, row.key_hash):
             self.is_superseded = True
+            if newer.user_id != row.user_id:
+                raise Superseded
         merged = merge(
-            payloads.decode(row.payload),
+            payloads.decode((newer if was_undone else row).payload),
             payloads.decode(payloads.encode(data)),
             payloads.decode(newer.payload),
         )
         self.row = newer
-        self._session_cache = merged
-        return merged
+        data.clear()  # the view may hold this very dictionary
+        data.update(merged)
+        self._session_cache = data
+        return data
 
     def _take_new_key(self) -> None:
         """Become a session that is not stored yet."""

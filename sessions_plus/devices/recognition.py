@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, transaction
-from django.db.models import Case, When
+from django.db.models import Case, Q, When
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.base import SessionStore
@@ -19,7 +19,7 @@ from sessions_plus.crypto import Purpose, digest
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.limits import hold_to_limit
-from sessions_plus.lifecycle.revocation import revoke_selected
+from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Device, Event, Reason, Session
 from sessions_plus.models.session import Kind
 from sessions_plus.signals import device_first_seen, session_started
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 FIRST_DEVICE = "first_device"
 """The reason of a ``device.first_seen`` that is no news: it is the account's first."""
+
+NO_REQUEST = "no_request"
+"""The reason of one that a program made, such as a test's ``force_login()``."""
 
 
 class SignIn:
@@ -66,6 +69,9 @@ class SignIn:
         if found is None or store.row is None:
             return
         device = found.device
+        if not found.is_new and not mark_seen(device, store.client, now):
+            self._end_with_device(store, store.row, now)
+            return
         if store.kind == Kind.BROWSER and not found.is_new:
             self._replace_older(store.row, store.client, device, now)
         self._hold_to_limit(store, store.row, now)
@@ -77,7 +83,7 @@ class SignIn:
         }
         record(Event.SESSION_STARTED, reason=" ".join(self.methods), **facts)
         if found.is_new:
-            reason = FIRST_DEVICE if found.is_first else ""
+            reason = FIRST_DEVICE if found.is_first else NO_REQUEST if store.client is None else ""
             record(Event.DEVICE_FIRST_SEEN, reason=reason, **facts)
             device_first_seen.send_robust(
                 sender=Device, device=device, user=self.user, client=store.client
@@ -85,6 +91,12 @@ class SignIn:
         session_started.send_robust(
             sender=Session, session=store.row, user=self.user, client=store.client
         )
+
+    def _end_with_device(self, store: SessionStore, row: Row, now: datetime) -> None:
+        """The device was removed while this sign-in recognised it: removing wins."""
+        session = Session.objects.using(rows.database()).get(public_id=row.public_id)
+        revoke(session, reason=Reason.DEVICE_REVOKED, client=store.client, now=now)
+        store.flush()
 
     def _hold_to_limit(self, store: SessionStore, row: Row, now: datetime) -> None:
         try:
@@ -104,6 +116,12 @@ class SignIn:
             .for_user(self.user)
             .filter(device=device, kind=Kind.BROWSER, revoked_at=None)
             .exclude(public_id=row.public_id)
+            # Of two that sign in at once, one stays.
+            .filter(
+                Q(authenticated_at__lt=row.authenticated_at)
+                | Q(authenticated_at=row.authenticated_at, public_id__lt=row.public_id)
+            )
+            .select_related("device")
             .order_by("pk")
         )
         revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
@@ -134,17 +152,26 @@ def recognise(
     Two parallel first sign-ins make one.
     """
     token_hash = digest(token)
-    known = {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
     nearest = _find_nearest(user, token_hash)
     if nearest is None or nearest.token_hash != token_hash:
-        made = _make(user, token_hash, known, now)
+        made = _make(user, token_hash, client, now)
         if made is not None:
             return Recognition(made, is_new=True, is_first=nearest is None)
         nearest = Device.objects.using(rows.database()).get(user_id=user.pk, token_hash=token_hash)
-    for name, value in known.items():
-        setattr(nearest, name, value)
-    nearest.save(update_fields=list(known))
     return Recognition(nearest, is_new=False)
+
+
+def mark_seen(device: Device, client: ClientInfo | None, now: datetime) -> bool:
+    """Write down that a device signed in. False where it was removed meanwhile."""
+    news = _news(client, now)
+    for name, value in news.items():
+        setattr(device, name, value)
+    kept = Device.objects.using(rows.database()).filter(pk=device.pk, revoked_at=None)
+    return bool(kept.update(**news))
+
+
+def _news(client: ClientInfo | None, now: datetime) -> dict[str, Any]:
+    return {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
 
 
 def _find_nearest(user: models.Model, token_hash: str) -> Device | None:
@@ -155,10 +182,10 @@ def _find_nearest(user: models.Model, token_hash: str) -> Device | None:
 
 
 def _make(
-    user: models.Model, token_hash: str, known: dict[str, Any], now: datetime
+    user: models.Model, token_hash: str, client: ClientInfo | None, now: datetime
 ) -> Device | None:
     """Store a new device; None where another request was first."""
-    device = Device(user_id=user.pk, token_hash=token_hash, first_seen_at=now, **known)
+    device = Device(user_id=user.pk, token_hash=token_hash, first_seen_at=now, **_news(client, now))
     alias = rows.database()
     # A savepoint keeps a refused INSERT from spoiling the view's transaction, if there is one.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()

@@ -45,6 +45,10 @@ class Reason(models.TextChoices):
     DELETED = "deleted", _("Deleted")
 
 
+# Rows that one statement of a bulk update changes. SQLite allows 999 parameters in old builds.
+UPDATED_AT_ONCE = 500
+
+
 class SessionQuerySet(models.QuerySet["Session"]):
     def for_user(self, user: models.Model) -> Self:
         return self.filter(user_id=user.pk)
@@ -62,19 +66,52 @@ class SessionQuerySet(models.QuerySet["Session"]):
         Update the rows, and whatever copies of them the cache tier holds.
 
         The version moves on, so that no reader that is under way can put its
-        older copy back.
+        older copy back. The rows are those that matched when it began, in parts: one
+        that appears meanwhile is left alone, copy and all.
         """
-        versions = [] if self.query.is_sliced else list(self.values_list("public_id", "version"))
+        self._for_write = True
+        matched = [] if self.query.is_sliced else list(self.values_list("pk", "public_id"))
         kwargs.setdefault("version", F("version") + 1)
-        count = super().update(**kwargs)
-        rows_changed.send(
-            sender=self.model,
-            versions=versions,
-            ended=kwargs.get("revoked_at") is not None,
-        )
+        if not matched:
+            return super().update(**kwargs)
+        count = 0
+        for start in range(0, len(matched), UPDATED_AT_ONCE):
+            part = matched[start : start + UPDATED_AT_ONCE]
+            rows = self.filter(pk__in=[pk for pk, _ in part])
+            count += super(SessionQuerySet, rows).update(**kwargs)
+            rows_changed.send(
+                sender=self.model,
+                public_ids=[public_id for _, public_id in part],
+                ended=kwargs.get("revoked_at") is not None,
+            )
         return count
 
     update.alters_data = True  # type: ignore[attr-defined]
+
+
+KEPT_BY_ENGINE = frozenset(
+    {
+        "public_id",
+        "kind",
+        "user",
+        "device",
+        "key_hash",
+        "previous_key_hash",
+        "rotated_at",
+        "sealed_successor",
+        "successor_seen",
+        "data",
+        "version",
+        "authenticated_at",
+        "reauthenticated_at",
+        "auth_methods",
+        "last_activity",
+        "expire_date",
+        "revoked_at",
+        "revoked_reason",
+        "revoked_by",
+    }
+)
 
 
 class Session(AgentColumns):
@@ -196,6 +233,18 @@ class Session(AgentColumns):
 
     def __str__(self) -> str:
         return str(self.public_id)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """
+        Store a new row, or of an older one what the engine does not keep.
+
+        An instance is a copy of a moment ago: saved whole, it would bring back an old
+        key or a session that has ended since. Name ``update_fields`` to mean it.
+        """
+        if not self._state.adding and kwargs.get("update_fields") is None:
+            names = {field.name for field in self._meta.concrete_fields if not field.primary_key}
+            kwargs["update_fields"] = names - KEPT_BY_ENGINE
+        super().save(*args, **kwargs)
 
     @property
     def is_active(self) -> bool:

@@ -20,7 +20,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.rows import database
 from sessions_plus.conf import conf
-from sessions_plus.devices.recognition import FIRST_DEVICE
+from sessions_plus.devices.recognition import FIRST_DEVICE, NO_REQUEST
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome, SessionEvent
 from sessions_plus.notices.composing import compose
@@ -51,7 +51,7 @@ def send_now(*, to: str, subject: str, text: str, html: str, event: str) -> None
 def notify(event: SessionEvent) -> None:
     """Mail the event's user, if it is one that people are told of and there is an address."""
     letter = LETTERS.get(event.event)
-    if letter is None or event.user_id is None or event.reason == FIRST_DEVICE:
+    if letter is None or event.user_id is None or event.reason in (FIRST_DEVICE, NO_REQUEST):
         return
     alias = database()
     # A savepoint keeps whatever goes wrong here from spoiling the view's transaction.
