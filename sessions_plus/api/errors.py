@@ -16,7 +16,6 @@ from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from sessions_plus.exceptions import InvalidToken, SessionsPlusError, TooManyAttempts
 from sessions_plus.tokens.bearer import REFUSED
@@ -79,7 +78,6 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     known = _as_api_exception(error)
     if known is None:
         return None
-    set_rollback()
     body = {"code": _code_of(known), "detail": " ".join(_texts(known.detail))}
     return Response(
         body | getattr(known, "extra", {}), status=known.status_code, headers=_headers_of(known)

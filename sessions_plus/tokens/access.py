@@ -19,6 +19,7 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from django.utils.module_loading import import_string
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
@@ -70,6 +71,7 @@ def audience() -> str:
     return conf.TOKEN_AUDIENCE or conf.TOKEN_ISSUER
 
 
+@sensitive_variables()
 def issue(user: models.Model, session: Row, *, now: datetime) -> tuple[str, datetime]:
     """
     Return a token for ``user`` in ``session``, and when it expires.

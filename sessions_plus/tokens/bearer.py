@@ -18,6 +18,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.keys import TOKEN_LENGTH
@@ -95,6 +96,7 @@ def bearer_of(request: HttpRequest) -> str | None:
     return str(value)
 
 
+@sensitive_variables()
 def authenticate(
     request: HttpRequest, *, verification: Verification | None = None
 ) -> Credentials | None:
@@ -123,6 +125,7 @@ def authenticate(
     return Credentials(TokenUser(token.subject), token.session_public_id, row, token)
 
 
+@sensitive_variables()
 async def aauthenticate(
     request: HttpRequest, *, verification: Verification | None = None
 ) -> Credentials | None:
@@ -166,6 +169,7 @@ def _own(token: AccessToken, row: Row | None) -> Row:
     return row
 
 
+@sensitive_variables()
 def _from_session_key(key: str, client: ClientInfo) -> Credentials:
     store: SessionStore = browser_session(key, client=client)
     store.load()

@@ -16,6 +16,7 @@ from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.keys import read_token
@@ -50,6 +51,7 @@ class Tokens:
     device_token: str | None = None
 
 
+@sensitive_variables()
 def sign_in(
     request: HttpRequest,
     user: AbstractBaseUser,
@@ -92,6 +94,7 @@ def _name_device(store: SessionStore, name: str) -> None:
         rename(device, name, client=store.client)
 
 
+@sensitive_variables()
 def _tokens(
     store: SessionStore, user: AbstractBaseUser, *, now: datetime, device_token: str | None = None
 ) -> Tokens:
@@ -103,6 +106,7 @@ def _tokens(
     return Tokens(token, expires_at, key, row, device_token)
 
 
+@sensitive_variables()
 def refresh(
     token: str, *, client: ClientInfo | None, device_token: str | None = None, now: datetime
 ) -> Tokens:
@@ -119,6 +123,8 @@ def refresh(
     for _ in range(ATTEMPTS):
         store = api_session(token, client=client, device_token=device_token)
         store.load()
+        if store.owes_touch:  # inside a transaction, and nobody comes by afterwards
+            store.pay_touch(now)
         user = user_of(store)
         if user is None:
             raise _refusal(token)
@@ -136,6 +142,7 @@ def _refusal(token: str) -> InvalidToken:
     return InvalidToken("refresh")
 
 
+@sensitive_variables()
 def reauthenticate(
     public_id: UUID, methods: tuple[str, ...], *, client: ClientInfo | None, now: datetime
 ) -> Tokens:
@@ -157,6 +164,7 @@ def reauthenticate(
     return _tokens(store, user, now=now)
 
 
+@sensitive_variables()
 def revoke_token(token: str, *, client: ClientInfo | None) -> Revocation:
     """
     End the session of a refresh token, as its owner asks.

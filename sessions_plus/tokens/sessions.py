@@ -7,7 +7,7 @@ They are sessions like any other, of the engine that the site chose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any, cast
 from uuid import UUID
@@ -17,6 +17,8 @@ from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from sessions_plus.backends import payload as payloads
@@ -106,6 +108,10 @@ def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     """
     store = named_session(public_id, client=client)
     store.load()
+    if store.owes_touch:
+        # Inside the view's transaction it would keep the row locked as long as the view takes.
+        pay = partial(store.pay_touch, timezone.now())
+        transaction.on_commit(pay, using=rows.database(), robust=True)
     return None if store.is_touched and user_of(store) is None else store.row
 
 

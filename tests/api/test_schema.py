@@ -97,7 +97,9 @@ def run_schemathesis(url: str, path: Path, access: str, *options: str) -> tuple[
     command = [sys.executable, "-m", "schemathesis.cli", "run", str(path), "--url", url]
     command += ["-H", f"Authorization: Bearer {access}", "--checks", ",".join(CHECKS)]
     command += ["--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        command, cwd=path.parent, capture_output=True, text=True, timeout=300, check=False
+    )
     return done.returncode, done.stdout + done.stderr
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.utils.cache import add_never_cache_headers
+from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.exceptions import NotFound
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -54,6 +55,16 @@ class Endpoint(APIView):
     versioning_class = None
     schema = AutoSchema()
 
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """
+        Return the view, outside the transaction that ``ATOMIC_REQUESTS`` would put around it.
+
+        What a refused request leaves (a session ended as its old token came back, a
+        counted attempt, an event) must not be rolled back with it.
+        """
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
     def get_exception_handler(self) -> Any:
         return handle
 
@@ -91,6 +102,7 @@ class Endpoint(APIView):
     def credentials(self) -> Credentials:
         return cast(Credentials, self.request.auth)
 
+    @sensitive_variables()
     def read(self, kind: type[Body]) -> dict[str, Any]:
         """Return the body's fields. Raises: ValidationError."""
         body = kind(data=self.request.data)

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,11 +20,12 @@ from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.backends import rows
+from sessions_plus.conf import conf
 from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.qr_code import as_svg
-from sessions_plus.mfa.reauthentication import Proved
+from sessions_plus.mfa.reauthentication import Proved, Removed
 from sessions_plus.models import Authenticator
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
 
@@ -49,6 +51,7 @@ class Mfa(MfaEndpoint):
 
 class TotpList(MfaEndpoint):
     @docs.totp_begin
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         self.read(Nothing)
         if not enrolment.may_add(self.user):
@@ -56,7 +59,7 @@ class TotpList(MfaEndpoint):
         begun = enrolment.begin(
             self.user, session_public_id=self.credentials.session_public_id, now=timezone.now()
         )
-        host = request.get_host()
+        host = conf.TOTP_ISSUER or request.get_host()
         uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=host)
         return Response(
             {
@@ -74,6 +77,7 @@ class TotpConfirm(MfaEndpoint):
     throttle_classes = [RequestThrottle, SignInThrottle]
 
     @docs.totp_confirm
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields = self.read(Confirmation)
         enrolled = enrolment.confirm(
@@ -100,11 +104,15 @@ class TotpDetail(MfaEndpoint):
     @docs.totp_remove
     def delete(self, request: Request, public_id: str) -> Response:
         enrolment.remove(self.find(self.own(), public_id), self.user, client=self.client_info)
+        if isinstance(request.successful_authenticator, CookieAuthentication):
+            store: Any = request._request.session
+            store.bind(Removed(is_last=not has_authenticator(self.user)))
         return Response(status=204)
 
 
 class RecoveryCodes(MfaEndpoint):
     @docs.recovery_codes
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         self.read(Nothing)
         if not has_authenticator(self.user):

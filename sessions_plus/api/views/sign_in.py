@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.auth import login, logout
 from django.utils import timezone
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -53,6 +54,7 @@ class CookieEndpoint(Endpoint):
 
 class Login(CookieEndpoint):
     @docs.login
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         django_request, fields = request._request, self.read(Credentials)
         user: Any = check_credentials(django_request, fields["username"], fields["password"])
@@ -65,6 +67,7 @@ class Login(CookieEndpoint):
 
 class LoginChallenge(CookieEndpoint):
     @docs.login_challenge
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         code, now = self.read(ChallengeAnswer)["code"], timezone.now()
         waiting = waiting_challenge(self.store, now=now)
@@ -90,6 +93,7 @@ class Reauthenticate(Endpoint):
     throttle_classes = [RequestThrottle, SignInThrottle]
 
     @docs.reauthenticate
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields, now = self.read(Proofs), timezone.now()
         if self._is_borrowed_key():

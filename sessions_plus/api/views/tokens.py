@@ -9,6 +9,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.cache import patch_cache_control
+from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -30,6 +31,7 @@ from sessions_plus.tokens import keys, refresh
 from sessions_plus.tokens.refresh import Tokens
 
 
+@sensitive_variables()
 def check_credentials(request: HttpRequest, username: str, password: str) -> AbstractBaseUser:
     """
     Return who has this name and password, with the backend that says so.
@@ -77,6 +79,7 @@ class TokenEndpoint(Endpoint):
 
 class TokenList(TokenEndpoint):
     @docs.token_issue
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields = self.read(TokenCredentials)
         user: Any = check_credentials(request._request, fields["username"], fields["password"])
@@ -101,6 +104,7 @@ class TokenList(TokenEndpoint):
 
 class TokenChallenge(TokenEndpoint):
     @docs.token_challenge
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields, now = self.read(TokenChallengeAnswer), timezone.now()
         found = challenges.find_by_token(fields["challenge"], now=now)
@@ -116,6 +120,7 @@ class TokenRefresh(TokenEndpoint):
     throttle_classes = [RequestThrottle, RefreshThrottle]
 
     @docs.token_refresh
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields = self.read(Refreshing)
         tokens = refresh.refresh(
@@ -131,6 +136,7 @@ class TokenRevoke(TokenEndpoint):
     throttle_classes = [RequestThrottle, RefreshThrottle]
 
     @docs.token_revoke
+    @sensitive_variables()
     def post(self, request: Request) -> Response:
         refresh.revoke_token(self.read(RefreshToken)["refresh"], client=self.client_info)
         return Response(status=204)

@@ -1,0 +1,44 @@
+"""The app without the extra ``api``: everything else works, and nothing asks for its libraries."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+SCRIPT = """
+import sys
+for name in ("rest_framework", "drf_spectacular", "joserfc"):
+    sys.modules[name] = None  # importing it raises ImportError
+
+import importlib, pkgutil
+import django
+django.setup()
+
+import sessions_plus
+from django.core.management import call_command
+from django.urls import get_resolver
+
+for found in pkgutil.walk_packages(sessions_plus.__path__, "sessions_plus."):
+    if not found.name.startswith(("sessions_plus.api", "sessions_plus.tokens.")):
+        importlib.import_module(found.name)
+get_resolver().url_patterns
+call_command("check")
+"""
+
+
+def test_imports_without_the_extra() -> None:
+    """Every module outside the API and the tokens is imported, and the checks pass."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", SCRIPT],
+        cwd=ROOT,
+        env={"DJANGO_SETTINGS_MODULE": "tests.settings_minimal", "PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
