@@ -206,6 +206,12 @@ def _no_origin(value: str | None) -> str | None:
     return None if is_origin else "it is not a scheme and a host, such as https://example.com"
 
 
+def _no_policy(value: object) -> str | None:
+    if not isinstance(value, str) or value in ("optional", "staff", "required") or "." in value:
+        return None
+    return "it is neither optional, staff or required, nor the dotted path of a function"
+
+
 class Conf:
     """The settings, each resolved once and again after a change."""
 
@@ -467,6 +473,7 @@ class Conf:
         "Who must have a second factor: nobody (`optional`), `staff`, everybody (`required`), or "
         "a function of the user, or its dotted path. Who must and has none reaches nothing but "
         "its enrolment.",
+        problem=_no_policy,
     )
     TOTP_ISSUER = Setting[str | None](
         str,
