@@ -13,7 +13,6 @@ from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
-from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
@@ -80,12 +79,12 @@ def is_sign_in_page(request: HttpRequest, view: Any) -> bool:
     if view_class is not None and issubclass(view_class, LoginView):
         return True
     match = request.resolver_match
-    if match is not None and match.url_name == "login" and is_admin(request):
-        return True
-    try:
-        return request.path == resolve_url(settings.LOGIN_URL)
-    except NoReverseMatch:
+    if match is None:
         return False
+    if match.url_name == "login" and is_admin(request):
+        return True
+    # A name or a path: reversing a name for every request would cost more than all the rest.
+    return str(settings.LOGIN_URL) in (match.view_name, request.path)
 
 
 def is_admin(request: HttpRequest) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
+from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -34,6 +35,7 @@ from sessions_plus.views.protection import private
 @csrf_protect
 @login_not_required
 @mfa_exempt
+@non_atomic_requests
 def challenge(request: HttpRequest) -> HttpResponse:
     """Ask for a code, and sign in with it."""
     if request.user.is_authenticated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.transaction import non_atomic_requests
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import timezone
@@ -24,6 +25,7 @@ from sessions_plus.views.protection import PersonRequest, ask
 @sensitive_post_parameters("password", "code")
 @ask
 @mfa_exempt
+@non_atomic_requests
 def reauthenticate(request: PersonRequest) -> HttpResponse:
     """Ask for password, code or both, and go on where one came from."""
     store: Any = request.session
