@@ -23,6 +23,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
+from sessions_plus.crypto import digest
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.tokens import jose
 from sessions_plus.tokens.keys import (
@@ -65,6 +66,21 @@ class AccessToken:
     authenticated_at: datetime
     auth_methods: tuple[str, ...]
     claims: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Verified:
+    """The claims of a token, and the key whose signature of them was good."""
+
+    kid: str
+    claims: Mapping[str, Any]
+
+
+# A client sends one token for minutes, and whether a signature is good never changes: the
+# digest is of the whole token, and a key's name is a digest of the key. All else is asked
+# each time. Only digests are kept, and only of tokens that were good.
+_VERIFIED: dict[str, _Verified] = {}
+MAX_VERIFIED = 1024
 
 
 def audience() -> str:
@@ -146,12 +162,18 @@ def verify(token: str, *, now: datetime) -> AccessToken:
     Raises:
         InvalidToken: for whatever reason.
     """
+    known = _VERIFIED.get(digest(token))
+    if known is not None:
+        return _holding(known, find_verifier(known.kid, now), now)
     parts, kid = _presented(token)
     return _verified(parts, find_verifier(kid, now), now)
 
 
 async def averify(token: str, *, now: datetime) -> AccessToken:
     """See verify()."""
+    known = _VERIFIED.get(digest(token))
+    if known is not None:
+        return _holding(known, await afind_verifier(known.kid, now), now)
     parts, kid = _presented(token)
     return _verified(parts, await afind_verifier(kid, now), now)
 
@@ -174,7 +196,19 @@ def _verified(parts: jose.Parts, verifier: Verifier | None, now: datetime) -> Ac
         raise InvalidToken("key")
     if parts.header["alg"] != verifier.algorithm:
         raise InvalidToken("algorithm")
-    claims = jose.verify(parts, verifier.key)
+    found = _Verified(verifier.kid, jose.verify(parts, verifier.key))
+    token = _holding(found, verifier, now)
+    if len(_VERIFIED) >= MAX_VERIFIED:
+        _VERIFIED.clear()
+    _VERIFIED[digest(parts.token)] = found
+    return token
+
+
+def _holding(found: _Verified, verifier: Verifier | None, now: datetime) -> AccessToken:
+    """Return what a token says whose signature is good, if it holds here and now."""
+    if verifier is None:
+        raise InvalidToken("key")
+    claims = found.claims
     if claims.get("iss") != conf.TOKEN_ISSUER:
         raise InvalidToken("issuer")
     if claims.get("aud") != audience():
