@@ -9,6 +9,8 @@ SAME_TESTS = [
     "tests/backends/test_store.py",
     "tests/devices/test_recognition.py",
     "tests/lifecycle/test_revocation.py",
+    "tests/lifecycle/test_rotation.py",
+    "tests/lifecycle/test_users.py",
     "tests/test_middleware.py",
 ]
 

@@ -7,7 +7,7 @@ locked are left for the next time, and what was done stays done if it is interru
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,34 +39,32 @@ class Sweep:
 
 def sweep(task: Sweep, *, progress: Progress | None = None) -> int:
     """Remove or change the rows; return how many there were."""
-    total = 0
-    for stretch, behind in _stretches(task.rows):
-        found = 0
-        while (count := _one_batch(task, stretch)) == BATCH_ROWS:
-            found += count
-        found += count
+    whole: models.QuerySet[Any] = models.QuerySet(task.rows.model, using=task.rows.db)
+    keys = whole.order_by("pk").values_list("pk", flat=True)
+    first, last = keys.first(), keys.last()
+    lower, width, total = first, BATCH_ROWS, 0
+    while lower is not None and lower <= last:
+        upper = lower + width - 1
+        found = _one_stretch(task, {"pk__gte": lower, "pk__lte": upper})
         total += found
         if progress is not None:
-            progress(behind)
+            progress(min(1.0, (upper - first + 1) / (last - first + 1)))
         if task.is_in_order and not found:
             break
+        # Wide where little is found: each statement looks at as many rows as it can
+        # without changing more than a batch.
+        width = min(STRIDE_ROWS, 2 * width) if found < BATCH_ROWS // 4 else BATCH_ROWS
+        lower = keys.filter(pk__gt=upper).first()
     if progress is not None:
         progress(1.0)
     return total
 
 
-def _stretches(rows: models.QuerySet[Any]) -> Iterator[tuple[dict[str, Any], float]]:
-    """Divide the whole table along its primary key; each with the part that is then behind."""
-    whole: models.QuerySet[Any] = models.QuerySet(rows.model, using=rows.db)
-    keys = whole.order_by("pk").values_list("pk", flat=True)
-    first, last = keys.first(), keys.last()
-    if first is None or last is None:
-        return
-    lower = first - 1
-    while lower < last:
-        upper = keys.filter(pk__gt=lower)[STRIDE_ROWS - 1 : STRIDE_ROWS].first() or last
-        yield {"pk__gt": lower, "pk__lte": upper}, (upper - first + 1) / (last - first + 1)
-        lower = upper
+def _one_stretch(task: Sweep, stretch: dict[str, Any]) -> int:
+    found = 0
+    while (count := _one_batch(task, stretch)) == BATCH_ROWS:
+        found += count
+    return found + count
 
 
 def _one_batch(task: Sweep, stretch: dict[str, Any]) -> int:
