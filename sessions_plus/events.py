@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
+from datetime import UTC
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -37,6 +38,7 @@ OWASP_WORDS: Mapping[str, str] = MappingProxyType(
         Event.LIMIT_REACHED: "excess_sessions_exceeded",
         Event.SIGN_IN_FAILED: "authn_login_fail",
         Event.CHALLENGE_FAILED: "authn_login_fail",
+        Event.REAUTHENTICATION_FAILED: "authn_login_fail",
         Event.PASSWORD_CHANGED: "authn_password_change",
         Event.AUTHENTICATOR_DISABLED: "authn_login_lock",
         Event.THROTTLED: "excess_rate_limit_exceeded",
@@ -114,7 +116,7 @@ def _client_columns(client: ClientInfo | None) -> dict[str, Any]:
 def _line(row: SessionEvent) -> str:
     """One JSON object on one line, ASCII only, so that no terminal or parser is fooled."""
     facts = {
-        "at": row.at.isoformat(),
+        "at": row.at.astimezone(UTC).isoformat(),  # naive, if USE_TZ is off
         "event": str(row.event),
         "owasp": OWASP_WORDS.get(row.event),
         "outcome": str(row.outcome),

@@ -17,9 +17,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
+from sessions_plus.backends.rows import database
 from sessions_plus.conf import conf
 from sessions_plus.current import current_request
-from sessions_plus.models import SessionEvent
+from sessions_plus.models import Device, SessionEvent
 from sessions_plus.notices.letters import Letter
 from sessions_plus.notices.links import LINK_LIFETIME, make_link, site_url
 
@@ -44,7 +45,11 @@ def compose(event: SessionEvent, letter: Letter, user: models.Model, *, to: str)
     # Not the request's language and time zone: they may be a stranger's.
     zone = timezone.get_default_timezone()
     with translation.override(_language_of(user)), timezone.override(zone):
-        words = _words(event, letter, user) | {"report_url": link, "site": urlsplit(base).netloc}
+        words = _words(event, letter, user) | {
+            "device": _label_of(event, device_id),
+            "report_url": link,
+            "site": urlsplit(base).netloc,
+        }
         return {
             "to": to,
             "subject": one_line(str(letter.subject)),
@@ -61,7 +66,6 @@ def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str,
         "harmless": letter.harmless,
         "account": _name_of(user),
         "at": event.at,
-        "device": not_a_link(event.device.label) if event.device is not None else "",
         "ip_address": event.ip_address or "",
         "by_staff": event.actor_id is not None and event.actor_id != event.user_id,
         "link_days": LINK_LIFETIME.days,
@@ -72,6 +76,13 @@ def _name_of(user: models.Model) -> str:
     name = one_line(str(getattr(user, "get_username", lambda: user)()))
     # Many sites' names are e-mail addresses, which lead nowhere worse than to a mail program.
     return name if "@" in name else not_a_link(name)
+
+
+def _label_of(event: SessionEvent, device_id: int | None) -> str:
+    device = event.device
+    if device is None and device_id is not None:
+        device = Device.objects.using(database()).filter(pk=device_id).first()
+    return not_a_link(device.label) if device is not None else ""
 
 
 def _where(event: SessionEvent) -> tuple[Any, int | None]:
