@@ -166,8 +166,8 @@ SABOTAGES = (
     Sabotage(
         "bind no copy to its session",
         BACKENDS + "entries.py",
-        '"entry", public_id)',
-        '"entry")',
+        '"entry", public_id',
+        '"entry"',
         "tests/backends/test_entries.py",
     ),
     Sabotage(
