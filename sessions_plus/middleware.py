@@ -115,7 +115,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             except UpdateError:
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
-                response = _refused(request, refusal)
+                response = _refused(request, response, refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
         set_cookies(request, response, session)
@@ -139,7 +139,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             except UpdateError:
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
-                response = await sync_to_async(_refused)(request, refusal)
+                response = await sync_to_async(_refused)(request, response, refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
         set_cookies(request, response, session)
@@ -183,11 +183,15 @@ def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
     return session.row.user_id
 
 
-def _refused(request: HttpRequest, refusal: SessionLimitReached) -> HttpResponse:
+def _refused(
+    request: HttpRequest, response: HttpResponse, refusal: SessionLimitReached
+) -> HttpResponse:
     """Say calmly that there are too many sessions, at whichever door the sign-in was."""
     request.user = AnonymousUser()
     facts = {"code": refusal.code, "detail": str(refusal.message)}
-    if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
+    wanted = request.get_preferred_type(["text/html", "application/json"])
+    given = response.headers.get("Content-Type", "")
+    if "application/json" in (wanted, given.partition(";")[0]):
         return JsonResponse(facts, status=403)
     facts["back_url"] = request.get_full_path()  # where the form was
     return render(request, "sessions_plus/session_limit.html", facts, status=403)

@@ -30,6 +30,7 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "reauthentication_required": status.HTTP_403_FORBIDDEN,
         "mfa_required": status.HTTP_403_FORBIDDEN,
         "mfa_enrollment_required": status.HTTP_403_FORBIDDEN,
+        "session_limit_reached": status.HTTP_403_FORBIDDEN,
     }
 )
 

@@ -42,7 +42,10 @@ def sweep(task: Sweep, *, progress: Progress | None = None) -> int:
     whole: models.QuerySet[Any] = models.QuerySet(task.rows.model, using=task.rows.db)
     keys = whole.order_by("pk").values_list("pk", flat=True)
     first, last = keys.first(), keys.last()
-    lower, width, total = first, BATCH_ROWS, 0
+    if first is None or last is None:
+        return 0
+    lower: Any = first
+    width, total = BATCH_ROWS, 0
     while lower is not None and lower <= last:
         upper = lower + width - 1
         found = _one_stretch(task, {"pk__gte": lower, "pk__lte": upper})

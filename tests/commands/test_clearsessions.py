@@ -134,7 +134,7 @@ class TestSessions:
         monkeypatch.setattr(sweeping, "_one_batch", failing)
         with pytest.raises(ConnectionError):
             cleanup(now)
-        assert Session.objects.count() == 14
+        assert 0 < Session.objects.count() < 20
 
         cleanup(now)
 
