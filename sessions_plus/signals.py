@@ -10,14 +10,14 @@ from __future__ import annotations
 from django.dispatch import Signal
 
 session_started = Signal()
-"""A person signed in. Arguments: ``session`` (its facts), ``user``, ``request`` or None."""
+"""A person signed in. Arguments: ``session`` (its row's facts), ``user``, ``client`` or None."""
 
 session_revoked = Signal()
 """A session was ended on purpose. Arguments: ``session``, ``reason``, ``actor`` or None."""
 
 device_first_seen = Signal()
 """A person signed in on a device for the first time. Arguments: ``device``, ``user``,
-``request`` or None."""
+``client`` or None."""
 
 event_recorded = Signal()
 """Any audit event was written. Argument: ``event`` (a ``SessionEvent``)."""

@@ -113,6 +113,7 @@ class SessionStore(ExpiringStore):
         old_key, was_fresh = self._session_key, self._key_is_fresh
         changes = self._make_new_key(row, timezone.now())
         if rows.update(row.public_id, changes, version=row.version):
+            self._note_uncommitted(row.payload)
             row.take(changes)
             self._remember_written(row)
             return True

@@ -35,6 +35,7 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
         "rotated_at": None,
         "sealed_successor": None,
         "successor_seen": True,
+        "successor_told_at": None,
         "version": 1,
         "authenticated_at": None,
         "reauthenticated_at": None,
@@ -156,6 +157,7 @@ def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
         "previous_key_hash": row.key_hash,
         "sealed_successor": None,
         "successor_seen": True,
+        "successor_told_at": None,
         "rotated_at": now,
         "version": next_version(row),
     }

@@ -21,8 +21,9 @@ from sessions_plus.exceptions import SealBroken
 
 LAYOUT = 2
 SEPARATOR = b"\n"  # JSON without indentation has none
-MOMENTS = ("rotated_at", "created_at", "authenticated_at", "reauthenticated_at",
-           "client_changed_at", "last_activity", "expire_date", "revoked_at")  # fmt: skip
+MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
+           "reauthenticated_at", "client_changed_at", "last_activity", "expire_date",
+           "revoked_at")  # fmt: skip
 LEFT_OUT = ("data", "sealed_successor", "public_id")
 _MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
 _LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)

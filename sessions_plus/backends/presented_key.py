@@ -42,7 +42,8 @@ def match(row: Row, key_hash: str, *, now: datetime, grace_period: timedelta) ->
     if same(row.key_hash, key_hash):
         return Match.CURRENT
     is_previous = same(row.previous_key_hash, key_hash)
-    in_grace = row.rotated_at is not None and now - row.rotated_at <= grace_period
+    began = row.successor_told_at or row.rotated_at
+    in_grace = began is not None and now - began <= grace_period
     if row.sealed_successor is None:
         # Requests may be under way with the key before the previous one, too: signing in
         # and passing the second factor are two changes within seconds.

@@ -211,7 +211,8 @@ class ReadingStore(SessionBase):
         change = change_to_act_on(row, self.client, now)
         if change is not None:
             return self._note_change(row, change, now)
-        if not self._proves_successor(row) and not _touch_due(row, _limits(row), now):
+        has_news = self._proves_successor(row) or self._was_told_late(row, now)
+        if not has_news and not _touch_due(row, _limits(row), now):
             self._remember_read(row)
             return True
         return self._prove(row, now)
@@ -310,6 +311,16 @@ class ReadingStore(SessionBase):
         """Whether the current key of a rotated session came for the first time."""
         return not row.successor_seen and not self._has_new_key
 
+    def _was_told_late(self, row: Row, now: datetime) -> bool:
+        """
+        Whether the grace period begins anew, as the successor is only now given out.
+
+        A browser that lost the response and opens again asks with several tabs at once.
+        """
+        if not self.was_told_key or row.successor_seen or row.rotated_at is None:
+            return False
+        return now - row.rotated_at > conf.ROTATION_GRACE_PERIOD
+
     def _touch(self, row: Row, now: datetime, **guards: Any) -> bool:
         """
         Record activity, which proves that the row still lives: the lease.
@@ -321,6 +332,8 @@ class ReadingStore(SessionBase):
         changes = self._activity(row, now) if self._counts(row) else {}
         if self._proves_successor(row):
             changes["successor_seen"] = True
+        if self._was_told_late(row, now):
+            changes["successor_told_at"] = now
         if not rows.touch(row, changes, **guards):
             return False
         row.take(changes)

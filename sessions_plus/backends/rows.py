@@ -40,6 +40,7 @@ class Row:
     rotated_at: datetime | None
     sealed_successor: bytes | None
     successor_seen: bool
+    successor_told_at: datetime | None
     data: bytes
     version: int
     created_at: datetime

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.db import IntegrityError
+from django.db import IntegrityError, connections
 from django.utils import timezone
 
 from sessions_plus.backends import payload as payloads
@@ -52,12 +52,32 @@ class Superseded(Exception):
     """Somebody signed in meanwhile: the key that this request came with opens nothing now."""
 
 
+class Uncommitted:
+    """What was stored before a write inside a transaction: the base of a merge if it is undone."""
+
+    def __init__(self, payload: bytes | None) -> None:
+        self.payload = payload
+        self._is_committed = False
+        self._connection = connections[rows.database()]
+        self._connection.on_commit(self._commit)
+
+    def _commit(self) -> None:
+        self._is_committed = True
+
+    def was_rolled_back(self) -> bool:
+        # Django drops what was to run on a commit as soon as it is rolled back, also to a
+        # savepoint.
+        waiting = [entry[1] for entry in self._connection.run_on_commit]
+        return not self._is_committed and self._commit not in waiting
+
+
 class WritingStore(ReadingStore):
     """The part of the store that keeps what a request changed."""
 
     def __init__(self, session_key: str | None = None) -> None:
         super().__init__(session_key)
         self._binding: Binding | None = None
+        self._uncommitted: Uncommitted | None = None
 
     def create(self) -> None:
         self._take_new_key()
@@ -185,10 +205,20 @@ class WritingStore(ReadingStore):
         changes["version"] = next_version(row)
         if not rows.update(row.public_id, changes, version=row.version):
             return False
+        self._note_uncommitted(row.payload)
         row.take(changes)
         row.payload = payload
         self._remember_written(row)
         return True
+
+    def _note_uncommitted(self, payload: bytes | None) -> None:
+        """Keep what was stored before a write that may yet be rolled back."""
+        if self._uncommitted is None and rows.in_transaction():
+            self._uncommitted = Uncommitted(payload)
+
+    def _was_undone(self) -> bool:
+        """Say whether our own last write was rolled back with the view's transaction."""
+        return self._uncommitted is not None and self._uncommitted.was_rolled_back()
 
     def _accepted_client(
         self, row: Row, user_id: object, columns: Mapping[str, Any]
@@ -202,8 +232,7 @@ class WritingStore(ReadingStore):
         """
         Return our changes on top of what was stored meanwhile, and take on the newer row.
 
-        Where our own last write was rolled back, the row is of before it: then all that
-        we have is a change.
+        Where our own last write was rolled back, what it changed counts as a change again.
 
         Raises:
             UpdateError: it ended meanwhile.
@@ -212,13 +241,16 @@ class WritingStore(ReadingStore):
         newer = rows.fetch(row.public_id)
         if newer is None or newer.revoked_at is not None or not self._open(newer):
             raise UpdateError
-        was_undone = newer.version < row.version
+        base = row.payload
+        was_undone, undone = self._was_undone(), self._uncommitted
+        if was_undone and undone is not None:
+            base, self._uncommitted = undone.payload, None
         if not was_undone and not same(newer.key_hash, row.key_hash):
             self.is_superseded = True
             if newer.user_id != row.user_id:
                 raise Superseded
         merged = merge(
-            payloads.decode((newer if was_undone else row).payload),
+            payloads.decode(base),
             payloads.decode(payloads.encode(data)),
             payloads.decode(newer.payload),
         )
@@ -231,6 +263,7 @@ class WritingStore(ReadingStore):
     def _take_new_key(self) -> None:
         """Become a session that is not stored yet."""
         self.row = None
+        self.is_superseded = False
         self._session_key = new_token(new_public_id())
         self._has_new_key = self._key_is_fresh = True
 

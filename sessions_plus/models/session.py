@@ -72,8 +72,8 @@ class SessionQuerySet(models.QuerySet["Session"]):
         self._for_write = True
         matched = [] if self.query.is_sliced else list(self.values_list("pk", "public_id"))
         kwargs.setdefault("version", F("version") + 1)
-        if not matched:
-            return super().update(**kwargs)
+        if self.query.is_sliced:
+            return super().update(**kwargs)  # which says that it can't be done
         count = 0
         for start in range(0, len(matched), UPDATED_AT_ONCE):
             part = matched[start : start + UPDATED_AT_ONCE]
@@ -100,6 +100,7 @@ KEPT_BY_ENGINE = frozenset(
         "rotated_at",
         "sealed_successor",
         "successor_seen",
+        "successor_told_at",
         "data",
         "version",
         "authenticated_at",
@@ -144,6 +145,9 @@ class Session(AgentColumns):
         privilege, when the previous key is dead at once.
     ``successor_seen``
         whether the current key was ever presented.
+    ``successor_told_at``
+        when the current key was last given out to the previous one after the grace
+        period, which then begins anew; None: it was not.
     ``data``
         the session's dictionary, serialised and sealed; empty once it ended.
     ``version``
@@ -195,6 +199,7 @@ class Session(AgentColumns):
     rotated_at = models.DateTimeField(_("key rotated"), null=True, blank=True)
     sealed_successor = models.BinaryField(null=True)
     successor_seen = models.BooleanField(default=True, editable=False)
+    successor_told_at = models.DateTimeField(null=True, editable=False)
     data = models.BinaryField(default=b"")
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
