@@ -94,6 +94,8 @@ class ExpiringStore(WritingStore):
         """
         if self.has_new_key:
             return True
+        if not saved and not self.is_touched:
+            return False
         expiry = self._dictionary().get(EXPIRY_KEY)
         if self._immovable_end() is not None and expiry == self._known_expiry:
             return False
