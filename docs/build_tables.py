@@ -27,6 +27,8 @@ PAGES = (
     "signals.md",
     "security/events.md",
     "security/session-policy.md",
+    "security/threat-model.md",
+    "security/keys.md",
 )
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -124,6 +126,57 @@ def reasons_table() -> str:
     return table(("Reason", "What its user reads"), rows)
 
 
+def notices_table() -> str:
+    from sessions_plus.notices.letters import LETTERS
+
+    rows = ((f"`{event}`", str(letter.subject)) for event, letter in LETTERS.items())
+    return table(("Event", "The mail's subject"), rows)
+
+
+def windows_table() -> str:
+    """How long what was ended, stolen or sent may still work, by the code."""
+    from sessions_plus.conf import PROFILES, Conf
+    from sessions_plus.notices.links import LINK_LIFETIME
+
+    default = PROFILES["aal1"]
+    interval: timedelta = Conf.ACTIVITY_INTERVAL.default  # type: ignore[assignment]
+    rows = (
+        ("A revoked session, if the cache could not be told", interval),
+        ("A replaced key, told its successor on the same device", default.rotation_grace_period),
+        ("A stolen key that its owner goes on using: found out after", default.rotation_interval),
+        ("An access token that is verified without asking us", default.access_token_lifetime),
+        ("The link in a mail", LINK_LIFETIME),
+    )
+    return table(
+        ("What", "At most (`aal1`, defaults)"), ((w, duration_in_words(d)) for w, d in rows)
+    )
+
+
+def primitives_table() -> str:
+    from sessions_plus import crypto
+    from sessions_plus.backends import keys
+    from sessions_plus.mfa import recovery_codes, totp
+
+    code_bits = recovery_codes.LENGTH * (len(recovery_codes.ALPHABET).bit_length() - 1)
+    sealing = (
+        f"{crypto.MASTER_KEY_BYTES * 8}-bit keys, a key of its own for each value "
+        f"({crypto.SALT_BYTES * 8}-bit salt), {crypto.NONCE_BYTES * 8}-bit random nonces, "
+        f"{crypto.TAG_BYTES * 8}-bit tags"
+    )
+    tags = f"{keys.TAG_BYTES * 8} bits; they save a look-up and prove nothing"
+    rows = (
+        ("Sealing", "AES-256-GCM", sealing),
+        ("Deriving keys", "HKDF with SHA-256", "one key for each purpose"),
+        ("Session keys and tokens", "random", f"{keys.SECRET_BYTES * 8} bits; stored as SHA-256"),
+        ("Tags of tokens", "HMAC-SHA-256", tags),
+        ("Secrets of authenticators", "random", f"{totp.SECRET_BYTES * 8} bits; stored sealed"),
+        ("Recovery codes", "random", f"{code_bits} bits; stored as HMAC-SHA-256"),
+        ("Access tokens", "ES256, EdDSA", "P-256, Ed25519; the private key is stored sealed"),
+        ("One-time codes", "HMAC with SHA-1, -256, -512", "RFC 6238; many apps know SHA-1 alone"),
+    )
+    return table(("For", "What", "How"), rows)
+
+
 def signals_table() -> str:
     return table(("Signal", "Meaning and arguments"), documented_signals())
 
@@ -150,6 +203,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "events": events_table,
     "reasons": reasons_table,
     "signals": signals_table,
+    "notices": notices_table,
+    "windows": windows_table,
+    "primitives": primitives_table,
 }
 
 

@@ -49,7 +49,6 @@ class Purpose(StrEnum):
     CHALLENGE = "challenge"
     RECOVERY_CODE = "recovery-code"
     NOTICE_LINK = "notice-link"
-    CACHE_NAME = "cache-name"
     CLIENT_ADDRESS = "client-address"
     TRUST = "trust"
 
