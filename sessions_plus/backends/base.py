@@ -68,14 +68,12 @@ class SessionStore(ExpiringStore):
         whether this request ended a ``login()`` in a challenge.
     """
 
-    def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
-        self.ending_reason: str = Reason.FLUSHED
-        self.auth_methods: tuple[str, ...] | None = None
-        self.issued_device_token: str | None = None
-        self.issued_trust_token: str | None = None
-        self.wants_trust = False
-        self.begun_challenge = False
+    ending_reason: str = Reason.FLUSHED
+    auth_methods: tuple[str, ...] | None = None
+    issued_device_token: str | None = None
+    issued_trust_token: str | None = None
+    wants_trust: bool = False
+    begun_challenge: bool = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.public_id or 'not stored'}>"

@@ -18,10 +18,8 @@ class SessionStore(BaseStore):
 
     keeps_copies = True
 
-    def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
-        self._glimpse: Glimpse = NOTHING
-        self._asked_at = 0.0
+    _glimpse: Glimpse = NOTHING
+    _asked_at: float = 0.0
 
     def _recall(self, public_id: UUID) -> Row | None:
         self._asked_at = time.time()

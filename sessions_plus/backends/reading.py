@@ -57,20 +57,19 @@ class ReadingStore(SessionBase):
 
     kind: str = Kind.BROWSER
 
-    def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
-        self.client: ClientInfo | None = None
-        self.device_token: str | None = None
-        self.row: Row | None = None
-        self.is_passive = False
-        self.is_touched = False
-        self.owes_touch = False
-        self.was_told_key = False
-        self.is_superseded = False
-        self.has_ended = False
-        self._known_expiry: Any = None  # what set_expiry() was told before this request
-        self._has_new_key = False  # a key that this request made or was told
-        self._key_is_fresh = False  # this request made it: nobody else ever held it
+    # Class attributes: most requests change none, and each assignment costs every request.
+    client: ClientInfo | None = None
+    device_token: str | None = None
+    row: Row | None = None
+    is_passive: bool = False
+    is_touched: bool = False
+    owes_touch: bool = False
+    was_told_key: bool = False
+    is_superseded: bool = False
+    has_ended: bool = False
+    _known_expiry: Any = None  # what set_expiry() was told before this request
+    _has_new_key: bool = False  # a key that this request made or was told
+    _key_is_fresh: bool = False  # this request made it: nobody else ever held it
 
     @property
     def public_id(self) -> UUID | None:

@@ -74,10 +74,8 @@ class Uncommitted:
 class WritingStore(ReadingStore):
     """The part of the store that keeps what a request changed."""
 
-    def __init__(self, session_key: str | None = None) -> None:
-        super().__init__(session_key)
-        self._binding: Binding | None = None
-        self._uncommitted: Uncommitted | None = None
+    _binding: Binding | None = None
+    _uncommitted: Uncommitted | None = None
 
     def create(self) -> None:
         self._take_new_key()
