@@ -68,6 +68,7 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "reauthentication_required": (403, "It is too long ago that the user proved themselves."),
         "mfa_required": (403, "The site asks this user for a second factor."),
         "mfa_enrollment_required": (403, "The user must set up a second factor first."),
+        "session_limit_reached": (403, "The user is signed in as often as the site allows."),
         "not_found": (404, "There is no such thing, or it is not the user's."),
         "body_too_large": (413, "The body is larger than 16 kB."),
         "unsupported_media_type": (415, "The body is not `application/json`."),
@@ -81,6 +82,7 @@ SIGNED_IN = ("not_authenticated", "invalid_token", "mfa_required", "mfa_enrollme
 WRITING = ("csrf_failed",)
 READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 FRESH = ("reauthentication_required",)
+LIMIT = ("session_limit_reached",)
 
 
 class Error(serializers.Serializer[Any]):
@@ -352,7 +354,7 @@ login = operation(
     shows=SignedIn,
     reads=Credentials,
     example=CREDENTIALS,
-    errors=["invalid_credentials", "second_factor_required", *WRITING],
+    errors=["invalid_credentials", "second_factor_required", *LIMIT, *WRITING],
     is_open=True,
 )
 login_challenge = operation(
@@ -362,7 +364,7 @@ login_challenge = operation(
     shows=SignedIn,
     reads=ChallengeAnswer,
     example={"code": "123456"},
-    errors=["invalid_code", "challenge_over", "too_many_attempts", *WRITING],
+    errors=["invalid_code", "challenge_over", "too_many_attempts", *LIMIT, *WRITING],
     is_open=True,
 )
 logout = operation("logout", "Sign out: ends the session that asks", tag="sign-in", status=204)
@@ -417,7 +419,7 @@ token_issue = operation(
     shows=Tokens,
     reads=TokenCredentials,
     example=CREDENTIALS | INSTALLATION,
-    errors=["invalid_credentials", "second_factor_required", "mfa_enrollment_required"],
+    errors=["invalid_credentials", "second_factor_required", "mfa_enrollment_required", *LIMIT],
     is_open=True,
 )
 token_challenge = operation(
@@ -427,7 +429,7 @@ token_challenge = operation(
     shows=Tokens,
     reads=TokenChallengeAnswer,
     example={"challenge": TOKEN, "code": "123456"} | INSTALLATION,
-    errors=["invalid_code", "challenge_over", "too_many_attempts"],
+    errors=["invalid_code", "challenge_over", "too_many_attempts", *LIMIT],
     is_open=True,
 )
 token_refresh = operation(

@@ -119,7 +119,7 @@ def test_schemathesis(
     path.write_text(json.dumps(schema))
     excluded = [part for name in ENDING for part in ("--exclude-operation-id", name)]
     included = [part for name in ENDING for part in ("--include-operation-id", name)]
-    fuzz = ["--max-examples", "5", "--workers", "2"]
+    fuzz = ["--max-examples", "5"]
 
     first = new_tokens(staff, methods=("pwd", "otp")).access
     code, said = run_schemathesis(live_server.url, path, first, *excluded, *fuzz)
