@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.cache import caches
 from django.db import DatabaseError, connection
 from django.test import Client, override_settings
@@ -139,6 +140,19 @@ def test_a_save_never_revives(new_store: Any, world: World, user: User) -> None:
         world(store, "save")
 
     assert bytes(Session.objects.get().data) == b""
+
+
+def test_a_new_key_never_revives(new_store: Any, world: World, user: User) -> None:
+    """A request that changes the key of a session revoked meanwhile is told so, and gets none."""
+    store = new_store(stored(new_store, _auth_user_id=str(user.pk), color="red"))
+    world(store, "get", "color")
+    revoke(Session.objects.get())
+
+    with pytest.raises(SessionInterrupted):
+        world(store, "cycle_key")
+
+    assert new_store(store.session_key).get("color") is None
+    assert Session.objects.filter(revoked_at=None).count() == 0
 
 
 def test_unserialisable_value_is_named(new_store: Any, world: World) -> None:

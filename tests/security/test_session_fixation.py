@@ -10,6 +10,7 @@ from sessions_plus.backends.keys import new_public_id, new_token
 from sessions_plus.models import Session
 from tests.browsers import Browser
 from tests.conftest import World
+from tests.stores import enter, stored, under_way, user_id_under
 
 pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
 
@@ -87,3 +88,65 @@ def test_another_persons_data_is_left_behind(
 
     assert browser.text("read") == "none"
     assert browser.text("who") == "ben"
+
+
+def test_request_under_way_does_not_take_a_sign_in_over(
+    engine: str, world: World, user: User
+) -> None:
+    """A request that came with the planted key gets no new key to what was signed in meanwhile."""
+    planted = stored(color="blue")
+    attacker, victim = under_way(planted), under_way(planted)
+    enter(victim, user, world)
+    world(victim, "save")
+
+    world(attacker, "cycle_key")
+    world(attacker, "save")
+
+    assert user_id_under(attacker.session_key) is None
+    assert user_id_under(planted) is None
+    assert user_id_under(victim.session_key) == str(user.pk)
+
+
+def test_request_under_way_writes_nothing_into_a_sign_in(
+    engine: str, world: World, user: User
+) -> None:
+    """What a request with the planted key stores stays out of what was signed in meanwhile."""
+    planted = stored(color="blue")
+    attacker, victim = under_way(planted), under_way(planted)
+    attacker["color"] = "planted"
+    enter(victim, user, world)
+    world(victim, "save")
+
+    world(attacker, "save")
+
+    assert under_way(victim.session_key)["color"] == "blue"
+
+
+def test_flush_under_way_ends_no_sign_in(engine: str, world: World, user: User) -> None:
+    """Whoever flushes with the planted key ends an anonymous session at most."""
+    planted = stored(color="blue")
+    attacker, victim = under_way(planted), under_way(planted)
+    enter(victim, user, world)
+    world(victim, "save")
+
+    world(attacker, "flush")
+
+    assert user_id_under(victim.session_key) == str(user.pk)
+
+
+def test_two_people_who_sign_in_with_one_key_share_nothing(
+    engine: str, world: World, user: User, other_user: User
+) -> None:
+    """Of two people who sign in at once with the same anonymous key, each has a session alone."""
+    planted = stored(color="blue")
+    ann, ben = under_way(planted), under_way(planted)
+    enter(ann, user, world)
+    ann["secret"] = "Ann's"
+    world(ann, "save")
+
+    enter(ben, other_user, world)
+    world(ben, "save")
+
+    assert under_way(ben.session_key).get("secret") is None
+    assert user_id_under(ben.session_key) == str(other_user.pk)
+    assert user_id_under(ann.session_key) == str(user.pk)
