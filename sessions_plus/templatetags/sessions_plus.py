@@ -15,7 +15,7 @@ from django.utils.safestring import SafeString
 from django.utils.text import get_text_list
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, npgettext_lazy
 
 from sessions_plus.client_info.user_agent import parse_user_agent
 from sessions_plus.lifecycle.remaining import Remaining, remaining_of
@@ -24,6 +24,16 @@ from sessions_plus.models import Reason, SessionEvent
 register = template.Library()
 
 JUST_NOW = timedelta(minutes=1)
+
+# Django's own words for a span of time are not those that follow "ago" in every language.
+SPANS_AGO = {
+    "year": npgettext_lazy("ago", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("ago", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("ago", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("ago", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("ago", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("ago", "%(num)d minute", "%(num)d minutes", "num"),
+}
 
 METHODS = {
     "pwd": gettext_lazy("password"),
@@ -50,7 +60,8 @@ def in_words(moment: datetime, now: datetime) -> str:
     """``3 minutes ago``; less than a minute, or a clock that runs ahead, is ``just now``."""
     if now - moment < JUST_NOW:
         return _("just now")
-    return _("%(time)s ago") % {"time": timesince(moment, now, depth=1)}
+    span = timesince(moment, now, time_strings=SPANS_AGO, depth=1)
+    return _("%(time)s ago") % {"time": span}
 
 
 def _time_element(moment: datetime, words: str) -> SafeString:
