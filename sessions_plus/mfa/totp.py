@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.http.request import split_domain_port
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.backends import rows
@@ -104,6 +105,11 @@ def spend(authenticator: Authenticator, step: int, *, now: datetime) -> bool:
     return bool(
         usable.filter(last_used_step__lt=step).update(last_used_step=step, last_used_at=now)
     )
+
+
+def issuer_at(host: str) -> str:
+    """What apps call a site that is served at ``host`` (``example.com:8000``)."""
+    return conf.TOTP_ISSUER or split_domain_port(host)[0]
 
 
 @sensitive_variables()

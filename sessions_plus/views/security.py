@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from sessions_plus.backends import rows
-from sessions_plus.conf import conf
 from sessions_plus.decorators import mfa_exempt, reauthentication_required
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.lifecycle import revoke_others
@@ -113,7 +112,7 @@ def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, A
     link = totp.provisioning_uri(
         pending,
         account=request.user.get_username(),
-        issuer=conf.TOTP_ISSUER or request.get_host(),
+        issuer=totp.issuer_at(request.get_host()),
     )
     spelled = totp.in_base32(totp.open_secret(pending))
     return {

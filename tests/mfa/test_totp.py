@@ -156,6 +156,20 @@ def test_the_link_tells_an_app_everything(user: User, now: datetime) -> None:
     assert "digits=8" in link
 
 
+@pytest.mark.parametrize(
+    ("setting", "host", "issuer"),
+    [
+        (None, "shop.example:8000", "shop.example"),
+        (None, "[::1]:8000", "[::1]"),
+        ("Marlow & Fig", "shop.example", "Marlow & Fig"),
+    ],
+)
+def test_apps_name_the_site(setting: str | None, host: str, issuer: str) -> None:
+    """The setting, or the host without its port."""
+    with override_settings(SESSIONS_PLUS_TOTP_ISSUER=setting):
+        assert totp.issuer_at(host) == issuer
+
+
 def test_secrets_are_160_random_bits() -> None:
     """RFC 4226 recommends 160 bits, and no two are alike."""
     secrets = {totp.new_secret() for _ in range(50)}

@@ -305,6 +305,21 @@ def test_the_same_person_again_begins_no_new_life(staff: User, password: str) ->
     assert after.key_hash != before.key_hash
 
 
+@pytest.mark.parametrize("keep", [True, False])
+def test_the_wish_to_stay_signed_in_outlives_the_challenge(
+    user: User, password: str, keep: bool
+) -> None:
+    """What was ticked on the sign-in page holds for the session that the code begins."""
+    app = enrol(user)
+    client = Client()
+    given = {"username": "ann", "password": password} | ({"keep_signed_in": "on"} if keep else {})
+    client.post("/account/login/", given)
+
+    client.post("/account/challenge/", {"code": app.code()})
+
+    assert bool(client.cookies["sessionid"]["max-age"]) == keep
+
+
 def test_giving_up_lets_somebody_else_sign_in(staff: User, user: User, password: str) -> None:
     """Cancelling ends the challenge for good, and the browser is free."""
     app = enrol(staff)

@@ -20,7 +20,6 @@ from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.backends import rows
-from sessions_plus.conf import conf
 from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
@@ -59,8 +58,8 @@ class TotpList(MfaEndpoint):
         begun = enrolment.begin(
             self.user, session_public_id=self.credentials.session_public_id, now=timezone.now()
         )
-        host = conf.TOTP_ISSUER or request.get_host()
-        uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=host)
+        issuer = totp.issuer_at(request.get_host())
+        uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=issuer)
         return Response(
             {
                 "secret": totp.in_base32(totp.open_secret(begun)),
