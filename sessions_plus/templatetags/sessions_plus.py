@@ -26,7 +26,7 @@ register = template.Library()
 JUST_NOW = timedelta(minutes=1)
 
 # Django's own words for a span of time are not those that follow "ago" in every language.
-SPANS_AGO = {
+SPANS_AGO: dict[str, Any] = {  # lazy strings, which the stubs do not foresee
     "year": npgettext_lazy("ago", "%(num)d year", "%(num)d years", "num"),
     "month": npgettext_lazy("ago", "%(num)d month", "%(num)d months", "num"),
     "week": npgettext_lazy("ago", "%(num)d week", "%(num)d weeks", "num"),
