@@ -1,0 +1,172 @@
+"""Requests that are under way while the key changes: none is accused, none undoes the newer one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.urls import path
+
+from sessions_plus.backends import cache_tier, rows
+from sessions_plus.conf import conf
+from sessions_plus.models import Event, Session, SessionEvent
+from sessions_plus.policy import Verdict
+from tests import sites
+from tests.browsers import Browser
+from tests.conftest import World
+from tests.pauses import Pause, stopped
+from tests.stores import under_way, user_id_under
+
+START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+MOMENT = timedelta(seconds=1)
+
+
+def prove_again(request: HttpRequest) -> HttpResponse:
+    request.session.cycle_key()
+    return HttpResponse("proved")
+
+
+def flush(request: HttpRequest) -> HttpResponse:
+    request.session.flush()
+    return HttpResponse("flushed")
+
+
+class Report:
+    """What a slow view does after it looked at its session."""
+
+    def make(self) -> None:
+        """Take long, where a test says so."""
+
+
+def answer_late(request: HttpRequest) -> HttpResponse:
+    request.session.get("color")
+    Report().make()
+    return HttpResponse("late")
+
+
+VIEWS = [prove_again, flush, answer_late]
+
+urlpatterns = [
+    *sites.urlpatterns,
+    *[path(f"sync/{view.__name__}/", view) for view in VIEWS],
+    *[path(f"async/{view.__name__}/", sync_to_async(view)) for view in VIEWS],
+]
+
+pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def clock() -> Iterator[Any]:
+    caches["default"].clear()
+    with time_machine.travel(START, tick=False) as traveller:
+        yield traveller
+    cache_tier.reset()  # it noted when it began
+
+
+@pytest.fixture
+def ann(engine: str, world: World, user: User, clock: Any) -> Browser:
+    """Ann's browser, signed in, with its next rotation due."""
+    browser = Browser(world)
+    browser.get("sign-in", name="ann")
+    clock.shift(conf.ROTATION_INTERVAL)
+    return browser
+
+
+def tab_of(browser: Browser) -> Browser:
+    """Make another request of the same browser: its cookies, in a jar of its own."""
+    tab = Browser(browser.world)
+    for name, morsel in browser.cookies.items():
+        tab.cookies[name] = morsel.value
+    return tab
+
+
+def accused() -> bool:
+    return SessionEvent.objects.filter(event=Event.KEY_REUSED).exists()
+
+
+def test_browser_that_lost_the_response_opens_with_several_tabs(ann: Browser, clock: Any) -> None:
+    """The grace period begins anew when a successor is told late, so that all tabs are let in."""
+    lost = tab_of(ann)
+    lost.text("who")
+    clock.shift(conf.ROTATION_GRACE_PERIOD + timedelta(minutes=5))
+    early, late = tab_of(ann), tab_of(ann)
+
+    assert early.text("who") == "ann"
+    assert early.text("who") == "ann"  # what the page loads: the successor was seen
+    clock.shift(conf.ROTATION_GRACE_PERIOD)
+
+    assert late.text("who") == "ann"
+    assert late.key == early.key
+
+
+def test_grace_period_that_began_anew_ends(ann: Browser, clock: Any) -> None:
+    """After it, the old key of a browser that was told late tells of a theft, as any other."""
+    tab_of(ann).text("who")
+    clock.shift(conf.ROTATION_GRACE_PERIOD + timedelta(minutes=5))
+    early, thief = tab_of(ann), tab_of(ann)
+    early.text("who")
+    early.text("who")
+
+    clock.shift(conf.ROTATION_GRACE_PERIOD + MOMENT)
+
+    assert thief.text("who") == "AnonymousUser"
+    assert accused()
+
+
+def test_program_with_an_old_key_accuses_nobody(ann: Browser) -> None:
+    """A store that is built from the key alone, as for a socket, is a stranger and no thief."""
+    old = ann.key
+    ann.text("who")
+
+    assert user_id_under(old) is None
+
+    assert not accused()
+    assert ann.text("who") == "ann"
+
+
+def test_slow_response_leaves_a_newer_key(ann: Browser) -> None:
+    """A response that was told a successor does not put it in the place of a newer key."""
+    slow = tab_of(ann)
+    ann.text("who")
+
+    presented = slow.key
+
+    with stopped(lambda: slow.get("answer_late"), at=Pause(Report, "make")):
+        ann.get("prove_again")
+
+    assert slow.key == presented  # it was given none, so that the newer one stays
+    assert ann.text("who") == "ann"
+
+
+def test_flush_under_the_key_before(ann: Browser) -> None:
+    """Whoever flushes with a key that was replaced a moment ago ends the session all the same."""
+    late = tab_of(ann)
+    ann.text("who")
+
+    late.get("flush")
+
+    assert Session.objects.get().revoked_at is not None
+    assert ann.text("who") == "AnonymousUser"
+
+
+def test_verdict_on_what_was_read_before_ends_nothing(ann: Browser, clock: Any) -> None:
+    """A session that another request renewed does not expire by an older reading of its row."""
+    ann.text("who")
+    stale = rows.fetch(Session.objects.get().public_id)
+    clock.shift(timedelta(minutes=5))
+    ann.text("who")
+    store = under_way(None)
+
+    assert stale is not None
+    store._expire(stale, Verdict.IDLE, datetime.now(UTC))
+
+    assert Session.objects.get().revoked_at is None
+    assert not SessionEvent.objects.filter(event=Event.SESSION_EXPIRED).exists()
+    assert ann.text("who") == "ann"
