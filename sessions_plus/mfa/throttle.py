@@ -18,7 +18,7 @@ from django.db.models import Case, F, Value, When
 
 from sessions_plus.backends import rows
 from sessions_plus.conf import conf
-from sessions_plus.crypto import Purpose, keyed_digests
+from sessions_plus.crypto import Purpose, digest, keyed_digests
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.models import Scope, Throttle
 
@@ -28,6 +28,8 @@ LONGEST_WAIT = timedelta(hours=1)
 # Behind one address may stand a whole office.
 ADDRESS_FACTOR = 10
 ADDRESS_WINDOW = timedelta(hours=1)
+
+MAX_SUBJECT_LENGTH = 64
 
 # A count that meets another's is taken again; each round means that one was counted.
 ROUNDS = 100
@@ -147,8 +149,9 @@ def give_back(scope: Scope, subject: str) -> None:
 
 
 def of_user(user: models.Model) -> str:
-    """The subject of a user's counters."""
-    return str(user.pk)
+    """The subject of a user's counters: the primary key, or a digest of one that is long."""
+    key = str(user.pk)
+    return key if len(key) < MAX_SUBJECT_LENGTH else digest(key)
 
 
 def of_address(address: str | None) -> str:
