@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.contrib.auth.models import User
 
@@ -101,6 +103,18 @@ def test_forged_device_cookie_is_replaced(engine: str, world: World, user: User)
     cookie = visitor.cookies["device"]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
+
+
+def test_device_cookie_goes_where_the_sessions_goes(
+    engine: str, world: World, user: User, settings: Any
+) -> None:
+    """A site in other sites' frames gets both cookies with a request: together they accuse nobody."""
+    settings.SESSION_COOKIE_SAMESITE = "None"
+    settings.SESSION_COOKIE_SECURE = True
+
+    cookies = Browser(world).get("sign-in", name="ann").cookies
+
+    assert cookies["sessionid"]["samesite"] == cookies["__Host-device"]["samesite"] == "None"
 
 
 def test_device_token_is_stored_as_a_digest(engine: str, world: World, user: User) -> None:
