@@ -60,7 +60,7 @@ def differences(row: Row, client: ClientInfo | None) -> tuple[str, ...]:
     if client is None or row.user_id is None:
         return ()
     found: tuple[str, ...] = ()
-    if client.user_agent != row.user_agent and row.user_agent and conf.CLIENT_CHANGE != "ignore":
+    if row.user_agent and not client.says_it_is(row.user_agent) and conf.CLIENT_CHANGE != "ignore":
         agent = client.agent
         pairs = (("browser", row.browser, agent.browser), ("system", row.system, agent.system))
         found = tuple(name for name, known, shown in pairs if known != shown)

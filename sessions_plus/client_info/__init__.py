@@ -61,6 +61,10 @@ class ClientInfo:
         """The header as one printable line of at most 512 characters."""
         return sanitise_user_agent(self._meta.get("HTTP_USER_AGENT") or "")
 
+    def says_it_is(self, user_agent: str) -> bool:
+        """Say whether it is this. Mostly one comparison: what is clean stays as it is."""
+        return self._meta.get("HTTP_USER_AGENT") == user_agent or self.user_agent == user_agent
+
     @cached_property
     def request_id(self) -> str:
         """The ``X-Request-ID`` header, as far as it is letters, digits, ``-``, ``_`` and ``.``."""

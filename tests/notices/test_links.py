@@ -9,8 +9,9 @@ from django.contrib.auth.models import User
 from django.test import Client, override_settings
 
 from sessions_plus.events import record
-from sessions_plus.models import Event, Notice
-from tests.browsers import FIREFOX, SAFARI
+from sessions_plus.models import Event, Notice, Session
+from tests.browsers import FIREFOX, SAFARI, Browser
+from tests.conftest import World
 from tests.notices.mails import html_of, link_in, only_mail
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
@@ -103,3 +104,26 @@ def test_each_mail_has_a_link_of_its_own(user: User, mailoutbox: list[Any]) -> N
     assert len(links) == Notice.objects.count() == 2
     for notice in Notice.objects.all():
         assert not any(notice.token_hash in link for link in links)
+
+
+def test_ends_where_it_happened(user: User) -> None:
+    """News of an account can be undone for the session and the device that caused them."""
+    browser = Browser(World("sync"), user_agent=SAFARI)
+    browser.get("sign-in", name="ann")
+    browser.get("add-authenticator")
+
+    notice = Notice.objects.get()
+    session = Session.objects.get()
+    assert (notice.session_public_id, notice.device_id) == (session.public_id, session.device_id)
+    assert "Device: Safari on iOS" in only_mail().body
+
+
+def test_anothers_session_is_not_named(user: User, staff: User) -> None:
+    """What staff do to somebody's account names no session of theirs."""
+    browser = Browser(World("sync"))
+    browser.get("sign-in", name="root")
+    with override_settings(SESSIONS_PLUS_SITE_URL="https://shop.example"):
+        record(Event.AUTHENTICATOR_REMOVED, user=user, actor=staff)
+
+    notice = Notice.objects.get()
+    assert (notice.session_public_id, notice.device_id) == (None, None)

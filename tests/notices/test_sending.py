@@ -67,6 +67,15 @@ def test_known_device_is_no_news(user: User, world: World) -> None:
     assert mail.outbox == []
 
 
+def test_sign_in_by_a_program_is_no_news(engine: str, user: User, world: World) -> None:
+    """A test's ``force_login()`` makes a device each time, of which nobody is told."""
+    for _ in range(3):
+        world(Browser(world).client, "force_login", user)
+
+    assert mail.outbox == []
+    assert Device.objects.count() == 3
+
+
 @pytest.mark.parametrize("event", TOLD)
 def test_each_security_event_is_told(user: User, event: Event) -> None:
     """New devices, reused keys, and changes of password or factors reach their person."""
