@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
@@ -15,6 +16,8 @@ from sessions_plus.conf import Conf
 from sessions_plus.models import Event, Reason
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
+WRITTEN = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.parent.glob("*.md"))]
+LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]+))?\)")
 REMEDY = "run `python docs/build_tables.py` and commit the page"
 
 
@@ -75,3 +78,27 @@ def test_each_setting_says_what_it_means(setting: object) -> None:
 
     assert len(meaning) > 20
     assert meaning.endswith(".")
+
+
+@pytest.mark.parametrize("page", [pytest.param(p, id=p.name) for p in WRITTEN])
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each link names a file that exists, and a heading of it."""
+    for path, heading in LINK.findall(page.read_text(encoding="utf-8")):
+        target = (page.parent / path).resolve() if path else page
+
+        assert target.exists(), f"{page.name} links to {path}"
+        assert not heading or heading in _headings(target), f"{page.name} links to #{heading}"
+
+
+def _headings(page: Path) -> set[str]:
+    """The names under which a page's headings are linked to, as GitHub makes them."""
+    lines = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", line).strip().lower().replace(" ", "-") for line in lines}
+
+
+def test_the_index_links_every_page() -> None:
+    """No page is left for nobody to find."""
+    linked = {path for path, _ in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))}
+    pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+
+    assert pages - {"index.md"} <= linked

@@ -142,3 +142,11 @@ def test_the_readme_names_its_wishes() -> None:
     """None of the wishes is lost to the pattern that finds them."""
     assert len(WISHES) == _readme().count("\n**… ")
     assert len(BLOCK.findall(_readme())) == _readme().count("```python")
+
+
+def test_the_quickstart_has_the_same_lines() -> None:
+    """Whoever follows the longer way writes what the README says."""
+    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+
+    for _, text in WISHES[FIRST]:
+        assert text in page
