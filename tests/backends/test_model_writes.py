@@ -47,7 +47,7 @@ def doubt_it(key: str) -> None:
 
 
 def facts() -> dict[str, Any]:
-    return Session.objects.values().get()
+    return dict(Session.objects.values().get())
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,9 @@ def test_bulk_update_beside_a_sign_in(user: User) -> None:
         late.append(signed_in(user))
         assert user_id_under(late[0]) == str(user.pk)  # a copy of it is kept
 
-    is_ended = Session.objects.get(public_id=read_token(late[0])).revoked_at is not None
+    public_id = read_token(late[0])
+    assert public_id is not None
+    is_ended = Session.objects.get(public_id=public_id).revoked_at is not None
     assert user_id_under(late[0]) == (None if is_ended else str(user.pk))
 
 

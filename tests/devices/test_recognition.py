@@ -108,7 +108,7 @@ def test_forged_device_cookie_is_replaced(engine: str, world: World, user: User)
 def test_device_cookie_goes_where_the_sessions_goes(
     engine: str, world: World, user: User, settings: Any
 ) -> None:
-    """A site in other sites' frames gets both cookies with a request: together they accuse nobody."""
+    """In other sites' frames both cookies come with a request, so that it accuses nobody."""
     settings.SESSION_COOKIE_SAMESITE = "None"
     settings.SESSION_COOKIE_SECURE = True
 
