@@ -42,8 +42,8 @@ def test_the_public_id_stays_through_signing_in(user: User) -> None:
     client.force_login(user)
     after: Any = client.session
 
-    assert after.public_id == before
     assert after["cart"] == {"tea": 1}
+    assert after.public_id == before
 
 
 def test_deleting_all_sessions_signs_everybody_out(user: User) -> None:
