@@ -7,6 +7,7 @@ from sessions_plus.lifecycle.revocation import (
     arevoke_others,
     revoke,
     revoke_all,
+    revoke_everybody,
     revoke_others,
     revoke_selected,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "arevoke_others",
     "revoke",
     "revoke_all",
+    "revoke_everybody",
     "revoke_others",
     "revoke_selected",
 ]

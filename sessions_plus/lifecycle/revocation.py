@@ -7,7 +7,7 @@ through here, so that each is audited and none is forgotten by the cache.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,6 +24,9 @@ from sessions_plus.signals import session_revoked
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
+
+# Rows that are in memory at once, where everybody's sessions end.
+CHUNK_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +175,36 @@ async def arevoke_others(
     return await sync_to_async(revoke_others)(
         user, keep=keep, reason=reason, actor=actor, client=client, now=now
     )
+
+
+def revoke_everybody(
+    *,
+    reason: Reason,
+    actor: models.Model | None = None,
+    client: ClientInfo | None = None,
+    now: datetime | None = None,
+    progress: Callable[[float], None] | None = None,
+) -> Revocation:
+    """
+    End the session of everybody who is signed in (OWASP ASVS 7.4.5). See revoke().
+
+    Sessions that begin meanwhile go on, and so do those of nobody, with their carts.
+    ``progress`` is told what part is done, from 0 to 1.
+    """
+    live = Session.objects.using(rows.database()).filter(revoked_at=None).exclude(user=None)
+    total = Revocation(0)
+    for chunk, done in _chunks(live.select_related("device").order_by("pk")):
+        total += revoke_selected(chunk, reason=reason, actor=actor, client=client, now=now)
+        if progress is not None:
+            progress(done)
+    return total
+
+
+def _chunks(sessions: models.QuerySet[Session]) -> Iterator[tuple[list[Session], float]]:
+    """Lists of those that are there now, each with the part of the way that it ends at."""
+    last = sessions.values_list("pk", flat=True).last()
+    reached = 0
+    while last is not None and reached < last:
+        chunk = list(sessions.filter(pk__gt=reached, pk__lte=last)[:CHUNK_ROWS])
+        reached = chunk[-1].pk if len(chunk) == CHUNK_ROWS else last
+        yield chunk, reached / last

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
+
+from sessions_plus.management.people import get_user
 
 
 class Command(BaseCommand):
@@ -21,12 +22,9 @@ class Command(BaseCommand):
     def handle(self, *, user: str, **options: Any) -> None:
         from sessions_plus.mfa.enrolment import remove_all
 
-        model: Any = get_user_model()
-        try:
-            found = model._default_manager.get_by_natural_key(user)
-        except model.DoesNotExist:
-            raise CommandError(f"There is no user {user!r}.") from None
-        removed, revocation = remove_all(found, actor=None, client=None, now=timezone.now())
+        removed, revocation = remove_all(
+            get_user(user), actor=None, client=None, now=timezone.now()
+        )
         self.stdout.write(
             f"{removed} authenticators removed, {revocation.count} sessions ended."
             if removed
