@@ -47,6 +47,10 @@ class Event(models.TextChoices):
     NOTICE_FAILED = "notice.failed", _("Mail could not be sent")
 
 
+# Of somebody's account, but nothing that they did, suffered, or could do anything about.
+INTERNAL = (Event.NOTICE_FAILED,)
+
+
 class Outcome(models.TextChoices):
     SUCCESS = "success", _("Success")
     FAILURE = "failure", _("Failure")
@@ -55,6 +59,10 @@ class Outcome(models.TextChoices):
 class SessionEventQuerySet(models.QuerySet["SessionEvent"]):
     def for_user(self, user: models.Model) -> Self:
         return self.filter(user_id=user.pk)
+
+    def shown_to(self, user: models.Model) -> Self:
+        """What ``user`` is shown of themselves: all but what concerns the site's staff alone."""
+        return self.for_user(user).exclude(event__in=INTERNAL)
 
 
 class SessionEvent(models.Model):

@@ -16,7 +16,7 @@ EVENTS_PER_PAGE = 25
 @page
 def event_list(request: PersonRequest) -> HttpResponse:
     """Show the newest first. A page number that is none, or too high, shows the nearest page."""
-    events = SessionEvent.objects.using(rows.database()).for_user(request.user)
+    events = SessionEvent.objects.using(rows.database()).shown_to(request.user)
     paginator = Paginator(events.select_related("device").order_by("-id"), EVENTS_PER_PAGE)
     context = {
         "events": paginator.get_page(request.GET.get("page")),

@@ -11,7 +11,8 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from sessions_plus.models import Device, Event, Session, SessionEvent
+from sessions_plus.events import record
+from sessions_plus.models import Device, Event, Outcome, Session, SessionEvent
 from sessions_plus.tokens.refresh import Tokens
 from tests.api.conftest import Caller
 from tests.tokens.factories import new_tokens
@@ -192,6 +193,16 @@ def test_events(program: Caller) -> None:
 
     assert [one["event"] for one in found] == ["device.first_seen", "session.started"]
     assert found[0].keys() == EVENT_FIELDS
+
+
+def test_events_for_staff_alone(program: Caller, user: Any) -> None:
+    """What only whoever runs the site can do something about is kept from its user."""
+    record(Event.NOTICE_FAILED, user=user, outcome=Outcome.FAILURE)
+
+    found = program("get", "event_list").json()["results"]
+
+    assert "session.started" in [one["event"] for one in found]
+    assert "notice.failed" not in [one["event"] for one in found]
 
 
 def test_pages(program: Caller, user: Any) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_plus.events import record
-from sessions_plus.models import Event, Outcome
+from sessions_plus.models import Event, Outcome, SessionEvent
 from tests.views.conftest import SignIn
 
 ACTIVITY = "/account/activity/"
@@ -27,6 +27,17 @@ def test_own_events_are_shown(user: User, other_user: User, sign_in: SignIn) -> 
     assert "Firefox on Linux" in html
     assert "Sign-in failed" in html
     assert "Password changed" not in html
+
+
+def test_a_mail_that_did_not_go_out_is_not_shown(user: User, sign_in: SignIn) -> None:
+    """What only whoever runs the site can do something about is kept from people, and recorded."""
+    record(Event.NOTICE_FAILED, user=user, outcome=Outcome.FAILURE, reason="password.changed")
+
+    html = sign_in(user).get(ACTIVITY).content.decode()
+
+    assert "Signed in" in html
+    assert "Mail could not be sent" not in html
+    assert SessionEvent.objects.filter(event=Event.NOTICE_FAILED).exists()
 
 
 def test_staff_is_named_as_staff(user: User, staff: User, sign_in: SignIn) -> None:

@@ -106,5 +106,5 @@ class DeviceDetail(DeviceEndpoint):
 class EventList(Endpoint):
     @docs.event_list
     def get(self, request: Request) -> Response:
-        own = SessionEvent.objects.for_user(self.user)
+        own = SessionEvent.objects.using(rows.database()).shown_to(self.user)
         return self.page(own.select_related("device"), EventSerializer)
