@@ -66,7 +66,8 @@ def test_staff_remove_a_factor(staff: User, user: User, password: str) -> None:
     assert (event.user, event.actor) == (user, staff)
     ended = Session.objects.get(user=user)
     assert (ended.revoked_reason, ended.revoked_by) == (Reason.FACTOR_CHANGED, staff)
-    assert Client().post("/account/login/", {"username": "ann", "password": password})
+    again = Client().post("/account/login/", {"username": "ann", "password": password})
+    assert "challenge" not in again["Location"]
 
 
 def test_asvs_6_4_4_not_without_a_fresh_proof(staff: User, user: User) -> None:
