@@ -3,7 +3,7 @@ The demo behind HTTPS. All that is secret or the machine's own comes from the en
 
 Needed: ``SECRET_KEY``, ``ALLOWED_HOSTS`` (separated by commas), ``DATABASE_URL``. As wanted:
 ``REDIS_URL``, ``EMAIL_URL`` (``smtp+tls://user:password@host:587``), ``TRUSTED_PROXY_COUNT``,
-``STATIC_ROOT``.
+``TOKEN_ISSUER`` (the site's URL; else made of the first of ``ALLOWED_HOSTS``), ``STATIC_ROOT``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,11 @@ CSRF_COOKIE_HTTPONLY = True
 SESSIONS_PLUS_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 if SESSIONS_PLUS_TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+# Who issues the API's tokens: fixed, and never by what a request calls this host.
+SESSIONS_PLUS_TOKEN_ISSUER = env.str(
+    "TOKEN_ISSUER", default=f"https://{ALLOWED_HOSTS[0].removeprefix('.')}"
+)
 
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(STATIC_ROOT))
 STORAGES = {

@@ -154,6 +154,7 @@ PROVOKED_LIVE = [
         },
         id="static tokens",
     ),
+    pytest.param("W209", {}, id="no issuer"),
 ]
 
 
@@ -169,6 +170,18 @@ def test_is_reported_before_going_live(expected: str, values: dict[str, Any]) ->
     """What matters on a live site is reported by ``check --deploy`` and by no other run."""
     assert expected in ids(deploy=True, **{**DEPLOYED, **values})
     assert expected not in ids(**{**DEPLOYED, **values})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}, id="a name"),
+        pytest.param({"ROOT_URLCONF": "tests.sites"}, id="no API"),
+    ],
+)
+def test_an_issuer_is_asked_for_where_tokens_are_issued(values: dict[str, Any]) -> None:
+    """A site that names itself, or has no API, hears nothing of issuers."""
+    assert "W209" not in ids(deploy=True, **{**DEPLOYED, **values})
 
 
 @pytest.mark.parametrize(
@@ -348,10 +361,11 @@ def test_each_message_says_what_to_write() -> None:
 
 def test_a_well_deployed_site_hears_only_of_cookie_prefixes() -> None:
     """The four lines and Django's own advice leave two warnings; a name for each ends them."""
-    assert ids(deploy=True, **DEPLOYED) == ["W203", "W204"]
+    site = {**DEPLOYED, "SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}
+    assert ids(deploy=True, **site) == ["W203", "W204"]
     named = {"SESSION_COOKIE_NAME": "__Host-s", "CSRF_COOKIE_NAME": "__Host-c"}
 
-    with override_settings(**DEPLOYED, **named):
+    with override_settings(**site, **named):
         assert run_checks(include_deployment_checks=True) == []
 
 

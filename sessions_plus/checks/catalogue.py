@@ -182,6 +182,14 @@ STATIC_TOKENS = Finding(
     "{used} gives out tokens that never end and that no session ends (OWASP ASVS 7.2.2).",
     "Let API clients sign in with sessions_plus.api instead.",
 )
+NO_ISSUER = Finding(
+    "W209",
+    "sessions_plus.api.urls is mounted, and SESSIONS_PLUS_TOKEN_ISSUER is {issuer!r}, its default: "
+    "access tokens do not say which site issued them (RFC 9068 §4).",
+    "Write SESSIONS_PLUS_TOKEN_ISSUER = 'https://' and your site's host. It is also the audience, "
+    "unless SESSIONS_PLUS_TOKEN_AUDIENCE is set. Tokens of the old issuer are refused; programs "
+    "get new ones with their refresh tokens.",
+)
 
 
 def findings() -> Iterator[Finding]:

@@ -7,15 +7,20 @@ these say the same for ours.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
+from django.urls import URLPattern, URLResolver, get_resolver
 
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.checks.installation import session_cache_backend
+from sessions_plus.conf import Conf, conf
 
 LOCAL_CACHES = ("django.core.cache.backends.locmem.LocMemCache",)
 STATIC_TOKENS = ("rest_framework.authtoken", "rest_framework.authentication.TokenAuthentication")
+API_VIEWS = "sessions_plus.api.views."
 PREFIXES = ("__Host-", "__Secure-")
 
 
@@ -73,3 +78,25 @@ def check_static_tokens(**_: object) -> list[CheckMessage]:
         for used, paths in uses.items()
         if any(str(path).startswith(STATIC_TOKENS) for path in paths)
     ]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_token_issuer(**_: object) -> list[CheckMessage]:
+    issuer = conf.TOKEN_ISSUER
+    if issuer != Conf.TOKEN_ISSUER.default or not issues_tokens():
+        return []
+    return [catalogue.NO_ISSUER.about(issuer=issuer)]
+
+
+def issues_tokens() -> bool:
+    """Say whether an endpoint of the API has an address, under whatever namespace."""
+    return bool(settings.ROOT_URLCONF) and _has_endpoint(get_resolver().url_patterns)
+
+
+def _has_endpoint(patterns: Iterable[URLPattern | URLResolver]) -> bool:
+    return any(
+        _has_endpoint(pattern.url_patterns)
+        if isinstance(pattern, URLResolver)
+        else getattr(pattern.callback, "__module__", "").startswith(API_VIEWS)
+        for pattern in patterns
+    )
