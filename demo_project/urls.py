@@ -25,4 +25,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 # The extra `api` is optional, for the demo as for any site.
 if find_spec("rest_framework") and find_spec("sessions_plus.api.urls"):
-    urlpatterns.append(path("api/", include("sessions_plus.api.urls")))
+    from sessions_plus.api.schema import SchemaView
+    from sessions_plus.api.views.tokens import Jwks
+
+    urlpatterns += [
+        path("api/", include("sessions_plus.api.urls")),
+        # OpenAPI, for whoever writes a client; as JSON with ?format=json.
+        path("api/schema/", SchemaView.as_view(), name="api_schema"),
+        # The public keys, for services that verify access tokens themselves.
+        path(".well-known/jwks.json", Jwks.as_view(), name="jwks"),
+    ]

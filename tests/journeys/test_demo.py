@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import httpx
+import jwt
 
-from tests.journeys.conftest import ROOT, Demo
+from tests.journeys.conftest import PASSWORD, ROOT, Demo
+from tests.services.process import Server
 
 COUNTS = """
 from django.contrib.auth.models import User
@@ -103,3 +105,18 @@ def test_asgi_server_serves_the_shop(demo: Demo) -> None:
 
     assert 'value="2"' in cart.text
     assert "default-src 'self'" in cart.headers["Content-Security-Policy"]
+
+
+def test_what_programs_ask_for_first_is_published(shop: Server) -> None:
+    """Whoever writes a client finds the schema, and a service that verifies tokens the keys."""
+    credentials = {"username": "maya", "password": PASSWORD}
+
+    with httpx.Client(base_url=shop.url) as client:
+        schema = client.get("/api/schema/", params={"format": "json"}).json()
+        access = client.post("/api/tokens/", json=credentials).json()["access"]
+        keys = client.get("/.well-known/jwks.json").json()["keys"]
+
+    assert schema["openapi"].startswith("3.1")
+    assert {"/api/tokens/", "/.well-known/jwks.json"} <= schema["paths"].keys()
+    assert jwt.get_unverified_header(access)["kid"] in [key["kid"] for key in keys]
+    assert not any("d" in key for key in keys)  # the private part of a key
