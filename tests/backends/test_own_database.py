@@ -12,6 +12,7 @@ from sessions_plus.backends import rows
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.models import Session
 from tests import caches
+from tests.other_sites import assert_they_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,3 +59,8 @@ def test_user_may_live_elsewhere() -> None:
     field = Session._meta.get_field("user")
 
     assert field.db_constraint is False  # type: ignore[union-attr]
+
+
+def test_sessions_may_live_apart_from_users() -> None:
+    """Sign-ins, refused ones and every way to end a session work across two databases."""
+    assert_they_pass("tests/two_databases.py", settings="tests.settings_own_database")

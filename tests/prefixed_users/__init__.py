@@ -1,0 +1,1 @@
+"""Users whose key has a prefix that the database does not hold."""
