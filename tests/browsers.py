@@ -43,6 +43,13 @@ class Browser:
     def has_key(self) -> bool:
         return settings.SESSION_COOKIE_NAME in self.cookies and bool(self.key)
 
+    def twin(self) -> Browser:
+        """Make another tab or request of this browser: its cookies, in a jar of its own."""
+        twin = Browser(self.world, user_agent=self.user_agent)
+        for name, morsel in self.cookies.items():
+            twin.cookies[name] = morsel.value
+        return twin
+
     def get(self, name: str, /, **parameters: str) -> Any:
         url = f"/{self.world.name}/{name}/"
         headers = {"user-agent": self.user_agent, **self.headers}

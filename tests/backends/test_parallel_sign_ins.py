@@ -38,21 +38,13 @@ def visitor(world: World, user: User) -> Browser:
     return visitor
 
 
-def twin_of(browser: Browser) -> Browser:
-    """Make another request of the same browser: its cookies, in a jar of its own."""
-    twin = Browser(browser.world)
-    for name, morsel in browser.cookies.items():
-        twin.cookies[name] = morsel.value
-    return twin
-
-
 def live() -> int:
     return Session.objects.filter(revoked_at=None).count()
 
 
 def test_form_sent_twice(visitor: Browser) -> None:
     """The second of two sign-ins with one key is answered with a cookie, and it is good."""
-    second = twin_of(visitor)
+    second = visitor.twin()
     visitor.get("sign-in", name="ann")
 
     response = second.get("sign-in", name="ann")
@@ -66,7 +58,7 @@ def test_form_sent_twice_from_a_new_browser(world: World, user: User) -> None:
     """The same where neither request has a device cookie yet."""
     first = Browser(world)
     first.get("write")
-    second = twin_of(first)
+    second = first.twin()
     first.get("sign-in", name="ann")
 
     second.get("sign-in", name="ann")
@@ -76,7 +68,7 @@ def test_form_sent_twice_from_a_new_browser(world: World, user: User) -> None:
 
 def test_sign_in_that_ends_last_does_not_end_the_other(visitor: Browser) -> None:
     """Of two sign-ins on one device, each stored before the other looked, one stays."""
-    second = twin_of(visitor)
+    second = visitor.twin()
 
     with stopped(
         lambda: visitor.get("sign-in", name="ann"), at=Pause(SignIn, "written", before=True)
@@ -118,7 +110,7 @@ def test_many_at_once_with_one_anonymous_key(visitor: Browser, user: User) -> No
     for _ in range(ROUNDS):
         visitor.get("sign-out")
         visitor.get("write")
-        twins = [twin_of(visitor), twin_of(visitor)]
+        twins = [visitor.twin(), visitor.twin()]
         running = [in_thread(lambda t=twin: sign_in(t)) for twin in twins]  # type: ignore[misc]
 
         keys = [one.result(20) for one in running]
@@ -145,7 +137,7 @@ def test_stored_in_the_other_order(world: World, user: User) -> None:
 
 def test_superseded_requests_leave_no_rows(visitor: Browser) -> None:
     """Requests that come with the key from before a sign-in store nothing that no cookie names."""
-    late: Any = twin_of(visitor)
+    late: Any = visitor.twin()
     key = late.key
     visitor.get("sign-in", name="ann")
     before = Session.objects.count()

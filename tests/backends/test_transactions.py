@@ -30,7 +30,7 @@ pytestmark = [
     pytest.mark.usefixtures("engine"),
 ]
 
-needs_rows_locks = pytest.mark.skipif(
+needs_row_locks = pytest.mark.skipif(
     connection.vendor == "sqlite", reason="SQLite locks the whole database"
 )
 
@@ -108,7 +108,7 @@ def test_postponed_activity_revives_nothing(ann: Browser) -> None:
     assert ann.text("who") == "AnonymousUser"
 
 
-@needs_rows_locks
+@needs_row_locks
 def test_slow_view_does_not_block_a_revocation(ann: Browser) -> None:
     """A session is revoked at once, however long a view takes that only reads it."""
     with stopped(lambda: ann.get("report"), at=Pause(Report, "make")):
@@ -117,18 +117,16 @@ def test_slow_view_does_not_block_a_revocation(ann: Browser) -> None:
     assert ann.text("who") == "AnonymousUser"
 
 
-@needs_rows_locks
+@needs_row_locks
 def test_slow_view_does_not_block_another_tab(ann: Browser) -> None:
     """Nor do other requests of the same session wait for it."""
-    tab = Browser(ann.world)
-    for name, morsel in ann.cookies.items():
-        tab.cookies[name] = morsel.value
+    tab = ann.twin()
 
     with stopped(lambda: ann.get("report"), at=Pause(Report, "make")):
         assert in_thread(lambda: tab.text("report")).result(5) == "ann"
 
 
-@needs_rows_locks
+@needs_row_locks
 @pytest.mark.usefixtures("repeatable_read")
 def test_snapshot_from_before_another_tabs_request(ann: Browser) -> None:
     """Whoever is signed in stays so in a transaction that does not see the newest activity."""
@@ -140,7 +138,7 @@ def test_snapshot_from_before_another_tabs_request(ann: Browser) -> None:
         assert under_way(key).get("_auth_user_id") is not None
 
 
-@needs_rows_locks
+@needs_row_locks
 @pytest.mark.usefixtures("repeatable_read")
 @pytest.mark.skipif(connection.vendor == "postgresql", reason="which refuses such a write itself")
 def test_change_of_key_that_cannot_see_the_newer_row(world: World) -> None:

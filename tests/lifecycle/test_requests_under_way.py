@@ -79,24 +79,16 @@ def ann(engine: str, world: World, user: User, clock: Any) -> Browser:
     return browser
 
 
-def tab_of(browser: Browser) -> Browser:
-    """Make another request of the same browser: its cookies, in a jar of its own."""
-    tab = Browser(browser.world)
-    for name, morsel in browser.cookies.items():
-        tab.cookies[name] = morsel.value
-    return tab
-
-
 def accused() -> bool:
     return SessionEvent.objects.filter(event=Event.KEY_REUSED).exists()
 
 
 def test_browser_that_lost_the_response_opens_with_several_tabs(ann: Browser, clock: Any) -> None:
     """The grace period begins anew when a successor is told late, so that all tabs are let in."""
-    lost = tab_of(ann)
+    lost = ann.twin()
     lost.text("who")
     clock.shift(conf.ROTATION_GRACE_PERIOD + timedelta(minutes=5))
-    early, late = tab_of(ann), tab_of(ann)
+    early, late = ann.twin(), ann.twin()
 
     assert early.text("who") == "ann"
     assert early.text("who") == "ann"  # what the page loads: the successor was seen
@@ -108,9 +100,9 @@ def test_browser_that_lost_the_response_opens_with_several_tabs(ann: Browser, cl
 
 def test_grace_period_that_began_anew_ends(ann: Browser, clock: Any) -> None:
     """After it, the old key of a browser that was told late tells of a theft, as any other."""
-    tab_of(ann).text("who")
+    ann.twin().text("who")
     clock.shift(conf.ROTATION_GRACE_PERIOD + timedelta(minutes=5))
-    early, thief = tab_of(ann), tab_of(ann)
+    early, thief = ann.twin(), ann.twin()
     early.text("who")
     early.text("who")
 
@@ -133,7 +125,7 @@ def test_program_with_an_old_key_accuses_nobody(ann: Browser) -> None:
 
 def test_slow_response_leaves_a_newer_key(ann: Browser) -> None:
     """A response that was told a successor does not put it in the place of a newer key."""
-    slow = tab_of(ann)
+    slow = ann.twin()
     ann.text("who")
 
     presented = slow.key
@@ -147,7 +139,7 @@ def test_slow_response_leaves_a_newer_key(ann: Browser) -> None:
 
 def test_flush_under_the_key_before(ann: Browser) -> None:
     """Whoever flushes with a key that was replaced a moment ago ends the session all the same."""
-    late = tab_of(ann)
+    late = ann.twin()
     ann.text("who")
 
     late.get("flush")
