@@ -10,7 +10,7 @@ PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-cluster test quick services check lint format types migrations deploy-check package \
-	matrix browser django-suite bench clean
+	messages matrix browser django-suite bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -66,6 +66,11 @@ deploy-check: $(STAMP)  ## Check the demo's production settings
 	ALLOWED_HOSTS=shop.example.com DATABASE_URL=sqlite://:memory: \
 	DJANGO_SETTINGS_MODULE=demo_project.settings_production \
 		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+messages: $(STAMP)  ## Collect the texts to translate, and compile the translations (needs gettext)
+	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin makemessages --all --no-obsolete --no-wrap \
+		--add-location file
+	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin compilemessages
 
 package: $(STAMP)  ## Build the distribution into dist/
 	rm -rf build dist

@@ -73,7 +73,8 @@ def test_wheel_holds_what_the_package_holds(wheel: Path) -> None:
         if path.is_file() and "__pycache__" not in path.parts
     }
     assert packed == here
-    for kind in ("py.typed", "migrations/0001_initial.py", "templates/", "static/"):
+    kinds = ("py.typed", "migrations/0001_initial.py", "templates/", "static/")
+    for kind in (*kinds, "locale/de/LC_MESSAGES/django.mo"):
         assert any(name.startswith(f"sessions_plus/{kind}") for name in packed), kind
 
 
