@@ -7,23 +7,28 @@ Each test is named for its row. What other files show at length is shown here on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core.cache import caches
+from django.core.management import call_command
 from django.test import Client, override_settings
 from django.urls import reverse
 
+from sessions_plus.admin.users import URL_NAME
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.keys import SECRET_BYTES, new_public_id, new_token
 from sessions_plus.conf import PROFILES, Profile, conf
-from sessions_plus.models import Session, SessionEvent
+from sessions_plus.mfa.totp import open_secret
+from sessions_plus.models import Authenticator, Session, SessionEvent
 from sessions_plus.policy import Limits, SessionFacts
+from tests.authenticators import App, enrol, only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -237,6 +242,66 @@ def test_asvs_7_2_4(ann: Person, password: str, user: User, clock: Any) -> None:
         clock.shift(timedelta(minutes=1))
 
 
+def in_with(ann: Person, user: User, password: str, *, by_recovery_code: bool) -> str:
+    """Sign in with two factors; return the key from between them."""
+    app = enrol(user)
+    ann.client.post(reverse("sessions_plus:logout"))
+    ann.sign_in(password)
+    waiting = ann.key
+    code = app.recovery_codes[0] if by_recovery_code else app.code()
+    ann.client.post(reverse("sessions_plus:challenge"), {"code": code})
+    return waiting
+
+
+def second_factor(ann: Person, user: User, password: str) -> str:
+    return in_with(ann, user, password, by_recovery_code=False)
+
+
+def recovery(ann: Person, user: User, password: str) -> str:
+    return in_with(ann, user, password, by_recovery_code=True)
+
+
+def first_factor_set_up(ann: Person, user: User, password: str) -> str:
+    old = ann.key
+    ann.client.post(reverse("sessions_plus:totp_begin"))
+    app = App(open_secret(Authenticator.objects.get()))
+    ann.client.post(reverse("sessions_plus:totp_enrol"), {"code": app.code()})
+    return old
+
+
+def factor_removed(ann: Person, user: User, password: str) -> str:
+    app = enrol(user)
+    given = {"password": password, "code": app.code()}
+    ann.client.post(reverse("sessions_plus:reauthenticate"), given)
+    old = ann.key
+    ann.client.post(reverse("sessions_plus:authenticator_remove", args=[only(user).public_id]))
+    return old
+
+
+def password_change(ann: Person, user: User, password: str) -> str:
+    old, new = ann.key, "another one entirely"
+    given = {"old_password": password, "new_password1": new, "new_password2": new}
+    ann.client.post("/django/password_change/", given)
+    user.refresh_from_db()
+    assert user.check_password(new)
+    return old
+
+
+@pytest.mark.urls("tests.doors")
+@pytest.mark.parametrize(
+    "act", [second_factor, recovery, first_factor_set_up, factor_removed, password_change]
+)
+def test_asvs_7_2_4_when_privilege_changes(
+    ann: Person, user: User, password: str, act: Callable[[Person, User, str], str]
+) -> None:
+    """A factor that is proved, set up or removed, and a new password, make a new key at once."""
+    old = act(ann, user, password)
+
+    assert ann.key != old
+    assert not ann.with_key(old).is_signed_in
+    assert ann.is_signed_in
+
+
 def test_asvs_7_3_1(ann: Person, clock: Any) -> None:
     """The idle timeout is held by the server, and activity moves it."""
     idle = timedelta(days=14)
@@ -317,6 +382,51 @@ def test_asvs_7_4_4(ann: Person) -> None:
         assert "csrfmiddlewaretoken" in page
 
 
+def end_by_api(client: Client, whom: User) -> Any:
+    return client.post(
+        reverse("sessions_plus_api:staff_revoke_all", args=[whom.pk]),
+        "{}",
+        content_type="application/json",
+    )
+
+
+def end_in_the_admin(client: Client, whom: User) -> Any:
+    address = reverse(f"admin:{URL_NAME}", args=[whom.pk])
+    return client.post(address, {"revoke_all_sessions": ""})
+
+
+@pytest.mark.parametrize("end_all", [end_by_api, end_in_the_admin])
+def test_asvs_7_4_5(
+    ann: Person, user: User, other_user: User, password: str, end_all: Callable[..., Any]
+) -> None:
+    """Whoever has the permission ends all sessions of a user, and nobody else does."""
+    other_user.is_staff = True
+    other_user.save()
+    other_user.user_permissions.set(Permission.objects.filter(codename="change_user"))
+    ben = Person("ben").sign_in(password)
+
+    assert end_all(ben.client, user).status_code == 403
+    assert ann.is_signed_in
+
+    wanted = ["change_user", "view_session", "revoke_any_session"]
+    other_user.user_permissions.set(Permission.objects.filter(codename__in=wanted))
+    assert end_all(ben.client, user).status_code < 400
+    assert not ann.is_signed_in
+    assert ben.is_signed_in
+    event = SessionEvent.objects.get(event="session.revoked")
+    assert (event.user, event.actor) == (user, other_user)
+
+
+def test_asvs_7_4_5_everybody(ann: Person, other_user: User, password: str) -> None:
+    """Whoever runs the site ends everybody's sessions with one command."""
+    ben = Person("ben").sign_in(password)
+
+    call_command("revoke_sessions", "--all", stdout=StringIO())
+
+    assert not ann.is_signed_in
+    assert not ben.is_signed_in
+
+
 def test_asvs_7_5_2(ann: Person, user: User, password: str, clock: Any) -> None:
     """People see their sessions, and end any after proving themselves afresh."""
     other = Person().sign_in(password)
@@ -338,6 +448,20 @@ def public_id_of(person: Person) -> Any:
     from sessions_plus.backends.keys import read_token
 
     return read_token(person.key)
+
+
+@pytest.mark.urls("tests.doors")
+def test_asvs_7_6_1(engine: str, user: User, clock: Any) -> None:
+    """A sign-in at another service is a proof as long as one here; the policy says what is not."""
+    client = Client()
+    backend = "django.contrib.auth.backends.RemoteUserBackend"
+    with override_settings(AUTHENTICATION_BACKENDS=[backend]):
+        client.force_login(user, backend=backend)
+        assert client.get(reverse("one_fresh")).status_code == 200
+
+        clock.shift(conf.FRESH_FACTOR_AGE)
+        assert client.get(reverse("one_fresh")).status_code == 302
+    assert "ASVS 7.6.1" in POLICY.read_text()
 
 
 def test_asvs_7_6_2(engine: str) -> None:
