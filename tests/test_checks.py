@@ -18,6 +18,7 @@ from django.test import override_settings
 from sessions_plus.checks import catalogue, deployment, installation
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
+from sessions_plus.middleware import SessionMiddleware
 
 OURS = "sessions_plus.middleware.SessionMiddleware"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -57,7 +58,7 @@ class Nonsense:
     __hash__ = None  # type: ignore[assignment]
 
 
-class OwnMiddleware(installation.SessionMiddleware):
+class OwnMiddleware(SessionMiddleware):
     """A site's own subclass of ours."""
 
 
@@ -177,6 +178,7 @@ def test_is_reported_before_going_live(expected: str, values: dict[str, Any]) ->
     [
         pytest.param({"SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}, id="a name"),
         pytest.param({"ROOT_URLCONF": "tests.sites"}, id="no API"),
+        pytest.param({"ROOT_URLCONF": None}, id="no addresses"),
     ],
 )
 def test_an_issuer_is_asked_for_where_tokens_are_issued(values: dict[str, Any]) -> None:
@@ -258,7 +260,9 @@ def test_default_passes(setting: Any) -> None:
 @pytest.mark.parametrize("setting", [pytest.param(s, id=s.name) for s in Conf.declared()])
 def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -> None:
     """Whatever stands in a setting, the checks run to their end and name it."""
-    found = messages_of(**{setting.full_name: Nonsense()})
+    values: dict[str, Any] = {setting.full_name: Nonsense()}
+
+    found = messages_of(**values)
 
     assert "sessions_plus.E002" in [message.id for message in found]
     assert setting.full_name in " ".join(message.msg for message in found)

@@ -90,7 +90,10 @@ def check_token_issuer(**_: object) -> list[CheckMessage]:
 
 def issues_tokens() -> bool:
     """Say whether an endpoint of the API has an address, under whatever namespace."""
-    return bool(settings.ROOT_URLCONF) and _has_endpoint(get_resolver().url_patterns)
+    # As Django's own check of addresses has it: a site of commands alone names none.
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return False
+    return _has_endpoint(get_resolver().url_patterns)
 
 
 def _has_endpoint(patterns: Iterable[URLPattern | URLResolver]) -> bool:
