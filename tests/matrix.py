@@ -18,7 +18,7 @@ from pathlib import Path
 
 import django
 
-from tests.run import ONCE
+from tests.run import EVERY_PART, ONCE
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".cache" / "matrix"
@@ -95,7 +95,8 @@ def install(environment: Path, version: str) -> subprocess.CompletedProcess[str]
 
 def run_tests(environment: Path) -> subprocess.CompletedProcess[str]:
     python = environment / "bin" / "python"
-    return run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", ONCE])
+    paths = [f"tests/{name}" for name in EVERY_PART]
+    return run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", ONCE, *paths])
 
 
 def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:

@@ -21,6 +21,49 @@ from tests.services.process import Missing, Server
 # What does not depend on the database of the site is shown once, on SQLite.
 ONCE = "not browser and not packaging and not services"
 
+# Nor do these ask the database anything that it could answer otherwise than SQLite does.
+SAME_EVERYWHERE = [
+    "client_info",
+    "journeys",
+    "test_architecture.py",
+    "test_checks.py",
+    "test_crypto.py",
+    "test_docs.py",
+    "test_policy.py",
+    "test_readme.py",
+    "test_uuid_users.py",
+    "test_without_api.py",
+    "api/test_schema.py",
+    "security/test_api_sweeps.py",
+    "security/test_cache_forgery.py",
+    "security/test_cookies.py",
+    "security/test_documents.py",
+    "security/test_headers.py",
+    "security/test_odd_requests.py",
+    "security/test_token_forgery.py",
+]
+
+# What is run on each other Python and Django: every face and every feature, once.
+EVERY_PART = [
+    "test_middleware.py",
+    "test_checks.py",
+    "test_events.py",
+    "test_policy.py",
+    "test_crypto.py",
+    "admin",
+    "api",
+    "backends/test_store.py",
+    "backends/test_keys.py",
+    "client_info",
+    "commands",
+    "devices",
+    "lifecycle",
+    "mfa",
+    "notices",
+    "tokens",
+    "views",
+]
+
 
 @dataclass
 class Outcome:
@@ -51,7 +94,14 @@ def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Out
     """Run what the database matters to with a throwaway server as the site's database."""
     try:
         with running(start) as server:
-            return run(title, ["-n", "2", "-m", ONCE, *arguments], database=server.url)
+            chosen = [
+                "-n",
+                "2",
+                "-m",
+                ONCE,
+                *(f"--ignore=tests/{name}" for name in SAME_EVERYWHERE),
+            ]
+            return run(title, [*chosen, *arguments], database=server.url)
     except Missing as missing:
         required = os.environ.get("SESSIONS_PLUS_REQUIRE_SERVICES") == "1"
         reason = f"{NOT_EXERCISED}the suite on {title}, as {missing}"

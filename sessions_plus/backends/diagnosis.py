@@ -22,6 +22,9 @@ from sessions_plus.models.session import Session
 ROUND_TRIPS = 5
 SLOW_SECONDS = 0.05
 
+# Memcached tells whole seconds, by a timer of its own that may lag by another.
+GRAIN_SECONDS = 1.5
+
 # What a database says the time is, as a Unix time. SQLite's clock is our own.
 CLOCKS = {
     "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
@@ -166,7 +169,7 @@ def _judge(found: Diagnosis) -> None:
         )
     for name in ("database", "cache"):
         difference = getattr(found, f"{name}_clock_seconds")
-        if difference is not None and abs(difference) > CLOCK_DIFFERENCE_SECONDS:
+        if difference is not None and abs(difference) > CLOCK_DIFFERENCE_SECONDS + GRAIN_SECONDS:
             found.problems.append(
                 f"The clock of the {name} differs from this machine's by {difference:+.1f} s. "
                 "Run NTP on both."

@@ -72,7 +72,8 @@ def test_text_names_everything(tier: Tier) -> None:
 
     assert tier.driver.kind in text
     assert "0 not of their rows" in text
-    assert code == (1 if "local memory" in text else 0)
+    is_slow = "is it far away?" in text  # a machine that is busy with other tests
+    assert code == (1 if "local memory" in text or is_slow else 0), text
 
 
 def test_disagreement_is_a_problem(redis_tier: Tier) -> None:
