@@ -2,14 +2,14 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import sessions_plus.backends.keys
-import sessions_plus.models.recovery_code
 from django.conf import settings
 from django.db import migrations, models
 
+import sessions_plus.backends.keys
+import sessions_plus.models.recovery_code
+
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,216 +18,723 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='SigningKey',
+            name="SigningKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField(editable=False, unique=True)),
-                ('kid', models.CharField(editable=False, max_length=64, unique=True)),
-                ('algorithm', models.CharField(editable=False, max_length=8, verbose_name='algorithm')),
-                ('sealed_private_key', models.BinaryField(default=b'')),
-                ('public_jwk', models.JSONField(editable=False, verbose_name='public key')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('not_before', models.DateTimeField(verbose_name='signs from')),
-                ('not_after', models.DateTimeField(blank=True, null=True, verbose_name='accepted until')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("number", models.PositiveIntegerField(editable=False, unique=True)),
+                ("kid", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "algorithm",
+                    models.CharField(editable=False, max_length=8, verbose_name="algorithm"),
+                ),
+                ("sealed_private_key", models.BinaryField(default=b"")),
+                ("public_jwk", models.JSONField(editable=False, verbose_name="public key")),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                ("not_before", models.DateTimeField(verbose_name="signs from")),
+                (
+                    "not_after",
+                    models.DateTimeField(blank=True, null=True, verbose_name="accepted until"),
+                ),
             ],
             options={
-                'verbose_name': 'signing key',
-                'verbose_name_plural': 'signing keys',
-                'ordering': ['-number'],
+                "verbose_name": "signing key",
+                "verbose_name_plural": "signing keys",
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Challenge',
+            name="Challenge",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=sessions_plus.backends.keys.new_public_id, editable=False, unique=True)),
-                ('session_public_id', models.UUIDField(editable=False, null=True)),
-                ('token_hash', models.CharField(blank=True, editable=False, max_length=64)),
-                ('backend', models.CharField(editable=False, max_length=200)),
-                ('methods', models.CharField(max_length=64, verbose_name='sign-in methods')),
-                ('credentials_hash', models.CharField(blank=True, editable=False, max_length=64)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='started')),
-                ('expires_at', models.DateTimeField(verbose_name='expires')),
-                ('closed_at', models.DateTimeField(blank=True, null=True, verbose_name='closed')),
-                ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.backends.keys.new_public_id,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                ("session_public_id", models.UUIDField(editable=False, null=True)),
+                ("token_hash", models.CharField(blank=True, editable=False, max_length=64)),
+                ("backend", models.CharField(editable=False, max_length=200)),
+                ("methods", models.CharField(max_length=64, verbose_name="sign-in methods")),
+                ("credentials_hash", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "started_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="started"),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="expires")),
+                ("closed_at", models.DateTimeField(blank=True, null=True, verbose_name="closed")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'challenge',
-                'verbose_name_plural': 'challenges',
-                'ordering': ['pk'],
+                "verbose_name": "challenge",
+                "verbose_name_plural": "challenges",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Device',
+            name="Device",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_agent', models.CharField(blank=True, max_length=512, verbose_name='user agent')),
-                ('browser', models.CharField(blank=True, max_length=64, verbose_name='browser')),
-                ('browser_version', models.CharField(blank=True, max_length=16, verbose_name='browser version')),
-                ('system', models.CharField(blank=True, max_length=64, verbose_name='system')),
-                ('agent_kind', models.CharField(choices=[('desktop', 'Computer'), ('mobile', 'Phone'), ('tablet', 'Tablet'), ('bot', 'Robot'), ('program', 'Program'), ('unknown', 'Unknown kind')], default='unknown', max_length=8, verbose_name='kind of device')),
-                ('public_id', models.UUIDField(default=sessions_plus.backends.keys.new_public_id, editable=False, unique=True)),
-                ('token_hash', models.CharField(editable=False, max_length=64, null=True)),
-                ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
-                ('first_seen_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='first seen')),
-                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last seen')),
-                ('trusted_until', models.DateTimeField(blank=True, null=True, verbose_name='trusted until')),
-                ('trust_hash', models.CharField(blank=True, editable=False, max_length=64)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='revoked')),
-                ('user', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=512, verbose_name="user agent"),
+                ),
+                ("browser", models.CharField(blank=True, max_length=64, verbose_name="browser")),
+                (
+                    "browser_version",
+                    models.CharField(blank=True, max_length=16, verbose_name="browser version"),
+                ),
+                ("system", models.CharField(blank=True, max_length=64, verbose_name="system")),
+                (
+                    "agent_kind",
+                    models.CharField(
+                        choices=[
+                            ("desktop", "Computer"),
+                            ("mobile", "Phone"),
+                            ("tablet", "Tablet"),
+                            ("bot", "Robot"),
+                            ("program", "Program"),
+                            ("unknown", "Unknown kind"),
+                        ],
+                        default="unknown",
+                        max_length=8,
+                        verbose_name="kind of device",
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.backends.keys.new_public_id,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                ("token_hash", models.CharField(editable=False, max_length=64, null=True)),
+                ("name", models.CharField(blank=True, max_length=100, verbose_name="name")),
+                (
+                    "first_seen_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="first seen"
+                    ),
+                ),
+                (
+                    "last_seen_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="last seen"
+                    ),
+                ),
+                (
+                    "trusted_until",
+                    models.DateTimeField(blank=True, null=True, verbose_name="trusted until"),
+                ),
+                ("trust_hash", models.CharField(blank=True, editable=False, max_length=64)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="revoked")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        db_index=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'device',
-                'verbose_name_plural': 'devices',
-                'ordering': ['-last_seen_at'],
+                "verbose_name": "device",
+                "verbose_name_plural": "devices",
+                "ordering": ["-last_seen_at"],
             },
         ),
         migrations.CreateModel(
-            name='Notice',
+            name="Notice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=sessions_plus.backends.keys.new_public_id, editable=False, unique=True)),
-                ('event', models.CharField(choices=[('session.started', 'Signed in'), ('session.signed_out', 'Signed out'), ('session.expired', 'Session expired'), ('session.revoked', 'Session ended'), ('session.deleted', 'Session deleted'), ('session.unreadable', 'Session data could not be read'), ('session.client_changed', 'Browser or network changed'), ('key.reused', 'An old session key was used'), ('session_limit.reached', 'Too many sessions'), ('sign_in.failed', 'Sign-in failed'), ('device.first_seen', 'New device'), ('device.renamed', 'Device renamed'), ('device.revoked', 'Device removed'), ('device.trusted', 'Device trusted'), ('device.distrusted', 'Trust in a device ended'), ('password.changed', 'Password changed'), ('challenge.started', 'Second factor asked for'), ('challenge.failed', 'Second factor refused'), ('authenticator.added', 'Authenticator added'), ('authenticator.removed', 'Authenticator removed'), ('authenticator.disabled', 'Authenticator disabled'), ('recovery_codes.made', 'New recovery codes made'), ('recovery_code.used', 'Recovery code used'), ('session.reauthenticated', 'Proved themselves again'), ('reauthentication.failed', 'Re-authentication failed'), ('throttle.reached', 'Too many attempts'), ('token.refused', 'Token refused'), ('signing_key.rotated', 'Signing key rotated'), ('access.denied', 'Access denied'), ('notice.failed', 'Mail could not be sent')], max_length=32, verbose_name='event')),
-                ('session_public_id', models.UUIDField(blank=True, null=True, verbose_name='session')),
-                ('token_hash', models.CharField(editable=False, max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='sent')),
-                ('expires_at', models.DateTimeField(verbose_name='link works until')),
-                ('used_at', models.DateTimeField(blank=True, null=True, verbose_name='reported')),
-                ('device', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='sessions_plus.device', verbose_name='device')),
-                ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.backends.keys.new_public_id,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "event",
+                    models.CharField(
+                        choices=[
+                            ("session.started", "Signed in"),
+                            ("session.signed_out", "Signed out"),
+                            ("session.expired", "Session expired"),
+                            ("session.revoked", "Session ended"),
+                            ("session.deleted", "Session deleted"),
+                            ("session.unreadable", "Session data could not be read"),
+                            ("session.client_changed", "Browser or network changed"),
+                            ("key.reused", "An old session key was used"),
+                            ("session_limit.reached", "Too many sessions"),
+                            ("sign_in.failed", "Sign-in failed"),
+                            ("device.first_seen", "New device"),
+                            ("device.renamed", "Device renamed"),
+                            ("device.revoked", "Device removed"),
+                            ("device.trusted", "Device trusted"),
+                            ("device.distrusted", "Trust in a device ended"),
+                            ("password.changed", "Password changed"),
+                            ("challenge.started", "Second factor asked for"),
+                            ("challenge.failed", "Second factor refused"),
+                            ("authenticator.added", "Authenticator added"),
+                            ("authenticator.removed", "Authenticator removed"),
+                            ("authenticator.disabled", "Authenticator disabled"),
+                            ("recovery_codes.made", "New recovery codes made"),
+                            ("recovery_code.used", "Recovery code used"),
+                            ("session.reauthenticated", "Proved themselves again"),
+                            ("reauthentication.failed", "Re-authentication failed"),
+                            ("throttle.reached", "Too many attempts"),
+                            ("token.refused", "Token refused"),
+                            ("signing_key.rotated", "Signing key rotated"),
+                            ("access.denied", "Access denied"),
+                            ("notice.failed", "Mail could not be sent"),
+                        ],
+                        max_length=32,
+                        verbose_name="event",
+                    ),
+                ),
+                (
+                    "session_public_id",
+                    models.UUIDField(blank=True, null=True, verbose_name="session"),
+                ),
+                ("token_hash", models.CharField(editable=False, max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="sent"),
+                ),
+                ("expires_at", models.DateTimeField(verbose_name="link works until")),
+                ("used_at", models.DateTimeField(blank=True, null=True, verbose_name="reported")),
+                (
+                    "device",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="sessions_plus.device",
+                        verbose_name="device",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'notice',
-                'verbose_name_plural': 'notices',
-                'ordering': ['-id'],
+                "verbose_name": "notice",
+                "verbose_name_plural": "notices",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='RecoveryCode',
+            name="RecoveryCode",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('batch', models.UUIDField(default=sessions_plus.models.recovery_code.new_batch, editable=False)),
-                ('code_hash', models.CharField(editable=False, max_length=64, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='made')),
-                ('used_at', models.DateTimeField(blank=True, null=True, verbose_name='used')),
-                ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "batch",
+                    models.UUIDField(
+                        default=sessions_plus.models.recovery_code.new_batch, editable=False
+                    ),
+                ),
+                ("code_hash", models.CharField(editable=False, max_length=64, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="made"),
+                ),
+                ("used_at", models.DateTimeField(blank=True, null=True, verbose_name="used")),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'recovery code',
-                'verbose_name_plural': 'recovery codes',
-                'ordering': ['pk'],
+                "verbose_name": "recovery code",
+                "verbose_name_plural": "recovery codes",
+                "ordering": ["pk"],
             },
         ),
         migrations.CreateModel(
-            name='Session',
+            name="Session",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('user_agent', models.CharField(blank=True, max_length=512, verbose_name='user agent')),
-                ('browser', models.CharField(blank=True, max_length=64, verbose_name='browser')),
-                ('browser_version', models.CharField(blank=True, max_length=16, verbose_name='browser version')),
-                ('system', models.CharField(blank=True, max_length=64, verbose_name='system')),
-                ('agent_kind', models.CharField(choices=[('desktop', 'Computer'), ('mobile', 'Phone'), ('tablet', 'Tablet'), ('bot', 'Robot'), ('program', 'Program'), ('unknown', 'Unknown kind')], default='unknown', max_length=8, verbose_name='kind of device')),
-                ('public_id', models.UUIDField(default=sessions_plus.backends.keys.new_public_id, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('browser', 'Browser'), ('api', 'API client')], default='browser', max_length=8, verbose_name='kind')),
-                ('key_hash', models.CharField(editable=False, max_length=64)),
-                ('previous_key_hash', models.CharField(blank=True, editable=False, max_length=64)),
-                ('rotated_at', models.DateTimeField(blank=True, null=True, verbose_name='key rotated')),
-                ('sealed_successor', models.BinaryField(null=True)),
-                ('successor_seen', models.BooleanField(default=True, editable=False)),
-                ('successor_told_at', models.DateTimeField(editable=False, null=True)),
-                ('data', models.BinaryField(default=b'')),
-                ('version', models.PositiveBigIntegerField(default=1, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='created')),
-                ('authenticated_at', models.DateTimeField(blank=True, null=True, verbose_name='signed in')),
-                ('reauthenticated_at', models.DateTimeField(blank=True, null=True, verbose_name='proved again')),
-                ('auth_methods', models.CharField(blank=True, max_length=64, verbose_name='sign-in methods')),
-                ('reauth_methods', models.CharField(blank=True, editable=False, max_length=64)),
-                ('client_changed_at', models.DateTimeField(blank=True, null=True, verbose_name='browser changed')),
-                ('must_reauthenticate', models.BooleanField(default=False, editable=False)),
-                ('last_activity', models.DateTimeField(default=django.utils.timezone.now, verbose_name='last activity')),
-                ('expire_date', models.DateTimeField(verbose_name='expires')),
-                ('ip_address', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
-                ('location', models.CharField(blank=True, max_length=200, verbose_name='place')),
-                ('revoked_at', models.DateTimeField(blank=True, null=True, verbose_name='ended')),
-                ('revoked_reason', models.CharField(blank=True, choices=[('signed_out', 'Signed out'), ('flushed', 'Ended by the site'), ('revoked', 'Ended by you from another device'), ('revoked_by_staff', 'Ended by an administrator'), ('replaced', 'Signed in again on the same device'), ('device_revoked', 'Device removed'), ('idle_timeout', 'Not used for too long'), ('absolute_lifetime', 'Signed in for the longest time allowed'), ('key_reused', 'An old key was used: perhaps it was stolen'), ('session_limit', 'Signed in on too many devices'), ('user_inactive', 'Account disabled'), ('user_deleted', 'Account deleted'), ('password_changed', 'Password changed'), ('factor_changed', 'Second factor changed'), ('client_changed', 'Browser or network changed'), ('reported', 'Reported as not yours'), ('deleted', 'Deleted')], max_length=20, verbose_name='reason')),
-                ('device', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='sessions_plus.device', verbose_name='device')),
-                ('revoked_by', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='ended by')),
-                ('user', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=512, verbose_name="user agent"),
+                ),
+                ("browser", models.CharField(blank=True, max_length=64, verbose_name="browser")),
+                (
+                    "browser_version",
+                    models.CharField(blank=True, max_length=16, verbose_name="browser version"),
+                ),
+                ("system", models.CharField(blank=True, max_length=64, verbose_name="system")),
+                (
+                    "agent_kind",
+                    models.CharField(
+                        choices=[
+                            ("desktop", "Computer"),
+                            ("mobile", "Phone"),
+                            ("tablet", "Tablet"),
+                            ("bot", "Robot"),
+                            ("program", "Program"),
+                            ("unknown", "Unknown kind"),
+                        ],
+                        default="unknown",
+                        max_length=8,
+                        verbose_name="kind of device",
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.backends.keys.new_public_id,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("browser", "Browser"), ("api", "API client")],
+                        default="browser",
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("key_hash", models.CharField(editable=False, max_length=64)),
+                ("previous_key_hash", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "rotated_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="key rotated"),
+                ),
+                ("sealed_successor", models.BinaryField(null=True)),
+                ("successor_seen", models.BooleanField(default=True, editable=False)),
+                ("successor_told_at", models.DateTimeField(editable=False, null=True)),
+                ("data", models.BinaryField(default=b"")),
+                ("version", models.PositiveBigIntegerField(default=1, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="created"),
+                ),
+                (
+                    "authenticated_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="signed in"),
+                ),
+                (
+                    "reauthenticated_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="proved again"),
+                ),
+                (
+                    "auth_methods",
+                    models.CharField(blank=True, max_length=64, verbose_name="sign-in methods"),
+                ),
+                ("reauth_methods", models.CharField(blank=True, editable=False, max_length=64)),
+                (
+                    "client_changed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="browser changed"),
+                ),
+                ("must_reauthenticate", models.BooleanField(default=False, editable=False)),
+                (
+                    "last_activity",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="last activity"
+                    ),
+                ),
+                ("expire_date", models.DateTimeField(verbose_name="expires")),
+                (
+                    "ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="IP address"),
+                ),
+                ("location", models.CharField(blank=True, max_length=200, verbose_name="place")),
+                ("revoked_at", models.DateTimeField(blank=True, null=True, verbose_name="ended")),
+                (
+                    "revoked_reason",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("signed_out", "Signed out"),
+                            ("flushed", "Ended by the site"),
+                            ("revoked", "Ended by you from another device"),
+                            ("revoked_by_staff", "Ended by an administrator"),
+                            ("replaced", "Signed in again on the same device"),
+                            ("device_revoked", "Device removed"),
+                            ("idle_timeout", "Not used for too long"),
+                            ("absolute_lifetime", "Signed in for the longest time allowed"),
+                            ("key_reused", "An old key was used: perhaps it was stolen"),
+                            ("session_limit", "Signed in on too many devices"),
+                            ("user_inactive", "Account disabled"),
+                            ("user_deleted", "Account deleted"),
+                            ("password_changed", "Password changed"),
+                            ("factor_changed", "Second factor changed"),
+                            ("client_changed", "Browser or network changed"),
+                            ("reported", "Reported as not yours"),
+                            ("deleted", "Deleted"),
+                        ],
+                        max_length=20,
+                        verbose_name="reason",
+                    ),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="sessions",
+                        to="sessions_plus.device",
+                        verbose_name="device",
+                    ),
+                ),
+                (
+                    "revoked_by",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="ended by",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'session',
-                'verbose_name_plural': 'sessions',
-                'ordering': ['-id'],
-                'permissions': [('revoke_any_session', "Can end any user's sessions")],
+                "verbose_name": "session",
+                "verbose_name_plural": "sessions",
+                "ordering": ["-id"],
+                "permissions": [("revoke_any_session", "Can end any user's sessions")],
             },
         ),
         migrations.CreateModel(
-            name='SessionEvent',
+            name="SessionEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
-                ('event', models.CharField(choices=[('session.started', 'Signed in'), ('session.signed_out', 'Signed out'), ('session.expired', 'Session expired'), ('session.revoked', 'Session ended'), ('session.deleted', 'Session deleted'), ('session.unreadable', 'Session data could not be read'), ('session.client_changed', 'Browser or network changed'), ('key.reused', 'An old session key was used'), ('session_limit.reached', 'Too many sessions'), ('sign_in.failed', 'Sign-in failed'), ('device.first_seen', 'New device'), ('device.renamed', 'Device renamed'), ('device.revoked', 'Device removed'), ('device.trusted', 'Device trusted'), ('device.distrusted', 'Trust in a device ended'), ('password.changed', 'Password changed'), ('challenge.started', 'Second factor asked for'), ('challenge.failed', 'Second factor refused'), ('authenticator.added', 'Authenticator added'), ('authenticator.removed', 'Authenticator removed'), ('authenticator.disabled', 'Authenticator disabled'), ('recovery_codes.made', 'New recovery codes made'), ('recovery_code.used', 'Recovery code used'), ('session.reauthenticated', 'Proved themselves again'), ('reauthentication.failed', 'Re-authentication failed'), ('throttle.reached', 'Too many attempts'), ('token.refused', 'Token refused'), ('signing_key.rotated', 'Signing key rotated'), ('access.denied', 'Access denied'), ('notice.failed', 'Mail could not be sent')], max_length=32, verbose_name='event')),
-                ('outcome', models.CharField(choices=[('success', 'Success'), ('failure', 'Failure')], default='success', max_length=8, verbose_name='outcome')),
-                ('reason', models.CharField(blank=True, max_length=64, verbose_name='reason')),
-                ('session_public_id', models.UUIDField(blank=True, null=True, verbose_name='session')),
-                ('ip_address', models.GenericIPAddressField(blank=True, null=True, verbose_name='IP address')),
-                ('user_agent', models.CharField(blank=True, max_length=512, verbose_name='user agent')),
-                ('request_id', models.CharField(blank=True, max_length=64, verbose_name='request')),
-                ('actor', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='actor')),
-                ('device', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='sessions_plus.device', verbose_name='device')),
-                ('user', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="time"),
+                ),
+                (
+                    "event",
+                    models.CharField(
+                        choices=[
+                            ("session.started", "Signed in"),
+                            ("session.signed_out", "Signed out"),
+                            ("session.expired", "Session expired"),
+                            ("session.revoked", "Session ended"),
+                            ("session.deleted", "Session deleted"),
+                            ("session.unreadable", "Session data could not be read"),
+                            ("session.client_changed", "Browser or network changed"),
+                            ("key.reused", "An old session key was used"),
+                            ("session_limit.reached", "Too many sessions"),
+                            ("sign_in.failed", "Sign-in failed"),
+                            ("device.first_seen", "New device"),
+                            ("device.renamed", "Device renamed"),
+                            ("device.revoked", "Device removed"),
+                            ("device.trusted", "Device trusted"),
+                            ("device.distrusted", "Trust in a device ended"),
+                            ("password.changed", "Password changed"),
+                            ("challenge.started", "Second factor asked for"),
+                            ("challenge.failed", "Second factor refused"),
+                            ("authenticator.added", "Authenticator added"),
+                            ("authenticator.removed", "Authenticator removed"),
+                            ("authenticator.disabled", "Authenticator disabled"),
+                            ("recovery_codes.made", "New recovery codes made"),
+                            ("recovery_code.used", "Recovery code used"),
+                            ("session.reauthenticated", "Proved themselves again"),
+                            ("reauthentication.failed", "Re-authentication failed"),
+                            ("throttle.reached", "Too many attempts"),
+                            ("token.refused", "Token refused"),
+                            ("signing_key.rotated", "Signing key rotated"),
+                            ("access.denied", "Access denied"),
+                            ("notice.failed", "Mail could not be sent"),
+                        ],
+                        max_length=32,
+                        verbose_name="event",
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(
+                        choices=[("success", "Success"), ("failure", "Failure")],
+                        default="success",
+                        max_length=8,
+                        verbose_name="outcome",
+                    ),
+                ),
+                ("reason", models.CharField(blank=True, max_length=64, verbose_name="reason")),
+                (
+                    "session_public_id",
+                    models.UUIDField(blank=True, null=True, verbose_name="session"),
+                ),
+                (
+                    "ip_address",
+                    models.GenericIPAddressField(blank=True, null=True, verbose_name="IP address"),
+                ),
+                (
+                    "user_agent",
+                    models.CharField(blank=True, max_length=512, verbose_name="user agent"),
+                ),
+                ("request_id", models.CharField(blank=True, max_length=64, verbose_name="request")),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="actor",
+                    ),
+                ),
+                (
+                    "device",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="sessions_plus.device",
+                        verbose_name="device",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'event',
-                'verbose_name_plural': 'events',
-                'ordering': ['-id'],
+                "verbose_name": "event",
+                "verbose_name_plural": "events",
+                "ordering": ["-id"],
             },
         ),
         migrations.CreateModel(
-            name='Throttle',
+            name="Throttle",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scope', models.CharField(choices=[('authenticator', 'Authenticator'), ('account', 'Codes of an account'), ('recovery', 'Recovery codes of an account'), ('password', 'Password, asked for again'), ('address', 'Network address')], max_length=16, verbose_name='scope')),
-                ('subject', models.CharField(editable=False, max_length=64)),
-                ('attempts', models.PositiveIntegerField(default=0, verbose_name='attempts')),
-                ('window_started_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='first attempt')),
-                ('blocked_until', models.DateTimeField(blank=True, null=True, verbose_name='blocked until')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "scope",
+                    models.CharField(
+                        choices=[
+                            ("authenticator", "Authenticator"),
+                            ("account", "Codes of an account"),
+                            ("recovery", "Recovery codes of an account"),
+                            ("password", "Password, asked for again"),
+                            ("address", "Network address"),
+                        ],
+                        max_length=16,
+                        verbose_name="scope",
+                    ),
+                ),
+                ("subject", models.CharField(editable=False, max_length=64)),
+                ("attempts", models.PositiveIntegerField(default=0, verbose_name="attempts")),
+                (
+                    "window_started_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="first attempt"
+                    ),
+                ),
+                (
+                    "blocked_until",
+                    models.DateTimeField(blank=True, null=True, verbose_name="blocked until"),
+                ),
             ],
             options={
-                'verbose_name': 'throttle',
-                'verbose_name_plural': 'throttles',
-                'constraints': [models.UniqueConstraint(fields=('scope', 'subject'), name='sessions_plus_throttle_once')],
+                "verbose_name": "throttle",
+                "verbose_name_plural": "throttles",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("scope", "subject"), name="sessions_plus_throttle_once"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Authenticator',
+            name="Authenticator",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(default=sessions_plus.backends.keys.new_public_id, editable=False, unique=True)),
-                ('kind', models.CharField(choices=[('totp', 'Authenticator app')], default='totp', max_length=8, verbose_name='kind')),
-                ('name', models.CharField(blank=True, max_length=100, verbose_name='name')),
-                ('sealed_secret', models.BinaryField()),
-                ('digits', models.PositiveSmallIntegerField(default=6, verbose_name='digits')),
-                ('period', models.PositiveSmallIntegerField(default=30, verbose_name='seconds')),
-                ('algorithm', models.CharField(choices=[('SHA1', 'SHA-1'), ('SHA256', 'SHA-256'), ('SHA512', 'SHA-512')], default='SHA1', max_length=8, verbose_name='algorithm')),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='added')),
-                ('confirmed_at', models.DateTimeField(blank=True, null=True, verbose_name='confirmed')),
-                ('enrolling_session', models.UUIDField(editable=False, null=True)),
-                ('last_used_step', models.BigIntegerField(default=-1, editable=False)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True, verbose_name='last used')),
-                ('disabled_at', models.DateTimeField(blank=True, null=True, verbose_name='disabled')),
-                ('user', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='user')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.backends.keys.new_public_id,
+                        editable=False,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("totp", "Authenticator app")],
+                        default="totp",
+                        max_length=8,
+                        verbose_name="kind",
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=100, verbose_name="name")),
+                ("sealed_secret", models.BinaryField()),
+                ("digits", models.PositiveSmallIntegerField(default=6, verbose_name="digits")),
+                ("period", models.PositiveSmallIntegerField(default=30, verbose_name="seconds")),
+                (
+                    "algorithm",
+                    models.CharField(
+                        choices=[("SHA1", "SHA-1"), ("SHA256", "SHA-256"), ("SHA512", "SHA-512")],
+                        default="SHA1",
+                        max_length=8,
+                        verbose_name="algorithm",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="added"),
+                ),
+                (
+                    "confirmed_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="confirmed"),
+                ),
+                ("enrolling_session", models.UUIDField(editable=False, null=True)),
+                ("last_used_step", models.BigIntegerField(default=-1, editable=False)),
+                (
+                    "last_used_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last used"),
+                ),
+                (
+                    "disabled_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="disabled"),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        db_constraint=False,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                        verbose_name="user",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'authenticator',
-                'verbose_name_plural': 'authenticators',
-                'ordering': ['pk'],
-                'permissions': [('remove_any_authenticator', "Can remove any user's second factor")],
-                'constraints': [models.CheckConstraint(condition=models.Q(('digits__gte', 6), ('digits__lte', 8)), name='sessions_plus_totp_digits'), models.CheckConstraint(condition=models.Q(('period__gte', 1), ('period__lte', 120)), name='sessions_plus_totp_period')],
+                "verbose_name": "authenticator",
+                "verbose_name_plural": "authenticators",
+                "ordering": ["pk"],
+                "permissions": [
+                    ("remove_any_authenticator", "Can remove any user's second factor")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("digits__gte", 6), ("digits__lte", 8)),
+                        name="sessions_plus_totp_digits",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("period__gte", 1), ("period__lte", 120)),
+                        name="sessions_plus_totp_period",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='device',
-            constraint=models.UniqueConstraint(fields=('user', 'token_hash'), name='sessions_plus_device_token'),
+            model_name="device",
+            constraint=models.UniqueConstraint(
+                fields=("user", "token_hash"), name="sessions_plus_device_token"
+            ),
         ),
     ]
