@@ -28,11 +28,16 @@ get_resolver().url_patterns
 call_command("check")
 """
 
+USE = """
+import sys
+sys.modules["joserfc"] = None
+import sessions_plus.api.urls
+"""
 
-def test_imports_without_the_extra() -> None:
-    """Every module outside the API and the tokens is imported, and the checks pass."""
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", SCRIPT],
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
         cwd=ROOT,
         env={"DJANGO_SETTINGS_MODULE": "tests.settings_minimal", "PATH": "/usr/bin:/bin"},
         capture_output=True,
@@ -41,4 +46,18 @@ def test_imports_without_the_extra() -> None:
         check=False,
     )
 
+
+def test_imports_without_the_extra() -> None:
+    """Every module outside the API and the tokens is imported, and the checks pass."""
+    done = run(SCRIPT)
+
     assert done.returncode == 0, done.stderr
+
+
+def test_tells_how_to_get_the_extra() -> None:
+    """Whoever mounts the API without its libraries reads which is missing, and what to run."""
+    done = run(USE)
+
+    assert done.returncode == 1
+    assert "needs joserfc" in done.stderr
+    assert 'pip install "django-sessions-plus[api]"' in done.stderr
