@@ -12,11 +12,11 @@ from typing import Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, Exists, F, OuterRef, Value, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.fields import CharField
 
 from sessions_plus.backends.rows import database
-from sessions_plus.backends.sweeping import Progress, Sweep, sweep
+from sessions_plus.backends.sweeping import Progress, Step, Sweep, sweep
 from sessions_plus.conf import conf
 
 # Counters of network addresses forgive after minutes to hours.
@@ -33,34 +33,49 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     Safe beside traffic and beside itself; a run that was interrupted is simply begun
     again.
     """
-    return {
-        name: sweep(task, progress=report(name) if report is not None else None)
-        for name, task in _tasks(now)
-    }
+    done: dict[str, int] = {}
+    for task in _tasks(now):
+        done |= sweep(task, progress=report(task.name) if report is not None else None)
+    return done
 
 
-def _tasks(now: datetime) -> Iterator[tuple[str, Sweep]]:
-    from sessions_plus.models import Challenge, Notice, Session, Throttle
+def _tasks(now: datetime) -> Iterator[Sweep]:
+    from sessions_plus.models import Challenge, Notice, Throttle
 
-    yield "anonymous_sessions", Sweep(_all(Session).filter(user=None, expire_date__lte=now))
-    yield "expired_sessions", _ending_expired(now)
-    if conf.RETENTION_SESSIONS is not None:
-        ended = _all(Session).filter(revoked_at__lte=now - conf.RETENTION_SESSIONS)
-        yield "ended_sessions", Sweep(ended)
+    yield Sweep([Step("sessions", _past_use(now)), _ending_expired(now)])
     yield from _past_retention(now)
-    yield "challenges", Sweep(_all(Challenge).filter(expires_at__lte=now))
-    yield "notices", Sweep(_all(Notice).filter(expires_at__lte=now))
+    yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
+    yield _removing("notices", _all(Notice).filter(expires_at__lte=now))
     counters = _all(Throttle).filter(
         scope="address", window_started_at__lte=now - ADDRESS_COUNTERS_KEPT
     )
-    yield "address_counters", Sweep(counters)
+    yield _removing("address_counters", counters)
+
+
+def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> Sweep:
+    return Sweep([Step(name, rows)], is_in_order=is_in_order)
 
 
 def _all(model: type[models.Model]) -> models.QuerySet[Any]:
     return models.QuerySet(model, using=database())
 
 
-def _ending_expired(now: datetime) -> Sweep:
+def _past_use(now: datetime) -> models.QuerySet[Any]:
+    """
+    Return expired sessions of visitors, and those of users that ended too long ago.
+
+    What expired that long ago goes at once: it is not first changed into an ended one.
+    """
+    from sessions_plus.models import Session
+
+    gone = Q(user=None, expire_date__lte=now)
+    if conf.RETENTION_SESSIONS is not None:
+        moment = now - conf.RETENTION_SESSIONS
+        gone |= Q(revoked_at__lte=moment) | Q(revoked_at=None, expire_date__lte=moment)
+    return _all(Session).filter(gone)
+
+
+def _ending_expired(now: datetime) -> Step:
     """
     End signed-in sessions that nobody came back to: their data goes, the reason is kept.
 
@@ -71,7 +86,8 @@ def _ending_expired(now: datetime) -> Sweep:
     idle = conf.IDLE_TIMEOUT or timedelta(seconds=settings.SESSION_COOKIE_AGE)
     by_age = When(expire_date__lt=F("last_activity") + idle, then=Value(Reason.ABSOLUTE.value))
     rows = _all(Session).filter(user__isnull=False, revoked_at=None, expire_date__lte=now)
-    return Sweep(
+    return Step(
+        "expired_sessions",
         rows,
         changes={
             "revoked_at": F("expire_date"),
@@ -85,21 +101,15 @@ def _ending_expired(now: datetime) -> Sweep:
     )
 
 
-def _past_retention(now: datetime) -> Iterator[tuple[str, Sweep]]:
+def _past_retention(now: datetime) -> Iterator[Sweep]:
     from sessions_plus.models import Device, SessionEvent
 
     if conf.RETENTION_EVENTS is not None:
         old = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
-        yield "events", Sweep(old, is_in_order=True)
+        yield _removing("events", old, is_in_order=True)
     if conf.RETENTION_DEVICES is not None:
-        yield (
-            "devices",
-            Sweep(
-                _all(Device)
-                .filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
-                .exclude(_is_named())
-            ),
-        )
+        unseen = _all(Device).filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
+        yield _removing("devices", unseen.exclude(_is_named()))
 
 
 def _is_named() -> Any:

@@ -1,5 +1,5 @@
 """
-Removing many rows beside traffic: in short statements, along the primary key.
+Removing many rows beside traffic: in short statements, one stretch of the table at a time.
 
 No index is needed for the condition, memory stays constant, rows that somebody holds
 locked are left for the next time, and what was done stays done if it is interrupted.
@@ -7,83 +7,168 @@ locked are left for the next time, and what was done stays done if it is interru
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
+from django.db.utils import OperationalError
+
+from sessions_plus.backends.prepared import Prepared
+from sessions_plus.backends.stretches import KeyPath, PagePath, Path, place
+from sessions_plus.backends.waiting import SHORT_WAIT, is_lock_timeout, waiting_at_most
 
 BATCH_ROWS = 2_000
-"""How many rows one statement changes: a few tens of milliseconds."""
-STRIDE_ROWS = 20_000
-"""How many rows one statement looks at."""
+"""How many rows one statement is meant to change: a few tens of milliseconds."""
 
 Progress = Callable[[float], None]
 """Told how much of the table is behind, from 0 to 1."""
+
+Quickly = Callable[[int, int], "Counter[str] | None"]
+"""Changes the rows from one position to another; None where it must be done slowly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """
+    Something to remove, or to change where ``changes`` is given.
+
+    ``rows`` says which rows, without an order. Where a row is in several steps of a sweep,
+    it is the first that has it.
+    """
+
+    name: str
+    rows: models.QuerySet[Any]
+    changes: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
     """
-    Something to remove, or to change where ``changes`` is given.
+    What is to be done on one way through a table.
 
-    ``rows`` says which rows, without an order. ``is_in_order`` holds where no row is
-    to be removed after the first stretch of the table without any, as in a journal.
+    One way, as rows that were just removed cost as much to pass by as others.
+    ``is_in_order`` holds where no row is to be removed after the first stretch of the
+    table without any, as in a journal.
     """
 
-    rows: models.QuerySet[Any]
-    changes: dict[str, Any] | None = None
+    steps: Sequence[Step]
     is_in_order: bool = False
 
+    @property
+    def name(self) -> str:
+        return self.steps[0].name
 
-def sweep(task: Sweep, *, progress: Progress | None = None) -> int:
-    """Remove or change the rows; return how many there were."""
-    whole: models.QuerySet[Any] = models.QuerySet(task.rows.model, using=task.rows.db)
-    keys = whole.order_by("pk").values_list("pk", flat=True)
-    first, last = keys.first(), keys.last()
-    if first is None or last is None:
-        return 0
-    lower: Any = first
-    width, total = BATCH_ROWS, 0
-    while lower is not None and lower <= last:
-        upper = lower + width - 1
-        found = _one_stretch(task, {"pk__gte": lower, "pk__lte": upper})
-        total += found
+    @property
+    def table(self) -> models.QuerySet[Any]:
+        rows = self.steps[0].rows
+        return models.QuerySet(rows.model, using=rows.db)
+
+
+def sweep(task: Sweep, *, progress: Progress | None = None) -> dict[str, int]:
+    """Remove or change the rows; return how many there were for each step."""
+    total = Counter({step.name: 0 for step in task.steps})
+    for found, done in _stretches(task):
+        total.update(found)
         if progress is not None:
-            progress(min(1.0, (upper - first + 1) / (last - first + 1)))
-        if task.is_in_order and not found:
+            progress(done)
+    return dict(total)
+
+
+def _stretches(task: Sweep) -> Iterator[tuple[Counter[str], float]]:
+    """Do what is to be done; yield what was found, and how much of the table is behind."""
+    path = _path(task)
+    if path is None:
+        return
+    quickly = _quickly(task.steps, path)
+    lower: int | None = path.first
+    width = path.width
+    while lower is not None and lower <= path.last:
+        upper = lower + width - 1
+        found = quickly(lower, upper) if quickly else None
+        if found is None:
+            found = _in_batches(task.steps, path, lower, upper)
+        yield found, min(1.0, (upper - path.first + 1) / (path.last - path.first + 1))
+        if task.is_in_order and not found.total():
             break
-        # Wide where little is found: each statement looks at as many rows as it can
-        # without changing more than a batch.
-        width = min(STRIDE_ROWS, 2 * width) if found < BATCH_ROWS // 4 else BATCH_ROWS
-        lower = keys.filter(pk__gt=upper).first()
-    if progress is not None:
-        progress(1.0)
-    return total
+        width = _next_width(width, found.total(), path.widest)
+        lower = path.after(upper)
+    yield Counter(), 1.0
 
 
-def _one_stretch(task: Sweep, stretch: dict[str, Any]) -> int:
-    found = 0
-    while (count := _one_batch(task, stretch)) == BATCH_ROWS:
-        found += count
-    return found + count
+def _path(task: Sweep) -> Path | None:
+    """Only keys tell which rows of a journal are its oldest."""
+    in_pages = _is_postgresql(task.table) and not task.is_in_order
+    return (PagePath if in_pages else KeyPath).through(task.table)
 
 
-def _one_batch(task: Sweep, stretch: dict[str, Any]) -> int:
-    rows = task.rows.filter(**stretch).order_by()
+def _next_width(width: int, found: int, widest: int) -> int:
+    """Look at as much at once as can be without changing much more than a batch or two."""
+    if found < BATCH_ROWS:
+        return min(widest, 2 * width)
+    return max(1, width // 2) if found > 3 * BATCH_ROWS else width
+
+
+def _quickly(steps: Sequence[Step], path: Path) -> Quickly | None:
+    """
+    Return what changes a stretch without locking its rows first, where that can be done.
+
+    Locking them takes as long again. It returns None where somebody holds one of them
+    locked, and has done nothing then.
+    """
+    if not _is_postgresql(steps[0].rows):
+        return None
+    using = steps[0].rows.db
+    prepared = _prepared(steps, path)
+
+    def run(lower: int, upper: int) -> Counter[str] | None:
+        try:
+            with transaction.atomic(using=using), waiting_at_most(SHORT_WAIT, using=using):
+                return Counter(prepared(lower, upper))
+        except OperationalError as error:
+            if is_lock_timeout(error):
+                return None
+            raise
+
+    return run
+
+
+def _prepared(steps: Sequence[Step], path: Path) -> Callable[[int, int], dict[str, int]]:
+    if isinstance(path, PagePath):
+        ready = [
+            (step.name, Prepared.of(path.within_blanks(step.rows), step.changes)) for step in steps
+        ]
+        return lambda lower, upper: {
+            name: statement.run(**path.ends(lower, upper)) for name, statement in ready
+        }
+    return lambda lower, upper: {
+        step.name: Prepared.of(path.within(step.rows, lower, upper), step.changes).run()
+        for step in steps
+    }
+
+
+def _in_batches(steps: Sequence[Step], path: Path, lower: int, upper: int) -> Counter[str]:
+    """Change those rows that nobody holds, at most a batch at a time."""
+    found: Counter[str] = Counter()
+    for step in steps:
+        rows = path.within(step.rows, lower, upper)
+        while count := _one_batch(rows, step.changes):
+            found[step.name] += count
+            if count < BATCH_ROWS:
+                break
+    return found
+
+
+def _one_batch(rows: models.QuerySet[Any], changes: dict[str, Any] | None) -> int:
+    """Change at most a batch of those rows that nobody holds."""
     with transaction.atomic(using=rows.db):
-        if task.changes is None and connections[rows.db].vendor == "postgresql":
+        if changes is None and _is_postgresql(rows):
             return _delete_by_place(rows)
         keys = list(_unlocked(rows).values_list("pk", flat=True)[:BATCH_ROWS])
-        if not keys:
-            return 0
-        chosen = rows.filter(pk__in=keys)
-        if task.changes is None:
-            chosen._raw_delete(rows.db)  # no signals, no cascade
-        else:
-            # The manager's own update() would first read each row for the cache tier.
-            models.QuerySet.update(chosen, **task.changes)
+        if keys:
+            Prepared.of(rows.filter(pk__in=keys), changes).run()
     return len(keys)
 
 
@@ -103,9 +188,13 @@ def _delete_by_place(rows: models.QuerySet[Any]) -> int:
     """
     connection = connections[rows.db]
     table = connection.ops.quote_name(rows.model._meta.db_table)
-    place = RawSQL(f"{table}.ctid", ())  # noqa: S611 - a name, no value
-    chosen = _unlocked(rows).annotate(place=place).values_list("place")[:BATCH_ROWS]
+    places = RawSQL(place(rows), ())  # noqa: S611 - a name, no value
+    chosen = _unlocked(rows).annotate(place=places).values_list("place")[:BATCH_ROWS]
     sql, params = chosen.query.get_compiler(rows.db).as_sql()
     with connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table} WHERE ctid = ANY(ARRAY({sql}))", params)  # noqa: S608
         return int(cursor.rowcount)
+
+
+def _is_postgresql(rows: models.QuerySet[Any]) -> bool:
+    return connections[rows.db].vendor == "postgresql"
