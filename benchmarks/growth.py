@@ -69,7 +69,7 @@ def fill(sessions: int) -> None:
     for field in Session._meta.concrete_fields:
         if field.column in given or field.primary_key or field.null:
             continue
-        given[field.column] = "false" if field.get_internal_type() == "BooleanField" else "''"
+        given[field.column] = "false" if field.get_internal_type() == "BooleanField" else "''"  # type: ignore[index]
     sql = FILL.format(columns=", ".join(given), values=", ".join(given.values()))
     users = max(1, sessions // SESSIONS_PER_USER)
     with connection.cursor() as cursor:
@@ -90,7 +90,7 @@ def acts() -> dict[str, Callable[[], object]]:
     from sessions_plus.models import Session
 
     people = get_user_model()._default_manager
-    staff = people.create_superuser("staff", "", "a password")  # type: ignore[attr-defined]
+    staff = people.create_superuser("staff", "", "a password")
     client = Client()
     client.force_login(staff)
     first = people.order_by("pk").values_list("pk", flat=True)[0]
@@ -103,7 +103,7 @@ def acts() -> dict[str, Callable[[], object]]:
         return store
 
     loaded, touched = make().session_key, make()
-    ended: list[Any] = [Session.objects.get(public_id=make().public_id) for _ in range(600)]
+    ended: list[Any] = [Session.objects.get(public_id=make().public_id) for _ in range(600)]  # type: ignore[misc]
 
     def touch() -> None:
         row = touched.row
@@ -114,7 +114,7 @@ def acts() -> dict[str, Callable[[], object]]:
 
     def list_own() -> None:
         user = people.get(pk=next(number))
-        overview(user, current=None, now=timezone.now())  # type: ignore[call-arg]
+        overview(user, current=None, now=timezone.now())
 
     return {
         "load": lambda: SessionStore(loaded).load(),

@@ -49,9 +49,9 @@ class Site:
                 raise RuntimeError(f"{path} answered {status}")
             headers.extend(found)
 
-        response = self.wsgi(self._environ(path, cookie), start)
+        response = self.wsgi(self._environ(path, cookie), start)  # type: ignore[arg-type]
         b"".join(response)
-        response.close()  # type: ignore[attr-defined]
+        response.close()
         if cookie is None:
             self.take_cookies(value for name, value in headers if name == "Set-Cookie")
 
@@ -109,7 +109,7 @@ class Site:
             if message.get("status", 200) != 200:
                 raise RuntimeError(f"{path} answered {message['status']}")
 
-        await self.asgi(scope, receive, send)
+        await self.asgi(scope, receive, send)  # type: ignore[arg-type]
 
 
 def scenarios(site: Site) -> dict[str, Callable[[], None]]:
@@ -271,7 +271,7 @@ def prepare(stack_name: str, database: dict[str, Any], redis_url: str) -> Site:
     call_command("migrate", verbosity=0)
     users = get_user_model()._default_manager
     if not users.filter(username="ann").exists():
-        users.create_user("ann", "ann@example.com", "a password")  # type: ignore[attr-defined]
+        users.create_user("ann", "ann@example.com", "a password")
     site = Site()
     if STACKS[stack_name].middleware:
         site.get("sign-in")

@@ -25,7 +25,7 @@ def password() -> str:
 
 def people() -> UserManager[User]:
     """The manager of the site's users, whatever their model."""
-    manager: UserManager[User] = get_user_model()._default_manager  # type: ignore[assignment]
+    manager: UserManager[User] = get_user_model()._default_manager
     return manager
 
 

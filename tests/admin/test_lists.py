@@ -29,7 +29,7 @@ class TestSessionList:
     ) -> None:
         """A row tells user, device, address, place, kind and state."""
         session = sign_in(user, ip_address="203.0.113.7", location="Berlin, Germany")
-        Device.objects.filter(pk=session.device_id).update(browser="Firefox", system="Linux")
+        Device.objects.filter(pk=session.device_id).update(browser="Firefox", system="Linux")  # type: ignore[misc]
 
         page = desk.get(reverse(SESSIONS)).content.decode()
 

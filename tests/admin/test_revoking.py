@@ -141,7 +141,7 @@ class TestPermissions:
         """Nobody adds or changes a row, and events and devices are not deleted either."""
         sign_in(user)
         pk = {"session": Session, "device": Device, "sessionevent": SessionEvent}[model]
-        row = pk.objects.order_by("-pk").first()
+        row = pk.objects.order_by("-pk").first()  # type: ignore[attr-defined]
         change = reverse(f"admin:sessions_plus_{model}_change", args=[row.pk])
 
         assert desk.get(reverse(f"admin:sessions_plus_{model}_add")).status_code == 403
@@ -159,12 +159,12 @@ class TestDevices:
         """A removed device takes its sessions with it, and the event names the staff member."""
         session, other = sign_in(user), sign_in(user)
 
-        response = act(desk, "revoke_selected_devices", session.device, url=DEVICES)
+        response = act(desk, "revoke_selected_devices", session.device, url=DEVICES)  # type: ignore[arg-type]
 
         session.refresh_from_db()
         other.refresh_from_db()
         assert session.revoked_reason == Reason.DEVICE_REVOKED
-        assert session.device.revoked_at is not None
+        assert session.device.revoked_at is not None  # type: ignore[union-attr]
         assert other.revoked_at is None
         assert SessionEvent.objects.get(event=Event.DEVICE_REVOKED).actor == staff
         assert said(response) == "1 device was removed. 1 session was ended."
@@ -173,7 +173,7 @@ class TestDevices:
         """The device that staff work on is not removed."""
         own = Device.objects.get(user=staff)
 
-        response = act(desk, "revoke_selected_devices", own, url=DEVICES)
+        response = act(desk, "revoke_selected_devices", own, url=DEVICES)  # type: ignore[arg-type]
 
         own.refresh_from_db()
         assert own.revoked_at is None

@@ -107,7 +107,7 @@ def test_requests_of_a_loop_share_their_connection(redis_tier: Tier, redis_serve
     key = stored_key()
     opened, asked = connections(redis_server), calls(redis_server, "get")
 
-    asyncio.run(requests_in_one_loop(key, 20)())
+    asyncio.run(requests_in_one_loop(key, 20)())  # type: ignore[arg-type]
 
     asked_now = calls(redis_server, "get")
     assert asked_now - asked == 20
@@ -121,7 +121,7 @@ def test_a_loop_takes_its_connections_with_it(redis_tier: Tier, redis_server: Se
     before = connected(redis_server)
 
     for _ in range(3):
-        asyncio.run(requests_in_one_loop(key, 2)())
+        asyncio.run(requests_in_one_loop(key, 2)())  # type: ignore[arg-type]
     gc.collect()
 
     assert connected(redis_server) <= before

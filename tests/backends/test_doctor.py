@@ -47,7 +47,7 @@ def stored() -> Session:
     store = SessionStore()
     store["color"] = "red"
     store.save()
-    return Session.objects.get(public_id=store.public_id)
+    return Session.objects.get(public_id=store.public_id)  # type: ignore[misc]
 
 
 def test_all_is_well(redis_tier: Tier) -> None:

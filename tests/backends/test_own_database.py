@@ -58,7 +58,7 @@ def test_user_may_live_elsewhere() -> None:
     """No constraint of the database ties a session to the table of users."""
     field = Session._meta.get_field("user")
 
-    assert field.db_constraint is False  # type: ignore[union-attr]
+    assert field.db_constraint is False  # type: ignore[attr-defined]
 
 
 def test_sessions_may_live_apart_from_users() -> None:

@@ -125,7 +125,7 @@ class World:
 
     def revoke(self, actor: Actor, known: Known) -> None:
         known.may_end = True
-        session = Session.objects.get(public_id=SessionStore(known.key)._stored_public_id())
+        session = Session.objects.get(public_id=SessionStore(known.key)._stored_public_id())  # type: ignore[misc]
         in_transaction = self.rng.random() < 0.3
         if in_transaction:
             with transaction.atomic():
@@ -174,8 +174,8 @@ class World:
             django_caches["default"].clear()
         elif self.has_faults and chance < 0.06:
             node = self.rng.choice(self.nodes)
-            node.driver.is_cut_off = not node.driver.is_cut_off
-            if not node.driver.is_cut_off:
+            node.driver.is_cut_off = not node.driver.is_cut_off  # type: ignore[attr-defined]
+            if not node.driver.is_cut_off:  # type: ignore[attr-defined]
                 node.breaker._retry_at = 0.0
 
     def check(self) -> None:

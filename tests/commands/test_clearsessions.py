@@ -209,6 +209,27 @@ class TestTheRest:
         assert Device.objects.exists()
 
 
+def lock_timeout() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        return str(cursor.fetchone()[0])
+
+
+@pytest.mark.django_db
+def test_callers_transaction_waits_as_before(now: datetime) -> None:
+    """In somebody's transaction, what it waits for a lock is as it was afterwards."""
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL is told how long to wait")
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '7s'")
+    a_session(now, expire_date=now - DAY)
+
+    cleanup(now)
+
+    assert not Session.objects.exists()
+    assert lock_timeout() == "7s"
+
+
 @pytest.mark.django_db(transaction=True)
 def test_rows_that_others_hold_are_left(now: datetime) -> None:
     """A row that another transaction holds locked delays nobody; the next run removes it."""
@@ -234,9 +255,7 @@ def test_rows_that_others_hold_are_left(now: datetime) -> None:
         assert list(Session.objects.values_list("pk", flat=True)) == [held.pk]
         assert free.pk != held.pk
         if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SHOW lock_timeout")
-                assert cursor.fetchone() == ("0",)
+            assert lock_timeout() == "0"
     finally:
         may_go.set()
         other.join()

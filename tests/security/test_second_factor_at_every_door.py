@@ -402,7 +402,7 @@ def test_atomic_requests_forgive_no_guess(
     through_our_page(client, staff, password)
     monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
     for path in ("/account/challenge/", "/account/reauthenticate/"):
-        assert "default" in resolve(path).func._non_atomic_requests
+        assert "default" in resolve(path).func._non_atomic_requests  # type: ignore[attr-defined]
 
     for _ in range(3):
         client.post("/account/challenge/", {"code": app.wrong_code()})

@@ -38,6 +38,6 @@ def same_browser(client: Client, *, enforce_csrf_checks: bool = False) -> Client
 
     A client keeps the middleware of its first request, whatever settings say later.
     """
-    again = Client(enforce_csrf_checks=enforce_csrf_checks, **client.defaults)
+    again = Client(enforce_csrf_checks=enforce_csrf_checks, **client.defaults)  # type: ignore[arg-type]
     again.cookies = client.cookies
     return again

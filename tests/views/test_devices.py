@@ -26,7 +26,7 @@ CountQueries = Callable[[int], AbstractContextManager[Any]]
 def session_of(client: Client) -> Session:
     """The row of the session that a browser holds."""
     public_id = read_token(client.cookies["sessionid"].value)
-    return Session.objects.select_related("device").get(public_id=public_id)
+    return Session.objects.select_related("device").get(public_id=public_id)  # type: ignore[misc]
 
 
 def revoke_url(session: Session) -> str:

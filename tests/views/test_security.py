@@ -157,7 +157,7 @@ def test_asvs_6_4_5_few_codes_left_is_said(user: User) -> None:
     app = enrol(user)
     for code in app.recovery_codes[:6]:
         client = pass_challenge(user, code)
-    assert "Make new ones before" not in text_of(client, "/account/security/")
+    assert "Make new ones before" not in text_of(client, "/account/security/")  # type: ignore[possibly-undefined]
 
     client = pass_challenge(user, app.recovery_codes[6])
 
