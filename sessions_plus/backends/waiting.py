@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 from django.db import connections
 from django.db.utils import OperationalError
@@ -21,14 +22,22 @@ def waiting_at_most(longest: timedelta, *, using: str) -> Iterator[None]:
     Raises:
         OperationalError: a lock was not to be had (see ``is_lock_timeout``).
     """
-    with connections[using].cursor() as cursor:
-        cursor.execute("SELECT current_setting('lock_timeout')")
-        (before,) = cursor.fetchone()
-        milliseconds = longest // timedelta(milliseconds=1)
+    connection = connections[using]
+    milliseconds = longest // timedelta(milliseconds=1)
+    # The outermost transaction takes the change with it, as does an error; in someone
+    # else's it must be undone.
+    is_outermost = not connection.savepoint_ids
+    with connection.cursor() as cursor:
+        before = None if is_outermost else _current(cursor)
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{milliseconds}ms"])
         yield
-        # Of use where the caller's transaction goes on; an error undoes the change itself.
-        cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+        if before is not None:
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
+
+
+def _current(cursor: Any) -> str:
+    cursor.execute("SELECT current_setting('lock_timeout')")
+    return str(cursor.fetchone()[0])
 
 
 def is_lock_timeout(error: OperationalError) -> bool:
