@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.models import Event
+from sessions_plus.models import Event, Scope
 
 NOTHING_TO_DO = _("If this was you, there is nothing to do.")
 
@@ -22,11 +23,15 @@ class Letter:
     subject    the mail's subject and heading
     lead       what happened, in a sentence or two
     harmless   when there is nothing to do
+    unless     reasons of the event that are no news to its user
+    pause      after one such event, how long the next ones bring no mail; None: each brings one
     """
 
     subject: str | Promise
     lead: str | Promise
     harmless: str | Promise = NOTHING_TO_DO
+    unless: tuple[str, ...] = ()
+    pause: timedelta | None = None
 
 
 LETTERS: Mapping[str, Letter] = MappingProxyType(
@@ -60,6 +65,17 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.AUTHENTICATOR_REMOVED: Letter(
             _("Two-factor sign-in: an authenticator was removed"),
             _("An authenticator was removed from your account."),
+        ),
+        Event.THROTTLED: Letter(
+            _("Wrong codes were entered for your account"),
+            _(
+                "Somebody who knows your password, or uses a device on which you are signed in, "
+                "entered wrong codes for your account. Before each further one they have to wait."
+            ),
+            # A password typed again proves nothing about codes; an address is shared by many.
+            unless=(Scope.PASSWORD, Scope.ADDRESS),
+            # Whoever goes on trying causes such an event up to once in 30 seconds.
+            pause=timedelta(days=1),
         ),
         Event.AUTHENTICATOR_DISABLED: Letter(
             _("Two-factor sign-in: an authenticator was switched off"),

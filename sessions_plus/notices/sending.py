@@ -51,16 +51,30 @@ def send_now(*, to: str, subject: str, text: str, html: str, event: str) -> None
 def notify(event: SessionEvent) -> None:
     """Mail the event's user, if it is one that people are told of and there is an address."""
     letter = LETTERS.get(event.event)
-    if letter is None or event.user_id is None or event.reason in (FIRST_DEVICE, NO_REQUEST):
+    if letter is None or event.reason in (FIRST_DEVICE, NO_REQUEST):
         return
     alias = database()
     # A savepoint keeps whatever goes wrong here from spoiling the view's transaction.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()
     try:
         with guard:
-            _prepare(event, letter)
+            if _is_news(event, letter):
+                _prepare(event, letter)
     except Exception as error:
         _note_failure(event, error)
+
+
+def _is_news(event: SessionEvent, letter: Letter) -> bool:
+    """Say whether there is somebody to tell, who was told of no such event within its pause."""
+    if event.user_id is None or event.reason in letter.unless:
+        return False
+    if letter.pause is None:
+        return True
+    # Of two at once the first is told, so neither silences the other.
+    earlier = SessionEvent.objects.using(database()).filter(
+        user_id=event.user_id, event=event.event, pk__lt=event.pk, at__gt=event.at - letter.pause
+    )
+    return not earlier.exclude(reason__in=letter.unless).exists()
 
 
 def _prepare(event: SessionEvent, letter: Letter) -> None:
