@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import pytest_django
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User, UserManager
+from django.db import connection
 from django.test import override_settings
+
+from sessions_plus.backends import cache_tier
 
 pytest_plugins = ["tests.services"]
 
@@ -56,6 +61,34 @@ def engine(request: pytest.FixtureRequest) -> Iterator[str]:
     path = f"sessions_plus.backends.{request.param}"
     with override_settings(SESSION_ENGINE=path):
         yield path
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
+) -> Iterator[None]:
+    """
+    Part from threads that still hold a connection, before the test database is dropped.
+
+    The threads of asyncio's executors live until the process ends, and PostgreSQL drops
+    no database that somebody is connected to.
+    """
+    yield
+    with django_db_blocker.unblock():
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+
+
+@pytest.fixture(autouse=True)
+def _todays_tiers() -> Iterator[None]:
+    """Forget a cache tier of a test that travelled: it trusts no copy of before its future."""
+    yield
+    if any(tier.trusted_since > time.time() + 2 for tier in cache_tier.known()):
+        cache_tier.reset()
 
 
 class World:

@@ -6,6 +6,8 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+import django
+
 from tests.databases import from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -20,6 +22,10 @@ LANGUAGE_CODE = "en"
 DATABASES = {"default": from_url(os.environ.get("TEST_DATABASE_URL", ""))}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+if django.VERSION >= (6, 1):
+    # Django 6.1 warns of sending mail without it.
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 
 INSTALLED_APPS = [
     "django.contrib.admin",

@@ -363,6 +363,7 @@ def test_each_message_says_what_to_write() -> None:
     assert not [finding.id for finding in catalogue.findings() if len(finding.hint) < 8]
 
 
+@pytest.mark.django_db  # some checks of Django's ask the database what it can do
 def test_a_well_deployed_site_hears_only_of_cookie_prefixes() -> None:
     """The four lines and Django's own advice leave two warnings; a name for each ends them."""
     site = {**DEPLOYED, "SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}

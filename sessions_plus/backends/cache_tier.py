@@ -46,6 +46,11 @@ def tier() -> Tier:
     return found
 
 
+def known() -> tuple[Tier, ...]:
+    """Every cache that was asked for so far."""
+    return tuple(_tiers.values())
+
+
 def reset(*, setting: str = "CACHES", **_: Any) -> None:
     """Forget all caches, as after a change of the settings."""
     if setting == "CACHES":
