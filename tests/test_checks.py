@@ -369,8 +369,9 @@ def test_a_well_deployed_site_hears_only_of_cookie_prefixes() -> None:
     site = {**DEPLOYED, "SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}
     assert ids(deploy=True, **site) == ["W203", "W204"]
     named = {"SESSION_COOKIE_NAME": "__Host-s", "CSRF_COOKIE_NAME": "__Host-c"}
+    mailers = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 
-    with override_settings(**site, **named):
+    with override_settings(**site, **named, MAILERS=mailers):
         assert run_checks(include_deployment_checks=True) == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from asgiref.sync import async_to_sync
 from django.contrib import admin
-from django.contrib.auth import aget_user, aupdate_session_auth_hash, authenticate, views
+from django.contrib.auth import aupdate_session_auth_hash, authenticate, views
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.contrib.auth.tokens import default_token_generator
@@ -34,8 +34,9 @@ NEW = "another long and secret sentence"
 
 async def achange(request: HttpRequest) -> HttpResponse:
     """What an asynchronous page of a site does."""
-    # Django's aupdate_session_auth_hash() asks `request.user`, which would query.
-    user: Any = await aget_user(request)
+    # Django's aupdate_session_auth_hash() asks `request.user`, which would query; from
+    # Django 6.1 on it asks `request.auser()`.
+    user: Any = await request.auser()
     request.user = user
     user.set_password(NEW)
     await user.asave()
