@@ -23,7 +23,7 @@ from tests.databases import from_url
 from tests.services.caches import start_redis
 from tests.services.databases import start_postgresql
 
-SYNC = ("ignored", "read", "write", "sign-in", "bogus")
+SYNC = ("ignored", "read", "write", "sign-in", "sign-in again", "bogus")
 ASYNC = ("asgi ignored", "asgi read")
 BASE = "django cached_db"
 

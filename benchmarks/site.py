@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from django.contrib.auth import get_user_model, login
+from django.contrib.auth import get_user_model, login, logout
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -39,6 +39,11 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
+def sign_out(request: HttpRequest) -> HttpResponse:
+    logout(request)
+    return HttpResponse("ok")
+
+
 urlpatterns = [
     path("nothing", nothing),
     path("anothing", anothing),
@@ -46,4 +51,5 @@ urlpatterns = [
     path("aread", aread),
     path("write", write),
     path("sign-in", sign_in),
+    path("sign-out", sign_out),
 ]

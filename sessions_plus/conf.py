@@ -223,6 +223,14 @@ class Conf:
         if setting.startswith((PREFIX, "SESSION_", "SECRET_KEY")):
             self.resolved.clear()
 
+    def derived(self, name: str, make: Callable[[], T]) -> T:
+        """Return what ``make`` makes of the settings, made once and again after a change."""
+        try:
+            return cast(T, self.resolved[name])
+        except KeyError:
+            value = self.resolved[name] = make()
+            return value
+
     @classmethod
     def declared(cls) -> Iterator[Setting[Any]]:
         """Every setting there is, in the order of the documentation."""

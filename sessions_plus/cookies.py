@@ -25,7 +25,7 @@ def prefixed(name: str) -> str:
 
 
 def device_cookie_name() -> str:
-    return conf.DEVICE_COOKIE_NAME or prefixed("device")
+    return conf.derived("device cookie name", lambda: conf.DEVICE_COOKIE_NAME or prefixed("device"))
 
 
 def device_token_of(request: HttpRequest) -> str | None:

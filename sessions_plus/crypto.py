@@ -12,11 +12,12 @@ import binascii
 import hashlib
 import hmac
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -35,6 +36,9 @@ TAG_BYTES = 16
 HEADER_BYTES = len(ENVELOPE_VERSION) + KEY_ID_BYTES + SALT_BYTES + NONCE_BYTES
 MASTER_KEY_BYTES = 32
 
+# With random nonces of 96 bits, far below the 2**32 that one key may seal (NIST SP 800-38D §8.3).
+SEALS_PER_SHARED_SALT = 2**20
+
 
 class Purpose(StrEnum):
     """What a key is for. A value made for one purpose is meaningless for any other."""
@@ -51,6 +55,9 @@ class Purpose(StrEnum):
     NOTICE_LINK = "notice-link"
     CLIENT_ADDRESS = "client-address"
     TRUST = "trust"
+
+    # An enum's own is a Python function, and this is looked up several times a request.
+    __hash__ = str.__hash__
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,6 +84,29 @@ def _extract(salt: bytes, material: bytes) -> bytes:
 @lru_cache(maxsize=256)
 def _derive(secret: bytes, purpose: Purpose) -> bytes:
     return _expand(secret, b"sessions_plus:" + purpose.encode())
+
+
+@lru_cache(maxsize=1024)
+def _shared_cipher(secret: bytes, purpose: Purpose, salt: bytes) -> AESGCM:
+    return AESGCM(_expand(_derive(secret, purpose), salt))
+
+
+class _SharedSalt(threading.local):
+    """The salt of this thread's next cache entries."""
+
+    value = b""
+    process = 0
+    left = 0
+
+    def take(self) -> bytes:
+        if not self.left or self.process != os.getpid():
+            self.value, self.process = os.urandom(SALT_BYTES), os.getpid()
+            self.left = SEALS_PER_SHARED_SALT
+        self.left -= 1
+        return self.value
+
+
+_shared_salt = _SharedSalt()
 
 
 @lru_cache(maxsize=8)
@@ -114,12 +144,12 @@ def decode_master_key(encoded: str) -> bytes:
 
 def key_ring() -> tuple[MasterKey, ...]:
     """The master keys in force, the one that seals first."""
-    found = conf.resolved.get("key ring")
-    if found is None:
-        encoded = tuple(conf.ENCRYPTION_KEYS)
-        found = _ring(encoded, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
-        conf.resolved["key ring"] = found
-    return cast(tuple[MasterKey, ...], found)
+    return conf.derived("key ring", _configured_ring)
+
+
+def _configured_ring() -> tuple[MasterKey, ...]:
+    encoded = tuple(conf.ENCRYPTION_KEYS)
+    return _ring(encoded, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
 def context(*parts: object) -> bytes:
@@ -143,11 +173,13 @@ def seal(plaintext: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
     The envelope is ``version | key id | salt | nonce | ciphertext and tag``. It
     opens only with the same ``purpose`` and ``bound_to`` (see ``context``), so
     a value moved to another row or column is refused. The salt gives each
-    envelope its own key, which keeps random nonces far from their limit.
+    envelope its own key, which keeps random nonces far from their limit. Cache
+    entries share one for a while, so that reading them needs no new cipher each.
     """
     master = key_ring()[0]
-    salt, nonce = os.urandom(SALT_BYTES), os.urandom(NONCE_BYTES)
-    cipher = AESGCM(_expand(master.for_purpose(purpose), salt))
+    nonce = os.urandom(NONCE_BYTES)
+    salt = _shared_salt.take() if purpose is Purpose.CACHE_ENTRY else os.urandom(SALT_BYTES)
+    cipher = _cipher(master, purpose, salt)
     return (
         ENVELOPE_VERSION + master.key_id + salt + nonce + cipher.encrypt(nonce, plaintext, bound_to)
     )
@@ -166,12 +198,17 @@ def unseal(envelope: bytes, *, purpose: Purpose, bound_to: bytes) -> bytes:
     salt, nonce, sealed = rest[:16], rest[16:28], rest[28:]
     for master in key_ring():
         if master.key_id == key_id:
-            cipher = AESGCM(_expand(master.for_purpose(purpose), salt))
             try:
-                return cipher.decrypt(nonce, sealed, bound_to)
+                return _cipher(master, purpose, salt).decrypt(nonce, sealed, bound_to)
             except InvalidTag:
                 raise SealBroken from None
     raise SealBroken
+
+
+def _cipher(master: MasterKey, purpose: Purpose, salt: bytes) -> AESGCM:
+    if purpose is Purpose.CACHE_ENTRY:
+        return _shared_cipher(master.secret, purpose, salt)
+    return AESGCM(_expand(master.for_purpose(purpose), salt))
 
 
 def sealed_under_current_key(envelope: bytes) -> bool:
@@ -212,12 +249,11 @@ def tag(message: bytes, *, purpose: Purpose, size: int) -> bytes:
 
 def tag_is_ours(message: bytes, given: bytes, *, purpose: Purpose) -> bool:
     """Say, in constant time, whether ``given`` is a tag that any key of the ring made."""
-    return any(
-        hmac.compare_digest(
-            hmac.digest(master.for_purpose(purpose), message, "sha256")[: len(given)], given
-        )
-        for master in key_ring()
-    )
+    for master in key_ring():
+        made = hmac.digest(master.for_purpose(purpose), message, "sha256")
+        if hmac.compare_digest(made[: len(given)], given):
+            return True
+    return False
 
 
 def keyed_digests(message: str, *, purpose: Purpose) -> list[str]:

@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, router
 from django.utils import timezone
 
+from sessions_plus.backends.table import Table
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
 from sessions_plus.signals import event_recorded
 
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
 logger = logging.getLogger("sessions_plus.security")
+
+EVENTS = Table(SessionEvent)
+_COLUMNS = tuple(
+    field.attname for field in SessionEvent._meta.concrete_fields if not field.primary_key
+)
 
 # The word of OWASP's logging vocabulary that stands beside ours, where it has one.
 OWASP_WORDS: Mapping[str, str] = MappingProxyType(
@@ -80,10 +86,16 @@ def record(
         # Spares whoever listens from asking for it. Not by assigning, which a router that
         # keeps users in another database refuses.
         SessionEvent._meta.get_field("user").set_cached_value(row, user)
-    row.save(force_insert=True)
+    _store(row)
     logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
     event_recorded.send_robust(sender=SessionEvent, event=row)
     return row
+
+
+def _store(row: SessionEvent) -> None:
+    alias = router.db_for_write(SessionEvent)
+    row.pk = EVENTS.insert(alias, {name: getattr(row, name) for name in _COLUMNS})
+    row._state.adding, row._state.db = False, alias
 
 
 def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:

@@ -60,10 +60,10 @@ class SessionFacts:
 
 def absolute_end(*, started_at: datetime, limits: Limits) -> datetime | None:
     """The moment that no activity can move, or None."""
-    ends = [limits.ends_at] if limits.ends_at is not None else []
-    if limits.absolute_lifetime is not None:
-        ends.append(started_at + limits.absolute_lifetime)
-    return min(ends, default=None)
+    if limits.absolute_lifetime is None:
+        return limits.ends_at
+    end = started_at + limits.absolute_lifetime
+    return end if limits.ends_at is None else min(end, limits.ends_at)
 
 
 def judge(
@@ -102,6 +102,8 @@ def is_passive(path: str, passive_paths: Iterable[str]) -> bool:
     ``/poll/inbox/``, not for ``/polls``. Asking how long a session goes on is none,
     wherever our pages are mounted.
     """
+    if not passive_paths:
+        return path.endswith(REMAINING_PATH)
     return path.endswith(REMAINING_PATH) or any(
         path == passive or path.startswith(passive.rstrip("/") + "/") for passive in passive_paths
     )
@@ -117,6 +119,8 @@ def touch_is_due(
     waiting would end sessions in use. A last activity that lies as far in the future
     (a server's clock is wrong) counts as old: else its sessions would never be checked.
     """
-    if limits.idle_timeout is not None:
-        interval = min(interval, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)
-    return abs(now - last_activity) >= interval
+    age = abs(now - last_activity)
+    if age >= interval:
+        return True
+    idle_timeout = limits.idle_timeout
+    return idle_timeout is not None and age * TOUCHES_PER_IDLE_TIMEOUT >= idle_timeout

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -19,12 +20,13 @@ from sessions_plus.backends.rows import ATTRIBUTES, Row
 from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 
-LAYOUT = 2
+LAYOUT = 3
 SEPARATOR = b"\n"  # JSON without indentation has none
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
            "reauthenticated_at", "client_changed_at", "last_activity", "expire_date",
            "revoked_at")  # fmt: skip
 LEFT_OUT = ("data", "sealed_successor", "public_id")
+_read = json.JSONDecoder().raw_decode
 _MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
 _LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)
 _PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
@@ -45,7 +47,7 @@ def encode(row: Row, *, proven_at: float) -> bytes:
         head[position] = None
     if not isinstance(head[_USER_AT], int | None):
         head[_USER_AT] = str(head[_USER_AT])
-    whole = json.dumps([LAYOUT, proven_at, head]).encode() + SEPARATOR + (row.payload or b"")
+    whole = json.dumps([proven_at, head]).encode() + SEPARATOR + (row.payload or b"")
     return seal(whole, purpose=Purpose.CACHE_ENTRY, bound_to=_context(row.public_id))
 
 
@@ -60,10 +62,7 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Ro
     except SealBroken:
         return None
     front, _, payload = whole.partition(SEPARATOR)
-    layout, *content = json.loads(front)
-    if layout != LAYOUT:
-        return None
-    proven_at, head = content
+    (proven_at, head), _ = _read(front.decode())
     if proven_at < proven_since:
         return None
     zone = UTC if settings.USE_TZ else None
@@ -78,4 +77,10 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Ro
 
 
 def _context(public_id: UUID) -> bytes:
-    return context("sessions_plus_session", "entry", public_id, settings.SESSION_SERIALIZER)
+    return _context_of(settings.SESSION_SERIALIZER) + public_id.bytes
+
+
+@lru_cache(maxsize=8)
+def _context_of(serializer: str) -> bytes:
+    """What entries are bound to beside their session. What is of another layout does not open."""
+    return context("sessions_plus_session", "entry", LAYOUT, serializer)

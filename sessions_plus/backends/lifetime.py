@@ -33,20 +33,39 @@ def limits_of(
     either as it likes. It lengthens only Django's own default: an idle timeout that
     the profile or the site chose still holds.
     """
-    facts = SessionFacts(user_id, kind, tuple(auth_methods.split()), data)
-    chosen = _chosen(facts)
-    if chosen is None and kind == Kind.API:
-        return Limits(conf.REFRESH_IDLE_TIMEOUT, conf.REFRESH_LIFETIME)
-    if chosen is None:
-        configured = conf.IDLE_TIMEOUT if user_id is not None else conf.ANONYMOUS_LIFETIME
-        chosen = Limits(
-            idle_timeout=configured or timedelta(seconds=settings.SESSION_COOKIE_AGE),
-            absolute_lifetime=conf.ABSOLUTE_LIFETIME if user_id is not None else None,
-        )
-    else:
+    chosen = None
+    if conf.LIMITS is not None:
+        chosen = _chosen(SessionFacts(user_id, kind, tuple(auth_methods.split()), data))
+    if chosen is not None:
         configured = chosen.idle_timeout
+    elif kind == Kind.API:
+        return _limits_of_clients()
+    else:
+        chosen, configured = _limits_of_browsers(is_signed_in=user_id is not None)
     expiry = data.get(EXPIRY_KEY)
     return _with_expiry(chosen, expiry, configured) if expiry else chosen
+
+
+def _limits_of_clients() -> Limits:
+    return conf.derived(
+        "limits of API clients", lambda: Limits(conf.REFRESH_IDLE_TIMEOUT, conf.REFRESH_LIFETIME)
+    )
+
+
+def _limits_of_browsers(*, is_signed_in: bool) -> tuple[Limits, timedelta | None]:
+    """Return the limits that the settings name, and the idle timeout as far as one was chosen."""
+    if is_signed_in:
+        return conf.derived(
+            "limits of users", lambda: _limits(conf.IDLE_TIMEOUT, conf.ABSOLUTE_LIFETIME)
+        )
+    return conf.derived("limits of nobody", lambda: _limits(conf.ANONYMOUS_LIFETIME, None))
+
+
+def _limits(
+    idle_timeout: timedelta | None, absolute_lifetime: timedelta | None
+) -> tuple[Limits, timedelta | None]:
+    of_django = timedelta(seconds=settings.SESSION_COOKIE_AGE)
+    return Limits(idle_timeout or of_django, absolute_lifetime), idle_timeout
 
 
 def needs_data() -> bool:

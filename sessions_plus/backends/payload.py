@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -25,7 +26,13 @@ class Serializer(Protocol):
 
 
 def serializer() -> Serializer:
-    made: Serializer = import_string(settings.SESSION_SERIALIZER)()
+    """The site's serializer; Django, too, asks of it that it keeps nothing."""
+    return _serializer_at(settings.SESSION_SERIALIZER)
+
+
+@lru_cache(maxsize=8)
+def _serializer_at(path: str) -> Serializer:
+    made: Serializer = import_string(path)()
     return made
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, connections, models, transaction
-from django.db.models import Case, Q, When
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.columns import agent_columns
 from sessions_plus.backends.keys import new_public_id, new_token, read_token
 from sessions_plus.backends.rows import Row
+from sessions_plus.backends.table import Table
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
@@ -25,7 +26,11 @@ from sessions_plus.models.session import Kind
 from sessions_plus.signals import device_first_seen, session_started
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from sessions_plus.client_info import ClientInfo
+
+DEVICES = Table(Device)
 
 FIRST_DEVICE = "first_device"
 """The reason of a ``device.first_seen`` that is no news: it is the account's first."""
@@ -111,20 +116,19 @@ class SignIn:
         self, row: Row, client: ClientInfo | None, device: Device, now: datetime
     ) -> None:
         """One browser holds one session: whoever signs in again has left the older one."""
-        older = (
-            Session.objects.using(rows.database())
-            .for_user(self.user)
-            .filter(device=device, kind=Kind.BROWSER, revoked_at=None)
-            .exclude(public_id=row.public_id)
-            # Of two that sign in at once, one stays.
-            .filter(
-                Q(authenticated_at__lt=row.authenticated_at)
-                | Q(authenticated_at=row.authenticated_at, public_id__lt=row.public_id)
-            )
-            .select_related("device")
-            .order_by("pk")
+        live = rows.SESSIONS.find_instances(
+            rows.database(), {"device_id": device.pk, "kind": Kind.BROWSER, "revoked_at": None}
         )
+        # Of two that sign in at once, one stays.
+        older = [session for session in live if _order(session) < _order(row)]
+        for session in older:
+            session.device = device
         revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
+
+
+def _order(session: Session | Row) -> tuple[datetime, UUID]:
+    """What sessions are compared by to tell which was signed in to later."""
+    return session.authenticated_at or session.created_at, session.public_id
 
 
 def usable_token(token: str | None) -> str:
@@ -151,14 +155,15 @@ def recognise(
 
     Two parallel first sign-ins make one.
     """
-    token_hash = digest(token)
-    nearest = _find_nearest(user, token_hash)
-    if nearest is None or nearest.token_hash != token_hash:
-        made = _make(user, token_hash, client, now)
+    known = {"user_id": user.pk, "token_hash": digest(token)}
+    found = DEVICES.find_instances(rows.database(), known)
+    if not found:
+        is_first = not Device.objects.using(rows.database()).for_user(user).exists()
+        made = _make(known, client, now)
         if made is not None:
-            return Recognition(made, is_new=True, is_first=nearest is None)
-        nearest = Device.objects.using(rows.database()).get(user_id=user.pk, token_hash=token_hash)
-    return Recognition(nearest, is_new=False)
+            return Recognition(made, is_new=True, is_first=is_first)
+        found = DEVICES.find_instances(rows.database(), known)
+    return Recognition(found[0], is_new=False)
 
 
 def mark_seen(device: Device, client: ClientInfo | None, now: datetime) -> bool:
@@ -166,26 +171,16 @@ def mark_seen(device: Device, client: ClientInfo | None, now: datetime) -> bool:
     news = _news(client, now)
     for name, value in news.items():
         setattr(device, name, value)
-    kept = Device.objects.using(rows.database()).filter(pk=device.pk, revoked_at=None)
-    return bool(kept.update(**news))
+    return bool(DEVICES.update(rows.database(), news, {"id": device.pk, "revoked_at": None}))
 
 
 def _news(client: ClientInfo | None, now: datetime) -> dict[str, Any]:
     return {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
 
 
-def _find_nearest(user: models.Model, token_hash: str) -> Device | None:
-    """Return the device with that token, else any other of the user's: one statement for both."""
-    devices = Device.objects.using(rows.database()).for_user(user)
-    match_first = Case(When(token_hash=token_hash, then=0), default=1)
-    return devices.order_by(match_first, "pk").first()
-
-
-def _make(
-    user: models.Model, token_hash: str, client: ClientInfo | None, now: datetime
-) -> Device | None:
+def _make(known: Mapping[str, Any], client: ClientInfo | None, now: datetime) -> Device | None:
     """Store a new device; None where another request was first."""
-    device = Device(user_id=user.pk, token_hash=token_hash, first_seen_at=now, **_news(client, now))
+    device = Device(**known, first_seen_at=now, **_news(client, now))
     alias = rows.database()
     # A savepoint keeps a refused INSERT from spoiling the view's transaction, if there is one.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()

@@ -11,8 +11,11 @@ from django.db import models
 from django.utils.module_loading import import_string
 
 from sessions_plus.backends import rows
+from sessions_plus.backends.table import Table
 from sessions_plus.conf import conf
 from sessions_plus.models import Authenticator
+
+AUTHENTICATORS = Table(Authenticator)
 
 
 def is_staff(user: Any) -> bool:
@@ -48,8 +51,8 @@ def has_authenticator(user: models.Model) -> bool:
 
     A disabled authenticator counts: see ``AuthenticatorQuerySet.confirmed``.
     """
-    found = Authenticator.objects.using(rows.database()).for_user(user)
-    return found.confirmed().exists()
+    found = AUTHENTICATORS.find(rows.database(), ("confirmed_at",), {"user_id": user.pk})
+    return any(confirmed_at is not None for (confirmed_at,) in found)
 
 
 async def ahas_authenticator(user: models.Model) -> bool:
