@@ -278,6 +278,11 @@ def digest(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def has_digest(secret: str, expected: bytes) -> bool:
+    """Say, in constant time, whether these 32 bytes are the secret's ``digest``."""
+    return hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), expected)
+
+
 def same(one: str, other: str) -> bool:
     """Compare two secrets or digests in constant time."""
     return hmac.compare_digest(one.encode(), other.encode())

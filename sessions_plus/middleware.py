@@ -27,10 +27,8 @@ from django.utils.http import http_date
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
-from sessions_plus.conf import conf
 from sessions_plus.cookies import (
     clear_site_data,
-    device_token_of,
     set_device_cookie,
     set_trust_cookie,
 )
@@ -38,7 +36,6 @@ from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
 from sessions_plus.mfa import gate
-from sessions_plus.policy import is_passive
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -69,8 +66,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         session: Any = request.session
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
-        session.device_token = device_token_of(request)
-        session.is_passive = is_passive(request.path, conf.PASSIVE_PATHS)
+        session.request = request
 
     @property
     def process_view(self) -> Any:
@@ -178,7 +174,7 @@ def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
     It asks its authentication backend, which knows no user who was disabled or deleted.
     """
     found = getattr(request, "_cached_user", None) or getattr(request, "_acached_user", None)
-    if session.row is None or found is None or found.is_authenticated:
+    if found is None or found.is_authenticated or session.row is None:
         return None
     return session.row.user_id
 
@@ -223,9 +219,12 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
     if settings.SESSION_COOKIE_NAME in response.cookies:
         # Whoever gets a kept copy of it gets the session with it (OWASP ASVS 14.3.2).
         patch_cache_control(response, no_store=True, private=True)
-    is_signed_in = session.row is not None and session.row.user_id is not None
-    if session.has_ended and not is_signed_in and request.is_secure():
+    if session.has_ended and request.is_secure() and not _is_signed_in(session):
         clear_site_data(response)
+
+
+def _is_signed_in(session: SessionStore) -> bool:
+    return session.row is not None and session.row.user_id is not None
 
 
 def _set_or_delete(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:

@@ -35,14 +35,8 @@ class SessionStore(ExpiringStore):
 
     Attributes that the middleware and the features use:
 
-    ``client``
-        who is calling; None where the store was built without a request.
-    ``device_token``
-        the device cookie that came with the request, or None.
-    ``row``
-        the stored facts as this store last knew them; None before it was loaded.
-    ``is_passive``
-        this request is no activity: it uses the session without prolonging it.
+    ``request``, ``client``
+        what the store serves, and who is calling; None where it was built without a request.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
     ``owes_touch``
@@ -134,6 +128,8 @@ class SessionStore(ExpiringStore):
 
     def rotation_is_due(self, now: datetime) -> bool:
         """Say whether this request should end with a new key (``ROTATION_INTERVAL``)."""
+        if self._copy is not None:
+            return False  # it was seen at a glance
         row, interval = self.row, conf.ROTATION_INTERVAL
         if row is None or row.user_id is None or interval is None or self._has_new_key:
             return False

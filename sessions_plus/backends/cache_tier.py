@@ -20,6 +20,7 @@ from django.db import connections, transaction
 
 from sessions_plus.backends import entries, places
 from sessions_plus.backends.drivers import driver_for
+from sessions_plus.backends.entries import Copy
 from sessions_plus.backends.rows import Row, database
 from sessions_plus.backends.tier import Glimpse, Tier
 
@@ -61,19 +62,19 @@ def reset(*, setting: str = "CACHES", **_: Any) -> None:
 setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
 
 
-def recall(public_id: UUID) -> tuple[Row | None, Glimpse]:
+def recall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
     """Return the copy of a row or None, and what ``keep`` wants. One cache command."""
     glimpse = tier().read(public_id)
     return _open(glimpse, public_id), glimpse
 
 
-async def arecall(public_id: UUID) -> tuple[Row | None, Glimpse]:
+async def arecall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
     """See recall()."""
     glimpse = await tier().aread(public_id)
     return _open(glimpse, public_id), glimpse
 
 
-def _open(glimpse: Glimpse, public_id: UUID) -> Row | None:
+def _open(glimpse: Glimpse, public_id: UUID) -> Copy | None:
     if glimpse.entry is None:
         return None
     return entries.decode(glimpse.entry, public_id, proven_since=tier().trusted_since)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.backends.base import SessionStore as BaseStore
+from sessions_plus.backends.entries import Copy
 from sessions_plus.backends.rows import Row
 from sessions_plus.backends.tier import NOTHING, Glimpse
 
@@ -21,15 +22,15 @@ class SessionStore(BaseStore):
     _glimpse: Glimpse = NOTHING
     _asked_at: float = 0.0
 
-    def _recall(self, public_id: UUID) -> Row | None:
+    def _recall(self, public_id: UUID) -> Copy | None:
         self._asked_at = time.time()
-        row, self._glimpse = cache_tier.recall(public_id)
-        return row
+        copy, self._glimpse = cache_tier.recall(public_id)
+        return copy
 
-    async def _arecall(self, public_id: UUID) -> Row | None:
+    async def _arecall(self, public_id: UUID) -> Copy | None:
         self._asked_at = time.time()
-        row, self._glimpse = await cache_tier.arecall(public_id)
-        return row
+        copy, self._glimpse = await cache_tier.arecall(public_id)
+        return copy
 
     def _remember_read(self, row: Row) -> None:
         cache_tier.keep(row, self._glimpse, proven_at=self._asked_at)

@@ -123,7 +123,8 @@ def _compare(found: Diagnosis, tier: Tier, public_id: UUID) -> None:
 
 def _copy(tier: Tier, public_id: UUID) -> Row | None:
     entry = tier.peek(public_id)
-    return entries.decode(entry, public_id) if entry is not None else None
+    copy = entries.decode(entry, public_id) if entry is not None else None
+    return copy.row() if copy is not None else None
 
 
 def _agrees(copy: Row, row: Row | None) -> bool:

@@ -2,7 +2,8 @@
 A row as a cache entry: sealed bytes, bound to the session they are of.
 
 An entry that is forged, cut, foreign or of another release is no entry: it is read
-as a miss.
+as a miss. In front of the row stands what most requests need to know of it, so that
+these rebuild no row.
 """
 
 from __future__ import annotations
@@ -10,28 +11,58 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
+from struct import Struct
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
+from sessions_plus.backends import glance
+from sessions_plus.backends.glance import Glance
 from sessions_plus.backends.rows import ATTRIBUTES, Row
 from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 
 LAYOUT = 3
-SEPARATOR = b"\n"  # JSON without indentation has none
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
            "reauthenticated_at", "client_changed_at", "last_activity", "expire_date",
            "revoked_at")  # fmt: skip
 LEFT_OUT = ("data", "sealed_successor", "public_id")
-_read = json.JSONDecoder().raw_decode
 _MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
 _LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)
 _PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
 _DATA_AT = ATTRIBUTES.index("data")
 _USER_AT = ATTRIBUTES.index("user_id")
+
+# When it was proven; the glance; and the bytes that the user agent and the row take up.
+_FRONT = Struct(">d dd I ? 32s H I")
+_read_json = json.JSONDecoder().raw_decode
+
+
+class Copy:
+    """An opened entry: what there is to see at a glance, the payload, and the row."""
+
+    __slots__ = ("_row", "glance", "payload", "public_id")
+
+    def __init__(self, public_id: UUID, glance: Glance, row: bytes, payload: bytes) -> None:
+        self.public_id = public_id
+        self.glance = glance
+        self.payload = payload
+        self._row = row
+
+    def row(self) -> Row:
+        """Rebuild the row."""
+        head, _ = _read_json(self._row.decode())
+        zone = UTC if settings.USE_TZ else None
+        for position in _MOMENTS_AT:
+            if head[position] is not None:
+                head[position] = datetime.fromtimestamp(head[position], zone)
+        if isinstance(head[_USER_AT], str):
+            head[_USER_AT] = get_user_model()._meta.pk.to_python(head[_USER_AT])
+        head[_PUBLIC_ID_AT] = self.public_id
+        head[_DATA_AT] = b""
+        return Row(*(*head, self.payload))
 
 
 def encode(row: Row, *, proven_at: float) -> bytes:
@@ -47,13 +78,26 @@ def encode(row: Row, *, proven_at: float) -> bytes:
         head[position] = None
     if not isinstance(head[_USER_AT], int | None):
         head[_USER_AT] = str(head[_USER_AT])
-    whole = json.dumps([proven_at, head]).encode() + SEPARATOR + (row.payload or b"")
+    facts = json.dumps(head).encode()
+    shown = glance.of(row)
+    agent = shown.user_agent.encode()
+    front = _FRONT.pack(
+        proven_at,
+        shown.after,
+        shown.until,
+        shown.settings_stamp,
+        shown.is_of_browser,
+        shown.key_digest,
+        len(agent),
+        len(facts),
+    )
+    whole = front + agent + facts + (row.payload or b"")
     return seal(whole, purpose=Purpose.CACHE_ENTRY, bound_to=_context(row.public_id))
 
 
-def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Row | None:
+def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Copy | None:
     """
-    Return the row that an entry is a copy of.
+    Return what an entry holds.
 
     None where the entry is none of ours, or was proven before ``proven_since``.
     """
@@ -61,19 +105,20 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Ro
         whole = unseal(envelope, purpose=Purpose.CACHE_ENTRY, bound_to=_context(public_id))
     except SealBroken:
         return None
-    front, _, payload = whole.partition(SEPARATOR)
-    (proven_at, head), _ = _read(front.decode())
+    proven_at, after, until, stamp, is_of_browser, key_digest, agent_length, length = (
+        _FRONT.unpack_from(whole)
+    )
     if proven_at < proven_since:
         return None
-    zone = UTC if settings.USE_TZ else None
-    for position in _MOMENTS_AT:
-        if head[position] is not None:
-            head[position] = datetime.fromtimestamp(head[position], zone)
-    if isinstance(head[_USER_AT], str):
-        head[_USER_AT] = get_user_model()._meta.pk.to_python(head[_USER_AT])
-    head[_PUBLIC_ID_AT] = public_id
-    head[_DATA_AT] = b""
-    return Row(*(*head, payload))
+    facts_at = _FRONT.size + agent_length
+    payload_at = facts_at + length
+    agent = whole[_FRONT.size : facts_at].decode()
+    return Copy(
+        public_id,
+        Glance(after, until, stamp, is_of_browser, key_digest, agent),
+        whole[facts_at:payload_at],
+        whole[payload_at:],
+    )
 
 
 def _context(public_id: UUID) -> bytes:

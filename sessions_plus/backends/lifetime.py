@@ -12,6 +12,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
+from sessions_plus.backends import payload as payloads
+from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
 from sessions_plus.policy import Limits, SessionFacts
@@ -66,6 +68,17 @@ def _limits(
 ) -> tuple[Limits, timedelta | None]:
     of_django = timedelta(seconds=settings.SESSION_COOKIE_AGE)
     return Limits(idle_timeout or of_django, absolute_lifetime), idle_timeout
+
+
+def limits_of_row(row: Row) -> Limits:
+    """Return the limits of a stored session. Its dictionary is decoded only where they need it."""
+    is_asked = needs_data() or payloads.may_hold(EXPIRY_KEY, row.payload)
+    return limits_of(
+        user_id=row.user_id,
+        data=payloads.decode(row.payload) if is_asked else {},
+        kind=row.kind,
+        auth_methods=row.auth_methods,
+    )
 
 
 def needs_data() -> bool:

@@ -27,13 +27,23 @@ class Serializer(Protocol):
 
 def serializer() -> Serializer:
     """The site's serializer; Django, too, asks of it that it keeps nothing."""
-    return _serializer_at(settings.SESSION_SERIALIZER)
+    return _made(settings.SESSION_SERIALIZER)
+
+
+def serializer_class() -> type[Serializer]:
+    """What ``SESSION_SERIALIZER`` names."""
+    return _imported(settings.SESSION_SERIALIZER)
 
 
 @lru_cache(maxsize=8)
-def _serializer_at(path: str) -> Serializer:
-    made: Serializer = import_string(path)()
-    return made
+def _made(path: str) -> Serializer:
+    return _imported(path)()
+
+
+@lru_cache(maxsize=8)
+def _imported(path: str) -> type[Serializer]:
+    found: type[Serializer] = import_string(path)
+    return found
 
 
 def encode(data: dict[str, Any]) -> bytes:

@@ -8,11 +8,13 @@ the activity interval, or by the row itself; and no database error becomes "no s
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest
 from django.utils import timezone
 
 from sessions_plus.backends import payload as payloads
@@ -24,17 +26,19 @@ from sessions_plus.backends.client_change import (
     differences,
 )
 from sessions_plus.backends.columns import client_columns, next_version
+from sessions_plus.backends.entries import Copy
 from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of, needs_data
+from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of_row
 from sessions_plus.backends.presented_key import Match, match, open_successor
 from sessions_plus.backends.rows import Row
 from sessions_plus.backends.user_state import why_gone
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
+from sessions_plus.cookies import device_token_of
 from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models.session import Kind, unseal_data
-from sessions_plus.policy import Limits, Verdict, expires_at, judge, touch_is_due
+from sessions_plus.policy import Limits, Verdict, expires_at, is_passive, judge, touch_is_due
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
@@ -58,18 +62,52 @@ class ReadingStore(SessionBase):
     kind: str = Kind.BROWSER
 
     # Class attributes: most requests change none, and each assignment costs every request.
+    request: HttpRequest | None = None
     client: ClientInfo | None = None
-    device_token: str | None = None
-    row: Row | None = None
-    is_passive: bool = False
     is_touched: bool = False
     owes_touch: bool = False
     was_told_key: bool = False
     is_superseded: bool = False
     has_ended: bool = False
+    _row: Row | None = None
+    _copy: Copy | None = None  # served at a glance: the row is rebuilt when somebody asks for it
     _known_expiry: Any = None  # what set_expiry() was told before this request
     _has_new_key: bool = False  # a key that this request made or was told
     _key_is_fresh: bool = False  # this request made it: nobody else ever held it
+
+    def __init__(self, session_key: str | None = None) -> None:
+        """
+        Do what Django's does, which imports the serializer anew for every request.
+
+        That takes it longer than all the rest; tests/backends/test_store.py sees to it that
+        nothing else is left out.
+        """
+        self._session_key = session_key
+        self.accessed = False
+        self.modified = False
+        self.serializer = payloads.serializer_class()
+
+    @cached_property
+    def device_token(self) -> str | None:
+        """The device cookie that came with the request, or None."""
+        return device_token_of(self.request) if self.request is not None else None
+
+    @cached_property
+    def is_passive(self) -> bool:
+        """Whether this request is no activity: it uses the session without prolonging it."""
+        return self.request is not None and is_passive(self.request.path, conf.PASSIVE_PATHS)
+
+    @property
+    def row(self) -> Row | None:
+        """The stored facts as this store last knew them; None before it was loaded."""
+        copy = self._copy
+        if copy is not None:
+            self._row, self._copy = copy.row(), None
+        return self._row
+
+    @row.setter
+    def row(self, row: Row | None) -> None:
+        self._row, self._copy = row, None
 
     @property
     def public_id(self) -> UUID | None:
@@ -83,11 +121,11 @@ class ReadingStore(SessionBase):
 
     # Copies: the cache tier overrides these
 
-    def _recall(self, public_id: UUID) -> Row | None:
+    def _recall(self, public_id: UUID) -> Copy | None:
         """Return a copy of the row, or None."""
         return None
 
-    async def _arecall(self, public_id: UUID) -> Row | None:
+    async def _arecall(self, public_id: UUID) -> Copy | None:
         """See _recall()."""
         return None
 
@@ -106,7 +144,10 @@ class ReadingStore(SessionBase):
         if public_id is None:
             return self._begin(None)
         copy = self._recall(public_id)
-        return self._begin(copy if self._serves(copy, now) else self._settle(public_id, copy, now))
+        if copy is not None and self._suffices(copy, now):
+            return self._begin_at_a_glance(copy)
+        row = copy.row() if copy is not None else None
+        return self._begin(row if self._serves(row, now) else self._settle(public_id, row, now))
 
     async def aload(self) -> dict[str, Any]:
         """See load(). Hops to a thread only where the database has to be asked."""
@@ -115,9 +156,12 @@ class ReadingStore(SessionBase):
         if public_id is None:
             return self._begin(None)
         copy = await self._arecall(public_id)
-        if self._serves(copy, now):
-            return self._begin(copy)
-        return self._begin(await sync_to_async(self._settle)(public_id, copy, now))
+        if copy is not None and self._suffices(copy, now):
+            return self._begin_at_a_glance(copy)
+        row = copy.row() if copy is not None else None
+        if self._serves(row, now):
+            return self._begin(row)
+        return self._begin(await sync_to_async(self._settle)(public_id, row, now))
 
     @property
     def _key(self) -> str:
@@ -144,13 +188,28 @@ class ReadingStore(SessionBase):
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
+    def _begin_at_a_glance(self, copy: Copy) -> dict[str, Any]:
+        self._copy = copy
+        data = payloads.decode(copy.payload)
+        self._known_expiry = data.get(EXPIRY_KEY)
+        return data
+
+    def _suffices(self, copy: Copy, now: datetime) -> bool:
+        """Say whether a glance at a copy shows that there is nothing to do."""
+        return copy.glance.suffices(
+            self._key,
+            self.client,
+            is_browser=self.kind == Kind.BROWSER,
+            now=now.timestamp(),
+        )
+
     def _serves(self, copy: Row | None, now: datetime) -> bool:
         """Say whether a copy serves as it is, without asking the database."""
         if copy is None or not self._is_current(copy) or self._proves_successor(copy):
             return False
         if change_to_act_on(copy, self.client, now) is not None:
             return False
-        limits = _limits(copy)
+        limits = limits_of_row(copy)
         return not _touch_due(copy, limits, now) and _verdict(copy, limits, now) == Verdict.ALIVE
 
     def _settle(self, public_id: UUID, copy: Row | None, now: datetime) -> Row | None:
@@ -183,7 +242,7 @@ class ReadingStore(SessionBase):
             and not rows.in_transaction()
             and self._is_current(copy)
             and change_to_act_on(copy, self.client, now) is None
-            and _verdict(copy, _limits(copy), now) == Verdict.ALIVE
+            and _verdict(copy, limits_of_row(copy), now) == Verdict.ALIVE
             and self._touch(copy, now, version=copy.version)
         )
 
@@ -193,7 +252,7 @@ class ReadingStore(SessionBase):
             return False
         if not self._accept_key(row, now) or not self._open(row):
             return False
-        verdict = _verdict(row, _limits(row), now)
+        verdict = _verdict(row, limits_of_row(row), now)
         if verdict != Verdict.ALIVE:
             self._expire(row, verdict, now)
             return False
@@ -211,7 +270,7 @@ class ReadingStore(SessionBase):
         if change is not None:
             return self._note_change(row, change, now)
         has_news = self._proves_successor(row) or self._was_told_late(row, now)
-        if not has_news and not _touch_due(row, _limits(row), now):
+        if not has_news and not _touch_due(row, limits_of_row(row), now):
             self._remember_read(row)
             return True
         return self._prove(row, now)
@@ -371,7 +430,7 @@ class ReadingStore(SessionBase):
         return True
 
     def _activity(self, row: Row, now: datetime) -> dict[str, Any]:
-        ends = expires_at(started_at=row.started_at, last_activity=now, limits=_limits(row))
+        ends = expires_at(started_at=row.started_at, last_activity=now, limits=limits_of_row(row))
         return {"last_activity": now, "expire_date": ends, **self._news_of_client(row)}
 
     def _news_of_client(self, row: Row) -> dict[str, Any]:
@@ -383,17 +442,6 @@ class ReadingStore(SessionBase):
         if differences(row, self.client):
             return {}
         return client_columns(self.client, row, row.user_id)
-
-
-def _limits(row: Row) -> Limits:
-    # The whole dictionary is decoded only where the limits may depend on it.
-    is_asked = needs_data() or payloads.may_hold(EXPIRY_KEY, row.payload)
-    return limits_of(
-        user_id=row.user_id,
-        data=payloads.decode(row.payload) if is_asked else {},
-        kind=row.kind,
-        auth_methods=row.auth_methods,
-    )
 
 
 def _verdict(row: Row, limits: Limits, now: datetime) -> Verdict:

@@ -56,9 +56,15 @@ def concerns(request: HttpRequest, view: Any) -> bool:
         return False
     if is_sign_in_page(request, view):
         return request.method in ("GET", "HEAD")
+    if conf.derived("asks nobody but staff", _asks_nobody_but_staff):
+        return is_admin(request) and not is_exempt(request, view)
     if asks_changed_clients() and not is_way_out(request, view):
         return True
     return (not is_optional() or is_admin(request)) and not is_exempt(request, view)
+
+
+def _asks_nobody_but_staff() -> bool:
+    return is_optional() and not asks_changed_clients()
 
 
 def asks_changed_clients() -> bool:

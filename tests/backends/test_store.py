@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.contrib.sessions.backends.base import CreateError, UpdateError
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.utils import timezone
 
 from sessions_plus.client_info import ClientInfo
@@ -239,3 +239,12 @@ def test_session_key_is_in_no_repr(new_store: Any, world: World) -> None:
 
     assert store.session_key not in shown
     assert session.key_hash not in shown
+
+
+def test_a_new_store_is_as_django_makes_it(new_store: Any) -> None:
+    """It has all the attributes that Django's own store begins with, and the same values."""
+    store = new_store()
+
+    django = vars(SessionBase(store.session_key))
+
+    assert {name: vars(store)[name] for name in django} == django

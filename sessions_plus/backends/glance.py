@@ -1,0 +1,113 @@
+"""
+What can be seen of a copy at a glance: whether this request needs to know any more.
+
+Most requests find their session as the last one left it: same key, same browser, no
+activity to write, no limit reached, no key to rotate. All that is worked out once,
+when the copy is stored, and comes down to a moment until which it holds. Whatever is
+not seen at a glance is judged by the row, in full: a glance lets nothing in that the
+row would not.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from zlib import crc32
+
+from django.conf import settings
+
+from sessions_plus.backends.lifetime import limits_of_row
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.conf import conf
+from sessions_plus.crypto import has_digest
+from sessions_plus.models.session import Kind
+from sessions_plus.policy import TOUCHES_PER_IDLE_TIMEOUT, expires_at
+
+NEVER = (0.0, 0.0)
+
+
+class Glance(NamedTuple):
+    """
+    What most requests need to know of a session.
+
+    ``after``, ``until``
+        Unix times between which, both left out, nothing has to be written or judged.
+    ``settings_stamp``
+        of the settings that this was worked out with.
+    ``key_digest``
+        SHA-256 of the current key.
+    ``user_agent``
+        the one that the session is known by; empty where any will do.
+    """
+
+    after: float
+    until: float
+    settings_stamp: int
+    is_of_browser: bool
+    key_digest: bytes
+    user_agent: str
+
+    def suffices(
+        self, key: str, client: ClientInfo | None, *, is_browser: bool, now: float
+    ) -> bool:
+        """Say whether whoever has that key may go on, without a look at the row."""
+        return (
+            self.after < now < self.until
+            and has_digest(key, self.key_digest)
+            and self.is_of_browser is is_browser
+            and self.settings_stamp == settings_stamp()
+            and (client is None or not self.user_agent or client.says_it_is(self.user_agent))
+        )
+
+
+def of(row: Row) -> Glance:
+    """Return what a copy of ``row`` shows."""
+    after, until = _window(row)
+    knows_agent = row.user_id is not None and conf.CLIENT_CHANGE != "ignore"
+    return Glance(
+        after,
+        until,
+        settings_stamp(),
+        row.kind == Kind.BROWSER,
+        bytes.fromhex(row.key_hash),
+        row.user_agent if knows_agent else "",
+    )
+
+
+def settings_stamp() -> int:
+    """Return a number that differs where other settings are in force than those of a copy."""
+    return conf.derived("stamp", _stamp)
+
+
+def _stamp() -> int:
+    values = (
+        settings.SESSION_COOKIE_AGE,
+        conf.ACTIVITY_INTERVAL,
+        conf.IDLE_TIMEOUT,
+        conf.ABSOLUTE_LIFETIME,
+        conf.ANONYMOUS_LIFETIME,
+        conf.REFRESH_IDLE_TIMEOUT,
+        conf.REFRESH_LIFETIME,
+        conf.ROTATION_INTERVAL,
+        conf.LIMITS is None,
+        conf.CLIENT_CHANGE,
+        conf.NETWORK_CHANGE,
+    )
+    return crc32(repr(values).encode())
+
+
+def _window(row: Row) -> tuple[float, float]:
+    """Return when nothing is to be done about a session. Never, where the site is to be asked."""
+    if conf.LIMITS is not None or conf.NETWORK_CHANGE != "ignore" or not row.successor_seen:
+        return NEVER
+    limits = limits_of_row(row)
+    pause = conf.ACTIVITY_INTERVAL
+    if limits.idle_timeout is not None:
+        pause = min(pause, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)
+    end = min(
+        row.last_activity + pause,
+        expires_at(started_at=row.started_at, last_activity=row.last_activity, limits=limits),
+    )
+    if row.user_id is not None and conf.ROTATION_INTERVAL is not None:
+        end = min(end, (row.rotated_at or row.started_at) + conf.ROTATION_INTERVAL)
+    return (row.last_activity - pause).timestamp(), end.timestamp()

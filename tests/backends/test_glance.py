@@ -1,0 +1,151 @@
+"""What is seen of a copy at a glance lets nothing in that the row would not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from sessions_plus.backends import glance
+from sessions_plus.backends.cached_db import SessionStore
+from sessions_plus.backends.glance import Glance
+from sessions_plus.backends.rows import Row
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.crypto import digest
+from sessions_plus.policy import Limits
+from tests.browsers import FIREFOX, SAFARI
+
+pytestmark = pytest.mark.django_db
+
+KEY = "a session key"
+NOW = datetime.fromisoformat("2026-06-01T12:00:00+00:00")
+FIREFOX_CLIENT = ClientInfo.of(user_agent=FIREFOX)
+
+MakeRow = Callable[..., Row]
+
+
+@pytest.fixture
+def make_row(user: User) -> MakeRow:
+    """A stored row of somebody, with some facts changed."""
+
+    def make(**changes: Any) -> Row:
+        store = SessionStore()
+        store["_auth_user_id"] = str(user.pk)
+        store.save()
+        row = store.row
+        assert row is not None
+        moments = {"created_at": NOW, "authenticated_at": NOW, "last_activity": NOW}
+        row.take({"key_hash": digest(KEY), "user_agent": FIREFOX, **moments, **changes})
+        return row
+
+    return make
+
+
+def suffices(
+    seen: Glance,
+    *,
+    key: str = KEY,
+    client: ClientInfo | None = FIREFOX_CLIENT,
+    is_browser: bool = True,
+    after: timedelta = timedelta(seconds=1),
+) -> bool:
+    return seen.suffices(key, client, is_browser=is_browser, now=(NOW + after).timestamp())
+
+
+def test_nothing_new_suffices(make_row: MakeRow) -> None:
+    """Same key, same browser, a moment later; and a program that calls without a request."""
+    seen = glance.of(make_row())
+
+    assert suffices(seen)
+    assert suffices(seen, client=None)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"key": "another key"},
+        {"client": ClientInfo.of(user_agent=SAFARI)},
+        {"is_browser": False},
+        {"after": timedelta(minutes=1)},
+        {"after": timedelta(minutes=-1)},
+    ],
+    ids=["key", "browser", "kind", "activity due", "clock far behind"],
+)
+def test_any_news_asks_for_the_row(make_row: MakeRow, news: dict[str, Any]) -> None:
+    """Whatever is not as the last request left it is judged in full."""
+    assert not suffices(glance.of(make_row()), **news)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("IDLE_TIMEOUT", timedelta(seconds=1)),
+        ("ABSOLUTE_LIFETIME", timedelta(seconds=1)),
+        ("ROTATION_INTERVAL", timedelta(seconds=1)),
+        ("ACTIVITY_INTERVAL", timedelta(seconds=1)),
+        ("CLIENT_CHANGE", "revoke"),
+        ("NETWORK_CHANGE", "revoke"),
+        ("LIMITS", lambda facts: None),
+    ],
+)
+def test_copy_made_under_other_settings_is_judged_in_full(
+    make_row: MakeRow, settings: Any, name: str, value: object
+) -> None:
+    """A changed limit holds at once, whatever the copy says."""
+    seen = glance.of(make_row())
+
+    setattr(settings, f"SESSIONS_PLUS_{name}", value)
+
+    assert not suffices(seen)
+
+
+@pytest.mark.parametrize(
+    ("settings_changed", "last_moment"),
+    [
+        ({"ACTIVITY_INTERVAL": timedelta(seconds=90)}, timedelta(seconds=90)),
+        ({"IDLE_TIMEOUT": timedelta(seconds=300)}, timedelta(seconds=30)),
+        ({"ABSOLUTE_LIFETIME": timedelta(seconds=20)}, timedelta(seconds=20)),
+        ({"ROTATION_INTERVAL": timedelta(seconds=10)}, timedelta(seconds=10)),
+    ],
+    ids=["activity", "idle", "absolute", "rotation"],
+)
+def test_it_holds_until_something_is_due(
+    make_row: MakeRow, settings: Any, settings_changed: dict[str, Any], last_moment: timedelta
+) -> None:
+    """Activity to write, an end, a key to rotate: at the first of them the row is asked."""
+    for name, value in settings_changed.items():
+        setattr(settings, f"SESSIONS_PLUS_{name}", value)
+    seen = glance.of(make_row())
+
+    assert suffices(seen, after=last_moment - timedelta(milliseconds=1))
+    assert not suffices(seen, after=last_moment)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"LIMITS": lambda facts: Limits(None, None)}, {"NETWORK_CHANGE": "record"}],
+    ids=["the site's own limits", "networks are told apart"],
+)
+def test_what_each_request_has_to_be_asked_for_is_never_seen_at_a_glance(
+    make_row: MakeRow, settings: Any, changes: dict[str, Any]
+) -> None:
+    """Then there is no moment until which it holds."""
+    for name, value in changes.items():
+        setattr(settings, f"SESSIONS_PLUS_{name}", value)
+
+    assert not suffices(glance.of(make_row()))
+
+
+def test_successor_that_was_never_used_has_to_be_proved(make_row: MakeRow) -> None:
+    """The first use of a rotated key is written down, so it is no business of a glance."""
+    assert not suffices(glance.of(make_row(successor_seen=False)))
+
+
+def test_any_browser_will_do_where_changes_are_ignored(make_row: MakeRow, settings: Any) -> None:
+    """With ``CLIENT_CHANGE`` at ``ignore`` another browser changes nothing."""
+    settings.SESSIONS_PLUS_CLIENT_CHANGE = "ignore"
+
+    assert suffices(glance.of(make_row()), client=ClientInfo.of(user_agent=SAFARI))
