@@ -7,6 +7,7 @@ from typing import Any
 
 DJANGO_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 OUR_MIDDLEWARE = "sessions_plus.middleware.SessionMiddleware"
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 ALLAUTH = "allauth.usersessions.middleware.UserSessionsMiddleware"
 
 
@@ -16,7 +17,9 @@ class Stack:
     One way to keep sessions.
 
     ``middleware`` None stands for no sessions at all: the floor that the others' cost
-    is counted from. ``is_ours`` and ``has_tracking`` say what a row of the table is.
+    is counted from; "bare GET" for what no engine can do without. Django's
+    AuthenticationMiddleware is in a stack only where that cannot do without it: under
+    ASGI it hops to a thread, whatever the sessions do.
     """
 
     name: str
@@ -25,13 +28,15 @@ class Stack:
     apps: tuple[str, ...] = ("django.contrib.sessions",)
     after_auth: tuple[str, ...] = ()
     extra: dict[str, Any] = field(default_factory=dict)
+    keeps_sessions: bool = True
     is_async_native: bool = True
 
 
 STACKS = {
     stack.name: stack
     for stack in [
-        Stack("none", middleware=None),
+        Stack("none", middleware=None, keeps_sessions=False),
+        Stack("bare GET", middleware="benchmarks.floor.middleware", keeps_sessions=False),
         Stack("django db"),
         Stack("django cached_db", "django.contrib.sessions.backends.cached_db"),
         Stack("django cache", "django.contrib.sessions.backends.cache"),
@@ -92,14 +97,13 @@ def settings_for(stack: Stack, *, database: dict[str, Any], redis_url: str) -> d
         ],
         "MIDDLEWARE": [
             *([stack.middleware] if stack.middleware else []),
-            *(
-                ["django.contrib.auth.middleware.AuthenticationMiddleware"]
-                if stack.middleware
-                else []
-            ),
-            *stack.after_auth,
+            *([AUTHENTICATION, *stack.after_auth] if stack.after_auth else []),
         ],
         "SESSION_ENGINE": stack.engine,
+        "TEMPLATES": [
+            {"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}
+        ],
+        "EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend",
         "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
         "LOGGING_CONFIG": None,
         **stack.extra,

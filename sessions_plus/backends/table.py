@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -21,11 +21,17 @@ Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
-class _Select(NamedTuple):
-    """A SELECT, and what makes Python values of which columns."""
+# Fields of which every database takes the Python values that we write.
+TAKEN_AS_THEY_ARE = (
+    models.CharField,
+    models.BooleanField,
+    models.PositiveIntegerField,
+    models.PositiveBigIntegerField,
+)
 
-    sql: str
-    converters: tuple[tuple[int, tuple[Converter, ...]], ...]
+
+def _as_it_is(value: Any, connection: BaseDatabaseWrapper) -> Any:
+    return value
 
 
 class Table(Generic[M]):
@@ -33,7 +39,8 @@ class Table(Generic[M]):
     The table of ``model``. Columns are named as the attributes: ``user_id``, not ``user``.
 
     A condition ``where`` is a mapping of attributes to values that all have to be equal;
-    None stands for NULL. No signal is sent, and nothing cascades.
+    None stands for NULL. ``condition`` is SQL without parameters that has to hold, too. No
+    signal is sent, and nothing cascades.
     """
 
     def __init__(self, model: type[M]) -> None:
@@ -42,21 +49,27 @@ class Table(Generic[M]):
         self._prepares: dict[str, Prepare] = {}
 
     def find(
-        self, alias: str, attributes: tuple[str, ...], where: Mapping[str, Any]
+        self,
+        alias: str,
+        attributes: tuple[str, ...],
+        where: Mapping[str, Any],
+        *,
+        condition: str | None = None,
     ) -> list[Sequence[Any]]:
         """Return these attributes of every row that ``where`` holds for, in no order."""
         connection = connections[alias]
-        sql, converters = _compose_select(self, alias, connection.vendor, attributes, _shape(where))
+        sql = _compose_select(self, alias, connection.vendor, attributes, _shape(where))
+        if condition:
+            sql += f" AND {condition}"
         with connection.cursor() as cursor:
             cursor.execute(sql, self._values(connection, where, but_none=True))
-            found: list[Any] = cursor.fetchall()
-        if not converters:
-            return found
-        return [_converted(row, converters, connection) for row in found]
+            return self._python_values(connection, attributes, cursor.fetchall())
 
-    def find_instances(self, alias: str, where: Mapping[str, Any]) -> list[M]:
+    def find_instances(
+        self, alias: str, where: Mapping[str, Any], *, condition: str | None = None
+    ) -> list[M]:
         """Return every row that ``where`` holds for, as model instances, in no order."""
-        found = self.find(alias, self._attributes, where)
+        found = self.find(alias, self._attributes, where, condition=condition)
         return [self.model.from_db(alias, self._attributes, values) for values in found]
 
     def insert(self, alias: str, values: Mapping[str, Any]) -> Any:
@@ -84,7 +97,7 @@ class Table(Generic[M]):
         condition: str | None = None,
     ) -> int:
         """
-        Change every row that ``where`` and the SQL ``condition`` hold for; return how many.
+        Change every row that ``where`` holds for; return how many.
 
         One statement. This is what makes every write safe: nothing is read first, so
         nothing can come between.
@@ -98,6 +111,49 @@ class Table(Generic[M]):
         with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
             cursor.execute(sql, params)
             return int(cursor.rowcount)
+
+    def update_instances(
+        self,
+        alias: str,
+        values: Mapping[str, Any],
+        where: Mapping[str, Any],
+        *,
+        condition: str | None = None,
+    ) -> list[M]:
+        """
+        Change rows as update() does; return them as they are now.
+
+        One statement where the database can tell what it changed, else two and more.
+        """
+        connection = connections[alias]
+        if not _tells_what_it_changed(connection):
+            found = self.find_instances(alias, where, condition=condition)
+            return [row for row in found if self._change(alias, row, values, where, condition)]
+        sql = _compose_update(self, alias, connection.vendor, tuple(values), _shape(where))
+        if condition:
+            sql += f" AND {condition}"
+        sql += " RETURNING " + _columns(self, alias, connection.vendor, self._attributes)
+        params = self._values(connection, values)
+        params += self._values(connection, where, but_none=True)
+        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            changed = self._python_values(connection, self._attributes, cursor.fetchall())
+        return [self.model.from_db(alias, self._attributes, row) for row in changed]
+
+    def _change(
+        self,
+        alias: str,
+        row: M,
+        values: Mapping[str, Any],
+        where: Mapping[str, Any],
+        condition: str | None,
+    ) -> bool:
+        own = {**where, self.model._meta.pk.attname: row.pk}
+        if not self.update(alias, values, own, condition=condition):
+            return False
+        for name, value in values.items():
+            setattr(row, name, value)
+        return True
 
     def delete(self, alias: str, where: Mapping[str, Any]) -> int:
         """Remove every row that ``where`` holds for; return how many."""
@@ -122,6 +178,14 @@ class Table(Generic[M]):
         """Return the quoted name of the table."""
         return connection.ops.quote_name(self.model._meta.db_table)
 
+    def _python_values(
+        self, connection: BaseDatabaseWrapper, attributes: tuple[str, ...], found: list[Any]
+    ) -> list[Sequence[Any]]:
+        converters = _converters(self, connection.alias, connection.vendor, attributes)
+        if not converters:
+            return found
+        return [_converted(row, converters, connection) for row in found]
+
     def _values(
         self, connection: BaseDatabaseWrapper, values: Mapping[str, Any], *, but_none: bool = False
     ) -> list[Any]:
@@ -134,7 +198,9 @@ class Table(Generic[M]):
     def _prepare(self, attribute: str) -> Prepare:
         found = self._prepares.get(attribute)
         if found is None:
-            found = self._prepares[attribute] = self.field(attribute).get_db_prep_save
+            field = self.field(attribute)
+            found = _as_it_is if type(field) in TAKEN_AS_THEY_ARE else field.get_db_prep_save
+            self._prepares[attribute] = found
         return found
 
 
@@ -153,13 +219,28 @@ def _condition(table: Table[Any], connection: BaseDatabaseWrapper, shape: Shape)
     )
 
 
+def _tells_what_it_changed(connection: Any) -> bool:
+    """Say whether an UPDATE may end in RETURNING."""
+    if connection.vendor == "sqlite":
+        return bool(connection.Database.sqlite_version_info >= (3, 35))
+    return bool(connection.vendor == "postgresql")
+
+
 @lru_cache(maxsize=64)
-def _compose_select(
-    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
-) -> _Select:
+def _columns(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
     connection = connections[alias]
-    columns = ", ".join(table.column(connection, name) for name in attributes)
-    sql = f"SELECT {columns} FROM {table.name(connection)}"  # noqa: S608 - names, no values
+    return ", ".join(table.column(connection, name) for name in attributes)
+
+
+Converters = tuple[tuple[int, tuple[Converter, ...]], ...]
+"""What makes Python values of which columns."""
+
+
+@lru_cache(maxsize=64)
+def _converters(
+    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]
+) -> Converters:
+    connection = connections[alias]
     converters = []
     for position, attribute in enumerate(attributes):
         expression = table.field(attribute).get_col(table.model._meta.db_table)
@@ -169,7 +250,17 @@ def _compose_select(
         )
         if found:
             converters.append((position, tuple(found)))
-    return _Select(f"{sql} WHERE {_condition(table, connection, shape)}", tuple(converters))
+    return tuple(converters)
+
+
+@lru_cache(maxsize=64)
+def _compose_select(
+    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
+) -> str:
+    connection = connections[alias]
+    columns = _columns(table, alias, vendor, attributes)
+    where = _condition(table, connection, shape)
+    return f"SELECT {columns} FROM {table.name(connection)} WHERE {where}"  # noqa: S608 - names
 
 
 @lru_cache(maxsize=256)
@@ -201,9 +292,7 @@ def _compose_delete(table: Table[Any], alias: str, vendor: str, shape: Shape) ->
 
 
 def _converted(
-    row: Sequence[Any],
-    converters: tuple[tuple[int, tuple[Converter, ...]], ...],
-    connection: BaseDatabaseWrapper,
+    row: Sequence[Any], converters: Converters, connection: BaseDatabaseWrapper
 ) -> list[Any]:
     values = list(row)
     for position, functions in converters:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import IntegrityError, connections, models, transaction
 
 from sessions_plus.backends import rows
@@ -26,11 +27,12 @@ from sessions_plus.models.session import Kind
 from sessions_plus.signals import device_first_seen, session_started
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from sessions_plus.client_info import ClientInfo
 
 DEVICES = Table(Device)
+
+# Each but the first means that somebody else made or removed the device in between.
+RECOGNITION_ATTEMPTS = 3
 
 FIRST_DEVICE = "first_device"
 """The reason of a ``device.first_seen`` that is no news: it is the account's first."""
@@ -44,13 +46,15 @@ class SignIn:
     What a sign-in adds to its session (a ``backends.base.Binding``).
 
     Made for every ``login()``, whoever calls it; everything that costs anything
-    happens with the save.
+    happens with the save. ``device`` is one that was greeted before.
     """
 
-    def __init__(self, user: models.Model, methods: tuple[str, ...]) -> None:
+    def __init__(
+        self, user: models.Model, methods: tuple[str, ...], *, device: Device | None = None
+    ) -> None:
         self.user = user
         self.methods = methods
-        self.found: Recognition | None = None
+        self.found = Recognition(device, is_new=False) if device is not None else None
 
     @property
     def device(self) -> Device | None:
@@ -59,7 +63,8 @@ class SignIn:
 
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         token = usable_token(store.device_token)
-        self.found = recognise(self.user, token, client=store.client, now=now)
+        if self.found is None:
+            self.found = recognise(self.user, token, client=store.client, now=now)
         store.issued_device_token = token
         return {
             "device_id": self.found.device.pk,
@@ -70,19 +75,21 @@ class SignIn:
         }
 
     def written(self, store: SessionStore, now: datetime) -> None:
-        found = self.found
-        if found is None or store.row is None:
+        found, row = self.found, store.row
+        if found is None or row is None:
             return
         device = found.device
-        if not found.is_new and not mark_seen(device, store.client, now):
-            self._end_with_device(store, store.row, now)
-            return
-        if store.kind == Kind.BROWSER and not found.is_new:
-            self._replace_older(store.row, store.client, device, now)
-        self._hold_to_limit(store, store.row, now)
+        if not found.is_new:
+            live = _live_sessions(device, store.kind)
+            if row.public_id not in live:
+                self._end_with_device(store, row, now)
+                return
+            if store.kind == Kind.BROWSER and len(live) > 1:
+                _end_older(device, live, row, store.client, now)
+        self._hold_to_limit(store, row, now)
         facts: dict[str, Any] = {
             "user": self.user,
-            "session_public_id": store.row.public_id,
+            "session_public_id": row.public_id,
             "device": device,
             "client": store.client,
         }
@@ -94,7 +101,7 @@ class SignIn:
                 sender=Device, device=device, user=self.user, client=store.client
             )
         session_started.send_robust(
-            sender=Session, session=store.row, user=self.user, client=store.client
+            sender=Session, session=row, user=self.user, client=store.client
         )
 
     def _end_with_device(self, store: SessionStore, row: Row, now: datetime) -> None:
@@ -112,23 +119,50 @@ class SignIn:
             store.flush()
             raise
 
-    def _replace_older(
-        self, row: Row, client: ClientInfo | None, device: Device, now: datetime
-    ) -> None:
-        """One browser holds one session: whoever signs in again has left the older one."""
-        live = rows.SESSIONS.find_instances(
-            rows.database(), {"device_id": device.pk, "kind": Kind.BROWSER, "revoked_at": None}
-        )
-        # Of two that sign in at once, one stays.
-        older = [session for session in live if _order(session) < _order(row)]
-        for session in older:
-            session.device = device
-        revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
+
+Moment = tuple[datetime, UUID]
+"""What sessions are compared by to tell which was signed in to later."""
 
 
-def _order(session: Session | Row) -> tuple[datetime, UUID]:
-    """What sessions are compared by to tell which was signed in to later."""
-    return session.authenticated_at or session.created_at, session.public_id
+def _live_sessions(device: Device, kind: str) -> dict[UUID, Moment]:
+    """Return the live sessions of that kind on a device; none where the device was removed."""
+    alias = rows.database()
+    connection = connections[alias]
+    devices, sessions = DEVICES.name(connection), rows.SESSIONS.name(connection)
+    own = f"{sessions}.{rows.SESSIONS.column(connection, 'device_id')}"
+    is_kept = (
+        f"EXISTS (SELECT 1 FROM {devices} WHERE {devices}.{DEVICES.column(connection, 'id')} = "  # noqa: S608 - names, no values
+        f"{own} AND {devices}.{DEVICES.column(connection, 'revoked_at')} IS NULL)"
+    )
+    found = rows.SESSIONS.find(
+        alias,
+        ("public_id", "authenticated_at", "created_at"),
+        {"device_id": device.pk, "kind": kind, "revoked_at": None},
+        condition=is_kept,
+    )
+    return {name: (signed_in_at or made_at, name) for name, signed_in_at, made_at in found}
+
+
+def _end_older(
+    device: Device,
+    live: dict[UUID, Moment],
+    row: Row,
+    client: ClientInfo | None,
+    now: datetime,
+) -> None:
+    """
+    End what was signed in to earlier: whoever signs in again in a browser has left it.
+
+    Of two that sign in at once, one stays.
+    """
+    own = live[row.public_id]
+    for public_id, moment in live.items():
+        if moment < own:
+            known = {"public_id": public_id}
+            older = rows.SESSIONS.find_instances(rows.database(), known)
+            for session in older:
+                session.device = device
+            revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
 
 
 def usable_token(token: str | None) -> str:
@@ -155,32 +189,51 @@ def recognise(
 
     Two parallel first sign-ins make one.
     """
-    known = {"user_id": user.pk, "token_hash": digest(token)}
-    found = DEVICES.find_instances(rows.database(), known)
-    if not found:
-        is_first = not Device.objects.using(rows.database()).for_user(user).exists()
-        made = _make(known, client, now)
+    for _ in range(RECOGNITION_ATTEMPTS):
+        device = greet(user, token, client=client, now=now)
+        if device is not None:
+            return Recognition(device, is_new=False)
+        devices = Device.objects.using(rows.database()).for_user(user)
+        is_first = not devices.exists()
+        made = _make(user, token, client, now)
         if made is not None:
             return Recognition(made, is_new=True, is_first=is_first)
-        found = DEVICES.find_instances(rows.database(), known)
-    return Recognition(found[0], is_new=False)
+        # Another request made it first; or it was ended by hand, and kept its token.
+        devices.filter(token_hash=digest(token)).exclude(revoked_at=None).update(token_hash=None)
+    raise SessionInterrupted("The device was removed during the sign-in.")
 
 
-def mark_seen(device: Device, client: ClientInfo | None, now: datetime) -> bool:
-    """Write down that a device signed in. False where it was removed meanwhile."""
-    news = _news(client, now)
-    for name, value in news.items():
-        setattr(device, name, value)
-    return bool(DEVICES.update(rows.database(), news, {"id": device.pk, "revoked_at": None}))
+def greet(
+    user: models.Model,
+    token: str,
+    *,
+    client: ClientInfo | None,
+    now: datetime,
+    condition: str | None = None,
+) -> Device | None:
+    """
+    Return the device of ``user`` that holds ``token``, and write down that it was seen.
+
+    None where there is none, or the SQL ``condition`` does not hold for it.
+    """
+    known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}
+    greeted = DEVICES.update_instances(
+        rows.database(), _news(client, now), known, condition=condition
+    )
+    return greeted[0] if greeted else None
 
 
 def _news(client: ClientInfo | None, now: datetime) -> dict[str, Any]:
     return {"last_seen_at": now} | (agent_columns(client) if client is not None else {})
 
 
-def _make(known: Mapping[str, Any], client: ClientInfo | None, now: datetime) -> Device | None:
-    """Store a new device; None where another request was first."""
-    device = Device(**known, first_seen_at=now, **_news(client, now))
+def _make(
+    user: models.Model, token: str, client: ClientInfo | None, now: datetime
+) -> Device | None:
+    """Store a new device; None where there is one with that token already."""
+    device = Device(
+        user_id=user.pk, token_hash=digest(token), first_seen_at=now, **_news(client, now)
+    )
     alias = rows.database()
     # A savepoint keeps a refused INSERT from spoiling the view's transaction, if there is one.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()

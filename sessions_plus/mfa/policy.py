@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from django.db import models
+from django.db import connections, models
 from django.utils.module_loading import import_string
 
 from sessions_plus.backends import rows
 from sessions_plus.backends.table import Table
 from sessions_plus.conf import conf
+from sessions_plus.devices.recognition import DEVICES
 from sessions_plus.models import Authenticator
 
 AUTHENTICATORS = Table(Authenticator)
@@ -53,6 +55,27 @@ def has_authenticator(user: models.Model) -> bool:
     """
     found = AUTHENTICATORS.find(rows.database(), ("confirmed_at",), {"user_id": user.pk})
     return any(confirmed_at is not None for (confirmed_at,) in found)
+
+
+def asks_no_factor() -> str:
+    """Return has_authenticator()'s opposite as SQL that holds for a device's row, of its user."""
+    alias = rows.database()
+    return _asks_no_factor(alias, connections[alias].vendor)
+
+
+@lru_cache(maxsize=8)
+def _asks_no_factor(alias: str, vendor: str) -> str:
+    connection = connections[alias]
+    devices, authenticators = DEVICES.name(connection), AUTHENTICATORS.name(connection)
+    owner = DEVICES.column(connection, "user_id")
+    user, confirmed_at = (
+        AUTHENTICATORS.column(connection, name) for name in ("user_id", "confirmed_at")
+    )
+    return (
+        f"NOT EXISTS (SELECT 1 FROM {authenticators} WHERE "  # noqa: S608 - names, no values
+        f"{authenticators}.{user} = {devices}.{owner} "
+        f"AND {authenticators}.{confirmed_at} IS NOT NULL)"
+    )
 
 
 async def ahas_authenticator(user: models.Model) -> bool:

@@ -18,14 +18,14 @@ from django.http import HttpRequest
 
 from sessions_plus.backends.base import SessionStore
 from sessions_plus.backends.keys import read_token
-from sessions_plus.devices.recognition import SignIn
+from sessions_plus.devices.recognition import SignIn, greet, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
 from sessions_plus.mfa import challenge
 from sessions_plus.mfa.challenge import Passed
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
-from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Proved
-from sessions_plus.models import Challenge, Reason
+from sessions_plus.models import Challenge, Device, Reason
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
 
@@ -42,22 +42,40 @@ def settle(
     """
     Let a ``login()`` that just happened stand, or turn it into a challenge.
 
-    Costs users without an authenticator one query.
+    Costs one query of those who are asked for nothing, or two on a new device.
     """
-    if not has_second_factor(methods) and has_authenticator(user):
-        if _is_signed_in_fully(store, user):
-            store.bind(Proved(user.pk, methods))
-            return
-        successor = use_trust(
-            user, trust_token, device_token=store.device_token, client=store.client, now=now
-        )
-        if successor is None:
-            _wait(request, store, user, methods, now)
-            return
-        store.issued_trust_token = successor
-        methods = (*methods, TRUSTED_DEVICE)
+    device = None
+    if not has_second_factor(methods):
+        device = _greet_where_nothing_is_asked(user, store, now)
+        if device is None and has_authenticator(user):
+            if _is_signed_in_fully(store, user):
+                store.bind(Proved(user.pk, methods))
+                return
+            successor = use_trust(
+                user, trust_token, device_token=store.device_token, client=store.client, now=now
+            )
+            if successor is None:
+                _wait(request, store, user, methods, now)
+                return
+            store.issued_trust_token = successor
+            methods = (*methods, TRUSTED_DEVICE)
     store.pop(CHALLENGE_KEY, None)
-    store.bind(TrustingSignIn(user, methods) if store.wants_trust else SignIn(user, methods))
+    sign_in = TrustingSignIn if store.wants_trust else SignIn
+    store.bind(sign_in(user, methods, device=device))
+
+
+def _greet_where_nothing_is_asked(
+    user: AbstractBaseUser, store: SessionStore, now: datetime
+) -> Device | None:
+    """
+    Return the device that this is, if its user is asked for no second factor.
+
+    Most sign-ins are of that kind: then both are answered by one statement.
+    """
+    token = store.device_token
+    if token is None or usable_token(token) != token:
+        return None
+    return greet(user, token, client=store.client, now=now, condition=asks_no_factor())
 
 
 def _is_signed_in_fully(store: SessionStore, user: AbstractBaseUser) -> bool:

@@ -184,6 +184,7 @@ class Session(AgentColumns):
         settings.AUTH_USER_MODEL,
         on_delete=models.DO_NOTHING,
         db_constraint=False,
+        db_index=False,  # an index below begins with it
         null=True,
         blank=True,
         related_name="+",
@@ -192,6 +193,7 @@ class Session(AgentColumns):
     device = models.ForeignKey(
         Device,
         on_delete=models.SET_NULL,
+        db_index=False,  # an index below begins with it
         null=True,
         blank=True,
         related_name="sessions",
@@ -237,6 +239,11 @@ class Session(AgentColumns):
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
         ordering = ["-id"]
+        # Who is signed in, however many sessions ended on the account or device before.
+        indexes = [
+            models.Index(fields=["user", "revoked_at"], name="sessions_plus_session_user"),
+            models.Index(fields=["device", "revoked_at"], name="sessions_plus_session_device"),
+        ]
         permissions = [("revoke_any_session", _("Can end any user's sessions"))]
 
     def __str__(self) -> str:

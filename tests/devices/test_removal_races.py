@@ -8,9 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
-from sessions_plus.devices import recognition
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.mfa import sign_in
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 from tests.browsers import Browser
 from tests.conftest import World
@@ -41,7 +41,7 @@ def delete_row() -> None:
 
 
 STEPS = {
-    "recognised": lambda: Pause(recognition, "recognise"),
+    "recognised": lambda: Pause(sign_in, "greet"),
     "about to be stored": lambda: Pause(SignIn, "columns"),
     "stored": lambda: Pause(SignIn, "written", before=True),
 }

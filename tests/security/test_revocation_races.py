@@ -253,7 +253,7 @@ def test_bulk_update_in_a_transaction(visitor: Browser) -> None:
     visitor.get("read")
 
     found, _ = cache_tier.recall(Session.objects.get().public_id)
-    assert found is None or found.version == before
+    assert found is None or found.row().version == before
 
 
 @pytest.mark.urls("tests.urls")
