@@ -104,6 +104,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             end_access_if_gone(user_id, client=session.client)
         ):
             session.flush()
+        if session.is_at_rest and not settings.SESSION_SAVE_EVERY_REQUEST:
+            vary_on_cookie(response)
+            return response
         _attend_to_key(session, response)
         if must_save(session, response):
             try:
@@ -128,6 +131,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             await aend_access_if_gone(user_id, client=session.client)
         ):
             await session.aflush()
+        if session.is_at_rest and not settings.SESSION_SAVE_EVERY_REQUEST:
+            vary_on_cookie(response)
+            return response
         await _aattend_to_key(session, response)
         if must_save(session, response):
             try:
@@ -214,13 +220,21 @@ def set_cookies(request: HttpRequest, response: HttpResponseBase, session: Sessi
     other's response has the new one, and may arrive first.
     """
     if session.accessed:
-        patch_vary_headers(response, ("Cookie",))
+        vary_on_cookie(response)
     _set_or_delete(request, response, session)
     if settings.SESSION_COOKIE_NAME in response.cookies:
         # Whoever gets a kept copy of it gets the session with it (OWASP ASVS 14.3.2).
         patch_cache_control(response, no_store=True, private=True)
     if session.has_ended and request.is_secure() and not _is_signed_in(session):
         clear_site_data(response)
+
+
+def vary_on_cookie(response: HttpResponseBase) -> None:
+    """Tell caches on the way that the response is for whoever sent this cookie."""
+    if "Vary" in response.headers:
+        patch_vary_headers(response, ("Cookie",))
+    else:
+        response.headers["Vary"] = "Cookie"
 
 
 def _is_signed_in(session: SessionStore) -> bool:

@@ -64,20 +64,22 @@ setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
 
 def recall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
     """Return the copy of a row or None, and what ``keep`` wants. One cache command."""
-    glimpse = tier().read(public_id)
-    return _open(glimpse, public_id), glimpse
+    cache = tier()
+    glimpse = cache.read(public_id)
+    return _open(glimpse, public_id, cache), glimpse
 
 
 async def arecall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
     """See recall()."""
-    glimpse = await tier().aread(public_id)
-    return _open(glimpse, public_id), glimpse
+    cache = tier()
+    glimpse = await cache.aread(public_id)
+    return _open(glimpse, public_id, cache), glimpse
 
 
-def _open(glimpse: Glimpse, public_id: UUID) -> Copy | None:
+def _open(glimpse: Glimpse, public_id: UUID, cache: Tier) -> Copy | None:
     if glimpse.entry is None:
         return None
-    return entries.decode(glimpse.entry, public_id, proven_since=tier().trusted_since)
+    return entries.decode(glimpse.entry, public_id, proven_since=cache.trusted_since)
 
 
 def keep(row: Row, glimpse: Glimpse, *, proven_at: float) -> None:

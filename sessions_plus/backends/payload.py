@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import Any, Protocol
 
@@ -9,6 +10,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sessions_plus.exceptions import NotSerialisable
+
+_read_json = json.JSONDecoder().raw_decode
 
 JSON = "django.contrib.sessions.serializers.JSONSerializer"
 
@@ -70,7 +73,11 @@ def decode(payload: bytes | None) -> dict[str, Any]:
     if not payload:
         return {}
     try:
-        decoded: dict[str, Any] = serializer().loads(payload)
+        if settings.SESSION_SERIALIZER == JSON:
+            # What Django's does, but for looking at what stands before and after the text.
+            decoded: dict[str, Any] = _read_json(payload.decode("latin-1"))[0]
+        else:
+            decoded = serializer().loads(payload)
     except Exception as error:
         raise Undecodable from error  # each serializer has errors of its own
     return decoded

@@ -7,6 +7,7 @@ the activity interval, or by the row itself; and no database error becomes "no s
 
 from __future__ import annotations
 
+import time
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -139,25 +140,25 @@ class ReadingStore(SessionBase):
         """Drop the copy of a row that ended, for good."""
 
     def load(self) -> dict[str, Any]:
-        now = timezone.now()
         public_id = self._stored_public_id()
         if public_id is None:
             return self._begin(None)
         copy = self._recall(public_id)
-        if copy is not None and self._suffices(copy, now):
+        if copy is not None and self._suffices(copy):
             return self._begin_at_a_glance(copy)
+        now = timezone.now()
         row = copy.row() if copy is not None else None
         return self._begin(row if self._serves(row, now) else self._settle(public_id, row, now))
 
     async def aload(self) -> dict[str, Any]:
         """See load(). Hops to a thread only where the database has to be asked."""
-        now = timezone.now()
         public_id = self._stored_public_id()
         if public_id is None:
             return self._begin(None)
         copy = await self._arecall(public_id)
-        if copy is not None and self._suffices(copy, now):
+        if copy is not None and self._suffices(copy):
             return self._begin_at_a_glance(copy)
+        now = timezone.now()
         row = copy.row() if copy is not None else None
         if self._serves(row, now):
             return self._begin(row)
@@ -194,14 +195,19 @@ class ReadingStore(SessionBase):
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
-    def _suffices(self, copy: Copy, now: datetime) -> bool:
+    def _suffices(self, copy: Copy) -> bool:
         """Say whether a glance at a copy shows that there is nothing to do."""
         return copy.glance.suffices(
-            self._key,
+            self._session_key or "",
             self.client,
             is_browser=self.kind == Kind.BROWSER,
-            now=now.timestamp(),
+            now=time.time(),
         )
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether a glance was enough, and the request has changed nothing."""
+        return self._copy is not None and not self.modified
 
     def _serves(self, copy: Row | None, now: datetime) -> bool:
         """Say whether a copy serves as it is, without asking the database."""

@@ -72,7 +72,7 @@ class Tier:
     def read(self, public_id: UUID) -> Glimpse:
         """Return the copy, or the right to put one there once the row was read."""
         name = self.driver.name_of(public_id)
-        if not self._is_reachable():
+        if self.breaker.opened_at is not None and not self.recover():
             return NOTHING
         try:
             reading = self.driver.read(name)
