@@ -18,7 +18,7 @@ from typing import Any
 import django
 from django.conf import settings
 
-from benchmarks.stacks import STACKS, settings_for
+from benchmarks.stacks import AUTHENTICATION, STACKS, settings_for
 from tests.databases import from_url
 from tests.services.caches import start_redis
 from tests.services.databases import start_postgresql
@@ -132,7 +132,10 @@ def site(url: str, redis_url: str) -> Iterator[None]:
     stack = STACKS["ours db"]
     options = settings_for(stack, database=from_url(url), redis_url=redis_url)
     options["INSTALLED_APPS"] += ["django.contrib.admin", "django.contrib.staticfiles"]
-    options["MIDDLEWARE"] += ["django.contrib.messages.middleware.MessageMiddleware"]
+    options["MIDDLEWARE"] += [
+        AUTHENTICATION,
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
     options["ROOT_URLCONF"] = "benchmarks.admin_site"
     options["STATIC_URL"] = "static/"
     options["TEMPLATES"] = [
