@@ -43,27 +43,6 @@ SAME_EVERYWHERE = [
     "security/test_token_forgery.py",
 ]
 
-# What is run on each other Python and Django: every face and every feature, once.
-EVERY_PART = [
-    "test_middleware.py",
-    "test_checks.py",
-    "test_events.py",
-    "test_policy.py",
-    "test_crypto.py",
-    "admin",
-    "api",
-    "backends/test_store.py",
-    "backends/test_keys.py",
-    "client_info",
-    "commands",
-    "devices",
-    "lifecycle",
-    "mfa",
-    "notices",
-    "tokens",
-    "views",
-]
-
 
 @dataclass
 class Outcome:
