@@ -113,14 +113,18 @@ def acts() -> dict[str, Callable[[], object]]:
         store._touch(row, timezone.now())
 
     def list_own() -> None:
-        user = people.get(pk=next(number))
-        overview(user, current=None, now=timezone.now())
+        live = Session.objects.for_user(people.model(pk=next(number))).active()
+        list(live.order_by("-last_activity", "-pk"))
+
+    def devices_page() -> None:
+        overview(people.model(pk=next(number)), current=None, now=timezone.now())
 
     return {
         "load": lambda: SessionStore(loaded).load(),
         "touch": touch,
         "revoke": lambda: revoke(ended.pop()),
         "list of ten": list_own,
+        "devices page": devices_page,
         "admin list": lambda: client.get("/admin/sessions_plus/session/"),
         "admin filter": lambda: client.get("/admin/sessions_plus/session/?kind__exact=browser"),
         "admin search": lambda: client.get("/admin/sessions_plus/session/?q=user77"),
