@@ -8,7 +8,6 @@ say here: what stands at a place is bytes that only ``entries`` can open.
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
@@ -73,7 +72,9 @@ class RedisDriver:
         configuration.on_connect = self._greet
         configuration.aon_connect = self._agreet
         self._made: Any = None
-        self._threads = threading.local()
+        # A cluster or sentinels say whom to ask.
+        self._asks_itself = type(configuration) is Configuration
+        self._idle: list[Any] = []
 
     @property
     def _client(self) -> Any:
@@ -102,35 +103,55 @@ class RedisDriver:
             return _foreign(error)
 
     def _get(self, name: str) -> object:
-        connection = self._kept_connection()
-        return self._client.get(name) if connection is None else _ask(connection, "GET", name)
+        return self._ask("GET", name) if self._asks_itself else self._client.get(name)
 
     def _set_where_vacant(self, name: str, value: bytes, milliseconds: int) -> object:
-        connection = self._kept_connection()
-        if connection is None:
-            return self._client.set(name, value, nx=True, px=milliseconds)
-        return _ask(connection, "SET", name, value, "PX", milliseconds, "NX")
+        if self._asks_itself:
+            return self._ask("SET", name, value, "PX", milliseconds, "NX")
+        return self._client.set(name, value, nx=True, px=milliseconds)
 
     def _run(self, text: str, name: str, args: Sequence[Any]) -> object:
-        client, connection = self._client, self._kept_connection()
+        client = self._client
         script = self._scripts[text]
-        if connection is not None:
+        if self._asks_itself:
             with suppress(NoScriptError):  # the first time, and after a restart of Redis
-                return _ask(connection, "EVALSHA", script.sha, 1, name, *args)
+                return self._ask("EVALSHA", script.sha, 1, name, *args)
         return script(keys=[name], args=args, client=client)
 
-    def _kept_connection(self) -> Any | None:
-        """Return this thread's connection; None where a cluster or sentinels say whom to ask."""
-        if type(self._configuration) is not Configuration:
-            return None
-        pool = self._client.connection_pool
-        kept: tuple[int, Any] | None = getattr(self._threads, "kept", None)
-        if kept is None or kept[0] != os.getpid():  # a fork must not share its parent's
-            kept = self._threads.kept = (
-                os.getpid(),
-                pool.connection_class(**pool.connection_kwargs),
-            )
-        return kept[1]
+    def _ask(self, *command: Any) -> object:
+        """
+        Send one command on a connection of ours, and return the answer.
+
+        These stand on every request's path, and redis-py's general way (a pool, a retry, a
+        callback) takes about half as long again as the command itself.
+
+        While it is in use nobody else has the connection, and nobody gets it again unless
+        its answer was read in full, whatever else happens, such as a signal's exception:
+        the next command would take that answer for its own, and somebody's session for
+        another's.
+        """
+        connection = self._idle_connection()
+        try:
+            answer = _exchange(connection, command)
+        except ResponseError:  # an answer, too
+            self._idle.append(connection)
+            raise
+        except BaseException:
+            connection.disconnect()
+            raise
+        self._idle.append(connection)
+        return answer
+
+    def _idle_connection(self) -> Any:
+        """Return a connection that nobody uses now; it connects with its first command."""
+        idle, process = self._idle, os.getpid()
+        try:
+            while (connection := idle.pop()).pid != process:
+                pass  # of before a fork: it is our parent's
+        except IndexError:
+            pool = self._client.connection_pool
+            connection = pool.connection_class(**pool.connection_kwargs)
+        return connection
 
     async def aread(self, name: str) -> Reading:
         loop = await self._loops.get()
@@ -207,6 +228,8 @@ class RedisDriver:
                 await loop.client.delete(name)
 
     def close(self) -> None:
+        while self._idle:
+            self._idle.pop().disconnect()
         if self._made is not None:
             close(self._made)
 
@@ -245,13 +268,11 @@ class RedisDriver:
             self._lost()
 
 
-def _ask(connection: Any, *command: Any) -> object:
+def _exchange(connection: Any, command: Sequence[Any]) -> object:
     """
-    Send one command on a kept connection, and return the answer.
+    Send one command and return its answer.
 
-    These stand on every request's path, and redis-py's general way (a pool, a retry, a
-    callback) takes about half as long again as the command itself. Each of ours may be
-    sent twice, so one that was lost with its connection is.
+    Each of ours may be sent twice, so one that was lost with its connection is.
     """
     is_used = connection.is_connected
     try:
@@ -260,10 +281,10 @@ def _ask(connection: Any, *command: Any) -> object:
     except Disconnected:
         if not is_used:
             raise
-        # The server closed it while nobody asked, or is another by now.
-        connection.disconnect()
-        connection.send_command(*command, check_health=False)
-        return connection.read_response()
+    # The server closed it while nobody asked, or is another by now.
+    connection.disconnect()
+    connection.send_command(*command, check_health=False)
+    return connection.read_response()
 
 
 def _foreign(error: ResponseError) -> Reading:

@@ -1,0 +1,212 @@
+"""A connection to Redis that is kept never gives one command the answer of another."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any
+
+import pytest
+import redis.connection
+
+from sessions_plus.backends import cache_tier, places, redis_cache
+from sessions_plus.backends.redis_cache import RedisDriver
+from tests import caches
+from tests.services.caches import ask_redis
+from tests.services.process import Server, wait_until
+
+pytestmark = pytest.mark.services
+
+ANN, BEN = "ann's session", "ben's session"
+
+TRACED = (redis_cache.__file__, redis.connection.__file__)
+
+
+@pytest.fixture
+def server(start_server: Callable[[str], Any]) -> Server:
+    found: Server = start_server("redis")
+    return found
+
+
+@pytest.fixture
+def driver(server: Server) -> Iterator[RedisDriver]:
+    """A driver of a Redis with two copies, which it has read before."""
+    with caches.site_with(caches.core_redis(server.url)) as tier:
+        driver = tier.driver
+        assert isinstance(driver, RedisDriver)
+        for name in (ANN, BEN):
+            assert driver.reserve(name, places.copy(1, name.encode()), seconds=60)
+            assert text_at(driver, name) == name
+        yield driver
+
+
+def text_at(driver: RedisDriver, name: str) -> str:
+    return (driver.read(name).entry or b"").decode()
+
+
+def connections_to(server: Server) -> int:
+    """How many were opened so far, with the one that asks."""
+    _, _, text = ask_redis(server, "info", "stats").partition("total_connections_received:")
+    return int(text.split()[0])
+
+
+def clients_of(server: Server) -> int:
+    return len(ask_redis(server, "client", "list").splitlines())
+
+
+class Interruption(BaseException):
+    """What a signal handler may raise anywhere, as a server does whose worker takes too long."""
+
+
+@contextmanager
+def interrupted_at(step: int) -> Iterator[list[str]]:
+    """Raise before the line with that number, of ours and redis-py's that run in the block."""
+    seen: list[str] = []
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        if event == "line" and frame.f_code.co_filename in TRACED:
+            seen.append(f"{frame.f_code.co_name}:{frame.f_lineno}")
+            if len(seen) == step:
+                raise Interruption
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield seen
+    finally:
+        sys.settrace(before)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # half a connection
+@pytest.mark.parametrize("is_new", [False, True], ids=["kept", "new"])
+def test_interruption_anywhere_leaves_no_answer_behind(driver: RedisDriver, is_new: bool) -> None:
+    """Wherever an exception of a signal strikes, the next command reads its own answer."""
+    step, has_finished = 0, False
+    while not has_finished:
+        step += 1
+        if is_new:
+            driver.close()
+        with suppress(Interruption), interrupted_at(step) as seen:
+            driver.read(ANN)
+        has_finished = len(seen) < step
+
+        assert text_at(driver, BEN) == BEN, f"interrupted at {seen[-1]}"
+    assert step > 30
+
+
+def test_late_answer_is_never_read(driver: RedisDriver, server: Server) -> None:
+    """What was asked of a Redis that hung is not answered to whoever asks next."""
+    server.pause()
+    with pytest.raises(driver.faults):
+        driver.read(ANN)
+    server.resume()
+
+    assert text_at(driver, BEN) == BEN
+
+
+def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server) -> None:
+    """While Redis hangs again and again, and kills connections, nobody reads another's."""
+    names = [f"session {number}" for number in range(8)]
+    for name in names:
+        driver.reserve(name, places.copy(1, name.encode()), seconds=60)
+    is_over = threading.Event()
+
+    def read_on(name: str) -> int:
+        count = 0
+        while not is_over.is_set():
+            with suppress(*driver.faults):
+                assert text_at(driver, name) == name
+                count += 1
+        return count
+
+    with ThreadPoolExecutor(len(names)) as threads:
+        readers = [threads.submit(read_on, name) for name in names]
+        try:
+            for _ in range(3):
+                server.pause()
+                threading.Event().wait(0.35)  # longer than our timeout
+                server.resume()
+                ask_redis(server, "client", "kill", "type", "normal")
+        finally:
+            is_over.set()
+    assert all(reader.result() for reader in readers)
+
+
+def wrong_type(driver: RedisDriver, server: Server) -> None:
+    ask_redis(server, "lpush", "list", "element")
+    assert driver.read("list") is places.BARRED
+
+
+def full(driver: RedisDriver, server: Server) -> None:
+    ask_redis(server, "config", "set", "maxmemory", "1")
+    assert not driver.reserve("new", b"value", seconds=60)
+
+
+def read_only(driver: RedisDriver, server: Server) -> None:
+    ask_redis(server, "config", "set", "replica-serve-stale-data", "yes")
+    ask_redis(server, "replicaof", "127.0.0.1", "1")
+    with pytest.raises(driver.faults):
+        driver.reserve("new", b"value", seconds=60)
+
+
+def no_script(driver: RedisDriver, server: Server) -> None:
+    ask_redis(server, "script", "flush")
+    driver.place("new", b"value", seconds=60)
+    assert ask_redis(server, "get", "new").strip() == "value"
+
+
+@pytest.mark.parametrize("refusal", [wrong_type, full, read_only, no_script])
+def test_refusal_is_an_answer(
+    driver: RedisDriver, server: Server, refusal: Callable[[RedisDriver, Server], None]
+) -> None:
+    """What Redis refuses is read in full: the connection is kept, and in step."""
+    refusal(driver, server)
+
+    kept = list(driver._idle)
+    assert text_at(driver, ANN) == ANN
+    assert text_at(driver, BEN) == BEN
+    assert driver._idle == kept
+
+
+def test_child_process_has_its_own(driver: RedisDriver) -> None:
+    """After a fork parent and child share no connection."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        is_right = False
+        with suppress(BaseException):
+            is_right = all(text_at(driver, BEN) == BEN for _ in range(500))
+        os._exit(0 if is_right else 1)
+    is_right = all(text_at(driver, ANN) == ANN for _ in range(500))
+    _, status = os.waitpid(child, 0)
+
+    assert is_right
+    assert status == 0
+
+
+def test_threads_that_come_and_go_connect_once(driver: RedisDriver, server: Server) -> None:
+    """A server with a thread per request opens no connection for each."""
+    connected = connections_to(server)
+
+    for _ in range(5):
+        with ThreadPoolExecutor(1) as thread:
+            assert thread.submit(text_at, driver, ANN).result() == ANN
+
+    assert connections_to(server) == connected + 1  # the one that asks
+
+
+def test_closed_driver_leaves_no_connection(driver: RedisDriver, server: Server) -> None:
+    """A cache that is no longer configured is left alone."""
+    connected = clients_of(server)
+
+    cache_tier.reset()
+
+    wait_until(lambda: clients_of(server) < connected, what="the end of the connection")
