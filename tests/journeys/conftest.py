@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
 
+from tests.demo import PASSWORD, ROOT, Demo
 from tests.journeys.visitor import Visitor
-from tests.services.process import Server, answers, free_port, new_directory
-
-ROOT = Path(__file__).resolve().parent.parent.parent
-
-PASSWORD = "figs-on-toast"
+from tests.services.process import Server, new_directory
 
 MAKE_ACCOUNTS = """
 from django.contrib.auth.hashers import make_password
@@ -27,61 +19,6 @@ from django.contrib.auth.models import User
 password = make_password("{password}")
 User.objects.bulk_create(User(username=f"visitor{{n}}", password=password) for n in range(60))
 """
-
-
-@dataclass(frozen=True)
-class Demo:
-    """A directory with a database of the demo, and its commands."""
-
-    directory: Path
-    settings: str = "demo_project.settings"
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {"PATH", "HOME", "LANG"}
-        return {
-            **{name: value for name, value in os.environ.items() if name in kept},
-            "DJANGO_SETTINGS_MODULE": self.settings,
-            "DATABASE_URL": f"sqlite:///{self.directory}/shop.sqlite3",
-        }
-
-    def manage(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run ``manage.py``; its exit code and what it said are in the result."""
-        return subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
-            env={**self.environment, **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-
-    def serve(self, *program: str | Path, port_option: str = "") -> Server:
-        """Start a Python program that serves the demo at a free port, its last argument."""
-        port = free_port()
-        environment = [f"{name}={value}" for name, value in self.environment.items()]
-        server = Server(
-            name="the demo",
-            command=[
-                "/usr/bin/env",
-                "-i",
-                *environment,
-                sys.executable,
-                *program,
-                f"{port_option}{port}",
-            ],
-            port=port,
-            url=f"http://127.0.0.1:{port}",
-            directory=new_directory(),
-            is_ready=lambda: answers(port, b"GET /cart/ HTTP/1.0\r\n\r\n", b"HTTP/1."),
-        )
-        server.start()
-        return server
-
-    def set_up(self) -> None:
-        for command in (["migrate"], ["seed_demo"]):
-            done = self.manage(*command)
-            assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import jwt
 
-from tests.journeys.conftest import PASSWORD, ROOT, Demo
+from tests.demo import PASSWORD, ROOT, Demo
 from tests.services.process import Server
 
 COUNTS = """
