@@ -3,7 +3,8 @@ The demo behind HTTPS. All that is secret or the machine's own comes from the en
 
 Needed: ``SECRET_KEY``, ``ALLOWED_HOSTS`` (separated by commas), ``DATABASE_URL``. As wanted:
 ``REDIS_URL``, ``EMAIL_URL`` (``smtp+tls://user:password@host:587``), ``TRUSTED_PROXY_COUNT``,
-``TOKEN_ISSUER`` (the site's URL; else made of the first of ``ALLOWED_HOSTS``), ``STATIC_ROOT``.
+``SITE_URL`` (``https://shop.example``; else made of the first of ``ALLOWED_HOSTS``),
+``STATIC_ROOT``.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ SESSIONS_PLUS_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 if SESSIONS_PLUS_TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
-# Who issues the API's tokens: fixed, and never by what a request calls this host.
-SESSIONS_PLUS_TOKEN_ISSUER = env.str(
-    "TOKEN_ISSUER", default=f"https://{ALLOWED_HOSTS[0].removeprefix('.')}"
+# Where links in mails lead, and who issues the API's tokens: fixed, and never by what a
+# request calls this host.
+SESSIONS_PLUS_SITE_URL = env.str(
+    "SITE_URL", default=f"https://{ALLOWED_HOSTS[0].removeprefix('.')}"
 )
+SESSIONS_PLUS_TOKEN_ISSUER = SESSIONS_PLUS_SITE_URL
 
 STATIC_ROOT = env.str("STATIC_ROOT", default=str(STATIC_ROOT))
 STORAGES = {

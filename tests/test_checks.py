@@ -156,6 +156,8 @@ PROVOKED_LIVE = [
         id="static tokens",
     ),
     pytest.param("W209", {}, id="no issuer"),
+    pytest.param("W210", {"ALLOWED_HOSTS": ["shop.example", "*"]}, id="any host"),
+    pytest.param("W210", {"ALLOWED_HOSTS": [".shop.example"]}, id="any host below"),
 ]
 
 
@@ -184,6 +186,20 @@ def test_is_reported_before_going_live(expected: str, values: dict[str, Any]) ->
 def test_an_issuer_is_asked_for_where_tokens_are_issued(values: dict[str, Any]) -> None:
     """A site that names itself, or has no API, hears nothing of issuers."""
     assert "W209" not in ids(deploy=True, **{**DEPLOYED, **values})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param({"ALLOWED_HOSTS": ["shop.example", "[::1]"]}, id="hosts in full"),
+        pytest.param({"SESSIONS_PLUS_SITE_URL": "https://shop.example"}, id="a site"),
+        pytest.param({"ROOT_URLCONF": "tests.sites"}, id="no pages"),
+        pytest.param({"ROOT_URLCONF": None}, id="no addresses"),
+    ],
+)
+def test_a_site_is_asked_for_where_mails_could_have_a_link(values: dict[str, Any]) -> None:
+    """A site that says where it is, by setting or by hosts in full, or has no pages, is fine."""
+    assert "W210" not in ids(deploy=True, **{**DEPLOYED, "ALLOWED_HOSTS": ["*"], **values})
 
 
 @pytest.mark.parametrize(

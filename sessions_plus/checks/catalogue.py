@@ -190,6 +190,13 @@ NO_ISSUER = Finding(
     "unless SESSIONS_PLUS_TOKEN_AUDIENCE is set. Tokens of the old issuer are refused; programs "
     "get new ones with their refresh tokens.",
 )
+NO_SITE_URL = Finding(
+    "W210",
+    "SESSIONS_PLUS_SITE_URL is None and ALLOWED_HOSTS holds {host!r}: mails have no link where "
+    "only this lets a host in, as whoever causes a mail could choose where it leads.",
+    "Write SESSIONS_PLUS_SITE_URL = 'https://' and your site's host, or name each host in full in "
+    "ALLOWED_HOSTS.",
+)
 
 
 def findings() -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
@@ -86,6 +86,25 @@ def check_token_issuer(**_: object) -> list[CheckMessage]:
     if issuer != Conf.TOKEN_ISSUER.default or not issues_tokens():
         return []
     return [catalogue.NO_ISSUER.about(issuer=issuer)]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_site_url(**_: object) -> list[CheckMessage]:
+    wildcards = [host for host in settings.ALLOWED_HOSTS if host == "*" or host.startswith(".")]
+    if conf.SITE_URL or not wildcards or not has_page_to_link_to():
+        return []
+    return [catalogue.NO_SITE_URL.about(host=wildcards[0])]
+
+
+def has_page_to_link_to() -> bool:
+    """Say whether our pages have addresses: else no mail has a link, whatever is set."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return False
+    try:
+        reverse("sessions_plus:notice_report", args=["token"])
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def issues_tokens() -> bool:
