@@ -104,7 +104,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             end_access_if_gone(user_id, client=session.client)
         ):
             session.flush()
-        if session.is_at_rest and not settings.SESSION_SAVE_EVERY_REQUEST:
+        if has_no_news(session, response):
             vary_on_cookie(response)
             return response
         _attend_to_key(session, response)
@@ -131,7 +131,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             await aend_access_if_gone(user_id, client=session.client)
         ):
             await session.aflush()
-        if session.is_at_rest and not settings.SESSION_SAVE_EVERY_REQUEST:
+        if has_no_news(session, response):
             vary_on_cookie(response)
             return response
         await _aattend_to_key(session, response)
@@ -171,6 +171,15 @@ async def _aattend_to_key(session: SessionStore, response: HttpResponseBase) -> 
 def is_used(session: SessionStore) -> bool:
     """Say whether the request looked at its session, or wrote to it."""
     return session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
+
+
+def has_no_news(session: SessionStore, response: HttpResponseBase) -> bool:
+    """Say whether the request merely read its session, so that nothing is to be done about it."""
+    return (
+        session.is_at_rest
+        and not settings.SESSION_SAVE_EVERY_REQUEST
+        and settings.SESSION_COOKIE_NAME not in response.cookies  # the view may set it itself
+    )
 
 
 def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:

@@ -107,7 +107,8 @@ def _window(row: Row) -> tuple[float, float]:
     end = min(
         row.last_activity + pause,
         expires_at(started_at=row.started_at, last_activity=row.last_activity, limits=limits),
-    )
+    ).timestamp()
     if row.user_id is not None and conf.ROTATION_INTERVAL is not None:
-        end = min(end, (row.rotated_at or row.started_at) + conf.ROTATION_INTERVAL)
-    return (row.last_activity - pause).timestamp(), end.timestamp()
+        key_is_of = row.rotated_at or row.started_at
+        end = min(end, key_is_of.timestamp() + conf.ROTATION_INTERVAL.total_seconds())
+    return (row.last_activity - pause).timestamp(), end

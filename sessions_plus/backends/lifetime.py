@@ -124,5 +124,6 @@ def _with_expiry(limits: Limits, expiry: Any, configured: timedelta | None) -> L
 
 def _aware(moment: datetime) -> datetime:
     if settings.USE_TZ and timezone.is_naive(moment):
-        return timezone.make_aware(moment)
+        # Not the active one: whoever asks, and from where, the end is the same.
+        return timezone.make_aware(moment, timezone.get_default_timezone())
     return moment

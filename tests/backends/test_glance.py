@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from sessions_plus.backends import glance
+from sessions_plus.backends import payload as payloads
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.backends.glance import Glance
 from sessions_plus.backends.rows import Row
@@ -84,6 +86,10 @@ def test_any_news_asks_for_the_row(make_row: MakeRow, news: dict[str, Any]) -> N
     [
         ("IDLE_TIMEOUT", timedelta(seconds=1)),
         ("ABSOLUTE_LIFETIME", timedelta(seconds=1)),
+        ("ANONYMOUS_LIFETIME", timedelta(seconds=1)),
+        ("REFRESH_IDLE_TIMEOUT", timedelta(seconds=1)),
+        ("REFRESH_LIFETIME", timedelta(seconds=1)),
+        ("PROFILE", "aal3"),
         ("ROTATION_INTERVAL", timedelta(seconds=1)),
         ("ACTIVITY_INTERVAL", timedelta(seconds=1)),
         ("CLIENT_CHANGE", "revoke"),
@@ -98,6 +104,15 @@ def test_copy_made_under_other_settings_is_judged_in_full(
     seen = glance.of(make_row())
 
     setattr(settings, f"SESSIONS_PLUS_{name}", value)
+
+    assert not suffices(seen)
+
+
+def test_cookie_age_of_django_is_one_of_these_settings(make_row: MakeRow, settings: Any) -> None:
+    """It is the idle timeout where no other was chosen."""
+    seen = glance.of(make_row())
+
+    settings.SESSION_COOKIE_AGE = 1
 
     assert not suffices(seen)
 
@@ -137,6 +152,53 @@ def test_what_each_request_has_to_be_asked_for_is_never_seen_at_a_glance(
         setattr(settings, f"SESSIONS_PLUS_{name}", value)
 
     assert not suffices(glance.of(make_row()))
+
+
+def test_end_without_a_time_zone_is_the_same_for_whoever_asks(
+    make_row: MakeRow, settings: Any
+) -> None:
+    """What a site stored before it had time zones is in its own, not in a visitor's."""
+    settings.TIME_ZONE = "Europe/Berlin"  # two hours ahead
+    ends = {"_session_expiry": "2026-06-01T14:00:20"}
+    row = make_row()
+    row.payload = payloads.encode(ends)
+
+    with timezone.override("America/New_York"):
+        seen = glance.of(row)
+
+    assert suffices(seen, after=timedelta(seconds=19))
+    assert not suffices(seen, after=timedelta(seconds=20))
+
+
+@pytest.mark.parametrize("expiry", [20, "2026-06-01T12:00:20+00:00"], ids=["seconds", "moment"])
+def test_it_holds_until_the_end_that_the_site_set(make_row: MakeRow, expiry: object) -> None:
+    """``set_expiry()`` bounds it, too: a tenth of the seconds is when activity is due."""
+    row = make_row()
+    row.payload = payloads.encode({"_session_expiry": expiry})
+    last_moment = timedelta(seconds=2 if expiry == 20 else 20)
+    seen = glance.of(row)
+
+    assert suffices(seen, after=last_moment - timedelta(milliseconds=1))
+    assert not suffices(seen, after=last_moment)
+
+
+def test_key_that_is_never_rotated(make_row: MakeRow, settings: Any) -> None:
+    """An interval beyond the calendar's end is a long one, and no error."""
+    settings.SESSIONS_PLUS_ROTATION_INTERVAL = timedelta.max
+
+    assert suffices(glance.of(make_row()))
+
+
+def test_limits_of_api_clients_hold(make_row: MakeRow, settings: Any) -> None:
+    """A refresh token's limits are its own, and a change of them counts at once."""
+    settings.SESSIONS_PLUS_REFRESH_LIFETIME = timedelta(seconds=10)
+    seen = glance.of(make_row(kind="api"))
+
+    assert suffices(seen, is_browser=False)
+    assert not suffices(seen, is_browser=False, after=timedelta(seconds=10))
+
+    settings.SESSIONS_PLUS_REFRESH_LIFETIME = timedelta(seconds=5)
+    assert not suffices(seen, is_browser=False)
 
 
 def test_successor_that_was_never_used_has_to_be_proved(make_row: MakeRow) -> None:
