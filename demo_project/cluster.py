@@ -10,24 +10,28 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from tests.services.caches import start_redis
 from tests.services.databases import start_postgresql
-from tests.services.process import HOST, free_port
+from tests.services.process import HOST, answers, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = 2
 CHUNK_BYTES = 65536
+ASK = b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n"
 
 
 def main(port: int) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it started, too
     with ExitStack() as stack:
         environment = {
             **os.environ,
@@ -42,6 +46,8 @@ def main(port: int) -> None:
         for own in ports:
             process = stack.enter_context(shop(environment, own))
             print(f"A process of the shop: kill {process.pid}")
+        for own in ports:
+            wait_until(partial(answers, own, ASK, b"HTTP"), what="the shop")
         print(f"The shop: http://{HOST}:{port}/ (each request goes to another process)")
         with suppress(KeyboardInterrupt):
             asyncio.run(balance(port, ports))
@@ -84,13 +90,20 @@ async def balance(port: int, ports: list[int]) -> None:
                     address = HOST, ports[(number + offset) % len(ports)]
                     there, here = await asyncio.open_connection(*address)
                     here.write(head)
-                    await asyncio.gather(copy(reader, here), copy(there, writer))
+                    await asyncio.gather(copy(reader, here), answer(there, writer))
                     break
         writer.close()
 
     server = await asyncio.start_server(serve, HOST, port)
     async with server:
         await server.serve_forever()
+
+
+async def answer(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    """Pass the response on, and that no other follows on this connection."""
+    with suppress(OSError, asyncio.IncompleteReadError):
+        target.write(closing_head(await source.readuntil(b"\r\n\r\n")))
+    await copy(source, target)
 
 
 def closing_head(head: bytes) -> bytes:
@@ -101,11 +114,11 @@ def closing_head(head: bytes) -> bytes:
 
 
 async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    with suppress(OSError):
+    with suppress(OSError):  # whoever sends may be killed
         while data := await source.read(CHUNK_BYTES):
             target.write(data)
             await target.drain()
-        target.close()
+    target.close()
 
 
 if __name__ == "__main__":

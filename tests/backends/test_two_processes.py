@@ -93,7 +93,7 @@ def site(start_server: Callable[[str], Any]) -> Iterator[Site]:
 
 def test_one_dies_and_nobody_notices(site: Site) -> None:
     """Signed in on one, writing on both, one killed: still signed in, and nothing is lost."""
-    client = httpx.Client(timeout=5)
+    client = httpx.Client(timeout=20)
     site.get(client, "sign-in", name="ann")
     cookies = dict(client.cookies)
     accepted: list[str] = []
