@@ -160,7 +160,8 @@ def primitives_table() -> str:
     code_bits = recovery_codes.LENGTH * (len(recovery_codes.ALPHABET).bit_length() - 1)
     sealing = (
         f"{crypto.MASTER_KEY_BYTES * 8}-bit keys, a key of its own for each value "
-        f"({crypto.SALT_BYTES * 8}-bit salt), {crypto.NONCE_BYTES * 8}-bit random nonces, "
+        f"({crypto.SALT_BYTES * 8}-bit salt; copies in a cache share one per thread, "
+        f"{crypto.SEALS_PER_SHARED_SALT:,} at most), {crypto.NONCE_BYTES * 8}-bit random nonces, "
         f"{crypto.TAG_BYTES * 8}-bit tags"
     )
     tags = f"{keys.TAG_BYTES * 8} bits; they save a look-up and prove nothing"
