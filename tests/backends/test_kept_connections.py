@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import threading
@@ -109,6 +110,21 @@ def test_late_answer_is_never_read(driver: RedisDriver, server: Server) -> None:
     server.resume()
 
     assert text_at(driver, BEN) == BEN
+
+
+def test_task_that_was_cancelled_leaves_no_answer_behind(
+    driver: RedisDriver, server: Server
+) -> None:
+    """A request that is gone before Redis answered, under asyncio, is answered to nobody."""
+
+    async def ask() -> None:
+        for pause in (0.0, 0.001, 0.01, 0.05):
+            ask_redis(server, "client", "pause", "100")
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(driver.aread(ANN), pause)
+            assert (await driver.aread(BEN)).entry == BEN.encode()
+
+    asyncio.run(ask())
 
 
 def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server) -> None:
