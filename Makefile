@@ -9,7 +9,7 @@ SOURCES := sessions_plus demo_project tests benchmarks manage.py
 PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-cluster test quick services check lint format types migrations deploy-check package \
+.PHONY: help demo demo-code demo-cluster test quick services check lint format types migrations deploy-check package \
 	messages matrix browser django-suite bench clean
 
 help:  ## List the targets
@@ -27,6 +27,9 @@ demo: $(STAMP)  ## Set up and serve the demo shop (PORT=8000)
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo --address 127.0.0.1:$(PORT)
 	$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)
+
+demo-code: $(STAMP)  ## Tell a code for signing in to the demo shop as noor
+	@$(BIN)/python manage.py demo_code
 
 demo-cluster: $(STAMP)  ## Serve the shop from two processes, with PostgreSQL and Redis
 	$(BIN)/python -m demo_project.cluster $(PORT)

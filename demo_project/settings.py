@@ -104,6 +104,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "sessions_plus:login"
 LOGIN_REDIRECT_URL = "shop:product_list"
 LOGOUT_REDIRECT_URL = "shop:product_list"
+# What authenticator apps call the shop.
+SESSIONS_PLUS_TOTP_ISSUER = "Marlow & Fig"
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = "Marlow & Fig <shop@example.com>"
 

@@ -65,7 +65,11 @@ class Demo:
         server.start()
         return server
 
-    def set_up(self) -> None:
-        for command in (["migrate"], ["seed_demo"]):
-            done = self.manage(*command)
+    def set_up(self) -> str:
+        """Make its database and its people; return what ``seed_demo`` said."""
+        said = ""
+        for command in ("migrate", "seed_demo"):
+            done = self.manage(command)
             assert done.returncode == 0, done.stderr
+            said = done.stdout
+        return said

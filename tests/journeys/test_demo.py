@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
 import httpx
 import jwt
+import pytest
 
+from tests.authenticators import App
 from tests.demo import PASSWORD, ROOT, Demo
 from tests.services.process import Server
 
@@ -20,7 +26,7 @@ from django.utils import timezone
 live, ended = Session.objects.active(), Session.objects.ended()
 print("live", live.count() > 10)
 print("reasons", *sorted(set(ended.values_list("revoked_reason", flat=True))))
-print("unseen methods", Session.objects.exclude(auth_methods="pwd").count())
+print("methods", *sorted(set(Session.objects.values_list("auth_methods", flat=True))), sep=", ")
 print("in the future", SessionEvent.objects.filter(at__gt=timezone.now()).count())
 print("ended before it began", sum(one.revoked_at <= one.created_at for one in ended))
 times = list(SessionEvent.objects.values_list("at", flat=True))
@@ -43,6 +49,8 @@ def test_seeding_twice_is_seeding_once(demo: Demo) -> None:
     assert again.returncode == 0, again.stderr
     assert "http://127.0.0.1:8123/" in again.stdout
     assert all(name in again.stdout for name in ("maya", "sam", "olga", "figs-on-toast"))
+    assert "demo-code" in again.stdout
+    assert "otpauth" not in again.stdout
     assert demo.manage("shell", "-v0", "-c", COUNTS).stdout == before != ""
 
 
@@ -54,21 +62,64 @@ def test_seeded_past_is_plausible(demo: Demo) -> None:
     assert done.stdout.splitlines() == [
         "live True",
         "reasons device_revoked idle_timeout replaced revoked revoked_by_staff signed_out",
-        "unseen methods 0",
+        "methods, pwd, pwd otp",
         "in the future 0",
         "ended before it began 0",
         "in order True",
     ]
 
 
-def test_seeding_is_refused_where_debug_is_off(demo: Demo) -> None:
-    """Accounts whose password everybody knows are not made on a real site."""
-    before = demo.manage("shell", "-v0", "-c", COUNTS).stdout
+def test_second_factor_is_made_while_seeding(tmp_path: Path) -> None:
+    """The secret is shown once, is another in each database, and `demo_code` is its app."""
+    one, other = (Demo(new_directory_in(tmp_path, name)) for name in ("one", "other"))
+    secrets = [secret_in(demo.set_up()) for demo in (one, other)]
 
-    refused = demo.manage("seed_demo", **PRODUCTION)
+    told = other.manage("demo_code")
+
+    assert secrets[0] != secrets[1]
+    app = App.typed(secrets[1])
+    assert told.stdout[:6] in [app.code(steps=steps) for steps in (-1, 0)], told.stderr
+    assert "for noor" in told.stdout
+
+
+def new_directory_in(directory: Path, name: str) -> Path:
+    (directory / name).mkdir()
+    return directory / name
+
+
+def secret_in(said: str) -> str:
+    (address,) = re.findall(r"otpauth://\S+", said)
+    return parse_qs(urlsplit(address).query)["secret"][0]
+
+
+def test_seeded_second_factor_is_asked_for(demo: Demo, shop: Server) -> None:
+    """Noor's password alone signs nobody in; with what `demo_code` says it does, once."""
+    credentials = {"username": "noor", "password": PASSWORD}
+
+    with httpx.Client(base_url=f"{shop.url}/api/tokens/") as client:
+        asked = client.post("", json=credentials)
+        proof = {"challenge": asked.json()["challenge"]}
+        proof["code"] = demo.manage("demo_code").stdout[:6]
+        passed = client.post("challenge/", json=proof)
+        proof["challenge"] = client.post("", json=credentials).json()["challenge"]
+        again = client.post("challenge/", json=proof)
+
+    assert (asked.status_code, asked.json()["code"]) == (401, "second_factor_required")
+    assert passed.status_code == 200, passed.text
+    assert (again.status_code, again.json()["code"]) == (400, "invalid_code")
+
+
+@pytest.mark.parametrize("command", ["seed_demo", "demo_code"])
+def test_giving_accounts_away_is_refused_where_debug_is_off(demo: Demo, command: str) -> None:
+    """On a real site no accounts are made whose password everybody knows, and no code is told."""
+    before = demo.manage("shell", "-v0", "-c", COUNTS).stdout
+    real = {**PRODUCTION, "DATABASE_URL": demo.environment["DATABASE_URL"]}
+
+    refused = demo.manage(command, **real)
 
     assert refused.returncode != 0
     assert "DEBUG" in refused.stderr
+    assert refused.stdout == ""
     assert demo.manage("shell", "-v0", "-c", COUNTS).stdout == before
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 # For all of them: this is a demo, and the command that makes them prints it.
 PASSWORD = "figs-on-toast"
 
+# Who has a second factor.
+CAREFUL = "noor"
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -30,6 +33,7 @@ PEOPLE = (
     Person("olga", "Olga Lindqvist", "owner", "runs the shop: may do everything in the admin"),
     Person("sam", "Sam Okafor", "support", "support: may see and end sessions in the admin"),
     Person("maya", "Maya Keller", story="four devices, one of them a stranger's"),
+    Person(CAREFUL, "Noor Haddad", story="has a second factor: her sign-in asks for a code"),
     Person("jonas", "Jonas Meyer", story="one laptop, used every day"),
     Person("priya", "Priya Nair", story="travels a lot"),
     Person("tom", "Tom Hughes", story="signed out everywhere by support"),
@@ -51,6 +55,11 @@ BROWSERS = {
     ),
     "maya's office": f"{_WINDOWS}) {_KHTML} Chrome/137.0.0.0 Safari/537.36 Edg/137.0.0.0",
     "a stranger's": "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+    "noor's laptop": "Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:139.0) "
+    "Gecko/20100101 Firefox/139.0",
+    "noor's phone": (
+        f"Mozilla/5.0 (Linux; Android 10; K) {_KHTML} Chrome/136.0.0.0 Mobile Safari/537.36"
+    ),
     "jonas' laptop": "Mozilla/5.0 (X11; Linux x86_64; rv:139.0) Gecko/20100101 Firefox/139.0",
     "the library's": f"{_WINDOWS}; rv:138.0) Gecko/20100101 Firefox/138.0",
     "priya's laptop": f"{_MAC} {_KHTML} Chrome/137.0.0.0 Safari/537.36",
@@ -77,6 +86,8 @@ PLACES = {
     "maya's train": Place("2001:db8:40:12::7", "Olten, Switzerland"),
     "maya's office": Place("198.51.100.61", "Zurich, Switzerland"),
     "far away": Place("192.0.2.199", "Porto Alegre, Brazil"),
+    "noor's home": Place("203.0.113.142", "Utrecht, Netherlands"),
+    "noor's tram": Place("198.51.100.33", "Rotterdam, Netherlands"),
     "jonas' home": Place("203.0.113.87", "Leipzig, Germany"),
     "the library": Place("203.0.113.201", "Halle, Germany"),
     "priya's home": Place("2001:db8:91:5::21", "Kochi, India"),

@@ -21,11 +21,14 @@ from django.contrib.auth.signals import user_login_failed
 from django.db.models import Max
 from django.http import HttpRequest
 
+from demo_project.shop.history import second_factor
 from demo_project.shop.history.people import BROWSERS, PLACES
 from demo_project.shop.history.timeline import (
+    ENROLMENTS,
     FAILED_SIGN_INS,
     VISITS,
     Ending,
+    Enrolment,
     FailedSignIn,
     Visit,
     days,
@@ -35,7 +38,8 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import revoke
-from sessions_plus.models import Device, Reason, Session, SessionEvent
+from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.models import Authenticator, Device, Reason, Session, SessionEvent
 from sessions_plus.policy import expires_at
 
 
@@ -62,15 +66,19 @@ class Replay:
                 yield visit.began, partial(self.begin, visit)
                 if visit.ending is not None:
                     yield visit.ended, partial(self.end, visit)
+        for enrolment in ENROLMENTS:
+            if enrolment.username in self.people:
+                yield enrolment.began, partial(self.enrol, enrolment)
         for failed in FAILED_SIGN_INS:
             yield failed.began, partial(self.fail, failed)
 
     def begin(self, visit: Visit) -> None:
         request = self.request_from(visit)
         user = self.people[visit.username]
+        store: Any = request.session
+        store.auth_methods = ("pwd", "otp") if has_authenticator(user) else ("pwd",)
         login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         request.session.save()
-        store: Any = request.session
         self.sessions[visit] = store
         self.device_tokens[visit.browser] = store.issued_device_token
         self.date_back(visit, Session.objects.get(public_id=store.public_id))
@@ -78,6 +86,7 @@ class Replay:
     def date_back(self, visit: Visit, session: Session) -> None:
         began, last_used = self.now - days(visit.began), self.now - days(visit.last_used)
         User.objects.filter(username=visit.username).update(last_login=began)
+        Authenticator.objects.filter(user=session.user).update(last_used_at=began)
         limits = limits_of(user_id=session.user_id, data={})
         Session.objects.filter(pk=session.pk).update(
             created_at=began,
@@ -114,6 +123,19 @@ class Replay:
             revoke(session, client=client, now=moment)
         Session.objects.filter(pk=session.pk).update(revoked_at=moment)
 
+    def enrol(self, enrolment: Enrolment) -> None:
+        visit = next(
+            visit
+            for visit in self.sessions
+            if (visit.username, visit.browser) == (enrolment.username, enrolment.browser)
+        )
+        second_factor.enrol(
+            self.people[visit.username],
+            session=self.sessions[visit].public_id,
+            client=self.client_of(visit),
+            now=self.now - days(enrolment.began),
+        )
+
     def fail(self, failed: FailedSignIn) -> None:
         user_login_failed.send(
             sender=type(self),
@@ -126,7 +148,7 @@ class Replay:
         request = HttpRequest()
         client = self.client_of(visit)
         store = import_module(settings.SESSION_ENGINE).SessionStore()
-        store.client, store.auth_methods = client, ("pwd",)
+        store.client = client
         store.device_token = self.device_tokens.get(visit.browser)
         request.session = store
         request.client_info = client  # type: ignore[attr-defined]  # as the middleware does

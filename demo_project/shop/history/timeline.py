@@ -42,6 +42,15 @@ class FailedSignIn:
     began: float
 
 
+@dataclass(frozen=True, slots=True)
+class Enrolment:
+    """Somebody sets up a second factor; from then on their sign-ins use it."""
+
+    username: str
+    browser: str
+    began: float
+
+
 VISITS = (
     Visit("olga", "olga's computer", "the shop", 28.3, 22.4),
     Visit("olga", "olga's computer", "the shop", 21.2, 9.3, device_name="Till"),
@@ -57,6 +66,9 @@ VISITS = (
     Visit("maya", "maya's office", "maya's office", 6.2, 0.9),
     Visit("maya", "maya's laptop", "maya's home", 4.2, 0.35),
     Visit("maya", "a stranger's", "far away", 1.07, 0.6),
+    Visit("noor", "noor's laptop", "noor's home", 26.7, 10.2),
+    Visit("noor", "noor's phone", "noor's tram", 22.1, 0.3),
+    Visit("noor", "noor's laptop", "noor's home", 9.8, 0.7),
     Visit("jonas", "jonas' laptop", "jonas' home", 27.5, 12.2),
     Visit("jonas", "the library's", "the library", 15.3, 15.2, Ending.REVOKED, 14.9),
     Visit("jonas", "jonas' laptop", "jonas' home", 11.4, 0.01),
@@ -76,6 +88,9 @@ VISITS = (
     Visit("lena", "the Novaks' tablet", "the Novaks'", 1.3, 0.5),
     Visit("emil", "emil's chromebook", "the Novaks'", 1.9, 0.25),
 )
+
+# In the browser of the visit that goes on at that time.
+ENROLMENTS = (Enrolment("noor", "noor's laptop", 26.65),)
 
 FAILED_SIGN_INS = (
     FailedSignIn("maya", "maya's phone", "maya's train", 13.61),

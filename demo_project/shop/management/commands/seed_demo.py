@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from demo_project.shop.history.people import PASSWORD, PEOPLE, Person
+from demo_project.shop.history.people import CAREFUL, PASSWORD, PEOPLE, Person
 from demo_project.shop.history.replay import Replay
+from demo_project.shop.history.second_factor import address_of, find_app
 from demo_project.shop.history.timeline import days
 
 
@@ -34,8 +35,9 @@ class Command(BaseCommand):
                 "where DEBUG is on."
             )
         with quiet(), transaction.atomic():
-            seed()
+            made = seed()
         self.tell(options["address"])
+        self.tell_of_second_factor(is_new=CAREFUL in made)
 
     def tell(self, address: str) -> None:
         write = self.stdout.write
@@ -49,9 +51,28 @@ class Command(BaseCommand):
             )
         write("")
 
+    def tell_of_second_factor(self, *, is_new: bool) -> None:
+        """Show the secret when it was made, and never again: as the site itself does."""
+        write, app = self.stdout.write, find_app(CAREFUL)
+        if app is None:
+            return
+        write(
+            f"The code for {CAREFUL}: `make demo-code` (`manage.py demo_code`) in another terminal"
+        )
+        if is_new:
+            write("prints one. For an authenticator app of your own, shown this once:\n")
+            write(f"  {address_of(app, CAREFUL)}")
+        else:
+            write("prints one.")
+        write("")
 
-def seed() -> None:
-    """Make whoever is missing, and the past of those who were. Twice does no more than once."""
+
+def seed() -> Collection[str]:
+    """
+    Make whoever is missing, and the past of those who were; return their usernames.
+
+    Twice does no more than once.
+    """
     missing = [person for person in PEOPLE if not _exists(person)]
     now = timezone.now()
     people = {person.username: make(person, joined_at=now - days(60)) for person in missing}
@@ -62,6 +83,7 @@ def seed() -> None:
     for user in people.values():
         user.email = f"{user.username}@example.com"
     User.objects.bulk_update(people.values(), ["email"])
+    return people.keys()
 
 
 def make(person: Person, *, joined_at: datetime) -> User:
