@@ -25,7 +25,8 @@ from sessions_plus.cookies import trust_token_of
 from sessions_plus.current import current_request
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import note, record
-from sessions_plus.lifecycle.revocation import revoke, revoke_others, revoke_selected
+from sessions_plus.lifecycle.passwords import is_new_password, settle_other_sessions
+from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.mfa.sign_in import settle
 from sessions_plus.models import (
@@ -204,7 +205,7 @@ def tell_by_mail(event: SessionEvent, **_: object) -> None:
     notify(event)
 
 
-def end_others_after_password_change(
+def act_on_new_password(
     instance: AbstractBaseUser,
     created: bool,
     raw: bool,
@@ -214,12 +215,11 @@ def end_others_after_password_change(
     """
     A new password ends every session but the one in which it was chosen, and all trust.
 
-    A reset is done signed out, so that it ends all of them. A password that is only
-    hashed anew (Django does it at sign-in) is none. What is changed past ``save()``
-    Django's own session hash ends, without a word from us.
+    The other sessions go on where that was chosen too (``keep_other_sessions``). A reset is
+    done signed out, so that it ends all of them. What is changed past ``save()`` Django's own
+    session hash ends, without a word from us.
     """
-    is_saved = update_fields is None or "password" in update_fields
-    if created or raw or not is_saved or getattr(instance, "_password", None) is None:
+    if not is_new_password(instance, created=created, raw=raw, update_fields=update_fields):
         return
     request = current_request()
     store = _store_of(request)
@@ -229,12 +229,19 @@ def end_others_after_password_change(
         "client": store.client if store is not None else None,
         "actor": _somebody_else(request, instance) if own is None else None,
     }
-    keep = own.public_id if own is not None else None
-    revoke_others(instance, keep=keep, reason=Reason.PASSWORD_CHANGED, **facts)
+    here = own.public_id if own is not None else None
+    reason = settle_other_sessions(instance, own=here, **facts)
     distrust_all(instance, client=facts["client"])
     device_id = own.device_id if own is not None else None
     device = Device.objects.filter(pk=device_id).first() if device_id is not None else None
-    record(Event.PASSWORD_CHANGED, user=instance, session_public_id=keep, device=device, **facts)
+    record(
+        Event.PASSWORD_CHANGED,
+        user=instance,
+        session_public_id=here,
+        device=device,
+        reason=reason,
+        **facts,
+    )
 
 
 def _somebody_else(request: HttpRequest | None, user: AbstractBaseUser) -> models.Model | None:
@@ -303,7 +310,7 @@ def forget_deleted_user(instance: models.Model, **_: object) -> None:
 # By sender, as a receiver for every model would slow down each delete of the whole site.
 for _model in apps.get_models():
     if issubclass(_model, get_user_model()):
-        post_save.connect(end_others_after_password_change, sender=_model)
+        post_save.connect(act_on_new_password, sender=_model)
         post_save.connect(end_sessions_of_disabled_user, sender=_model)
         pre_delete.connect(end_sessions_of_deleted_user, sender=_model)
         post_delete.connect(forget_deleted_user, sender=_model)

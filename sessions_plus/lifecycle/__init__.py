@@ -1,5 +1,6 @@
 """How sessions end on purpose, change their keys, and are limited in number."""
 
+from sessions_plus.lifecycle.passwords import keep_other_sessions
 from sessions_plus.lifecycle.revocation import (
     Revocation,
     arevoke,
@@ -17,6 +18,7 @@ __all__ = [
     "arevoke",
     "arevoke_all",
     "arevoke_others",
+    "keep_other_sessions",
     "revoke",
     "revoke_all",
     "revoke_everybody",

@@ -62,7 +62,7 @@ def compose(event: SessionEvent, letter: Letter, user: models.Model, *, to: str)
 def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str, Any]:
     return {
         "subject": letter.subject,
-        "lead": letter.lead,
+        "lead": f"{letter.lead} {letter.outcome.get(event.reason, '')}".strip(),
         "harmless": letter.harmless,
         "account": _name_of(user),
         "at": event.at,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from types import MappingProxyType
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.lifecycle.passwords import OTHERS_KEPT
 from sessions_plus.models import Event, Scope
 
 NOTHING_TO_DO = _("If this was you, there is nothing to do.")
@@ -22,6 +23,7 @@ class Letter:
 
     subject    the mail's subject and heading
     lead       what happened, in a sentence or two
+    outcome    what came of it, by the event's reason: said after the lead, in the mail
     harmless   when there is nothing to do
     unless     reasons of the event that are no news to its user
     pause      after one such event, how long the next ones bring no mail; None: each brings one
@@ -30,6 +32,7 @@ class Letter:
     subject: str | Promise
     lead: str | Promise
     harmless: str | Promise = NOTHING_TO_DO
+    outcome: Mapping[str, str | Promise] = field(default_factory=dict)
     unless: tuple[str, ...] = ()
     pause: timedelta | None = None
 
@@ -53,10 +56,11 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         ),
         Event.PASSWORD_CHANGED: Letter(
             _("Your password was changed"),
-            _(
-                "The password of your account was changed. All other devices were signed out "
-                "and are trusted no more."
-            ),
+            _("The password of your account was changed."),
+            outcome={
+                "": _("All other devices were signed out and are trusted no more."),
+                OTHERS_KEPT: _("Your other devices stay signed in, but are trusted no more."),
+            },
         ),
         Event.AUTHENTICATOR_ADDED: Letter(
             _("Two-factor sign-in: an authenticator was added"),

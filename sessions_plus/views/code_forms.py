@@ -64,6 +64,13 @@ class EnrolForm(forms.Form):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+    others = forms.BooleanField(label=_("Also sign out everywhere else"), required=False)
+
+    def __init__(self, *args: Any, is_first: bool, **kwargs: Any) -> None:
+        """``is_first``: recovery codes come next, and the offer to sign out elsewhere with them."""
+        super().__init__(*args, **kwargs)
+        if is_first:
+            del self.fields["others"]
 
     def clean_name(self) -> str:
         return clean_name(self.cleaned_data["name"])

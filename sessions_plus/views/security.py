@@ -83,7 +83,10 @@ def totp_enrol(request: PersonRequest) -> HttpResponseBase:
         if request.method == "POST":
             tell(request, EnrolmentOver.message, level=messages.WARNING)
         return render(request, "sessions_plus/totp_begin.html", _context(request))
-    form = EnrolForm(request.POST if request.method == "POST" else None)
+    form = EnrolForm(
+        request.POST if request.method == "POST" else None,
+        is_first=not has_authenticator(request.user),
+    )
     if request.method == "POST" and form.is_valid():
         try:
             return _confirm(request, form.cleaned_data)
@@ -136,6 +139,8 @@ def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
     store.bind(Proved(request.user.pk, [TOTP_CODE], is_enrolment=True))
     text = _("%(name)s is set up. You will be asked for a code when you sign in.")
     tell(request, text % {"name": enrolled.authenticator.label})
+    if given.get("others"):
+        _end_others(request)
     if enrolled.recovery_codes:
         return _show_codes(request, list(enrolled.recovery_codes))
     return HttpResponseRedirect(onward(request, default=reverse("sessions_plus:security")))

@@ -11,6 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from sessions_plus.mfa.totp import open_secret
 from sessions_plus.models import Authenticator, Challenge, Reason, RecoveryCode, Session, Throttle
 from tests.authenticators import App, enrol, only
 
@@ -138,6 +139,41 @@ def test_removing_keeps_the_others_on_wish(user: User) -> None:
     here.post(f"/account/security/{only(user).public_id}/remove/")
 
     assert there.get("/account/devices/").status_code == 200
+
+
+@pytest.mark.parametrize(("form", "status"), [({"others": "on"}, 302), ({}, 200)])
+def test_adding_another_ends_the_others_on_wish(
+    user: User, form: dict[str, str], status: int
+) -> None:
+    """Adding a further authenticator offers to end the other sessions, and else keeps them."""
+    app = enrol(user)
+    here, there = (pass_challenge(user, app.recovery_codes[number]) for number in range(2))
+    Session.objects.update(reauthenticated_at=timezone.now(), reauth_methods="pwd otp")
+    here.post("/account/security/totp/begin/")
+    page = text_of(here, "/account/security/totp/")
+    assert 'name="others"' in page
+    assert "checked" not in page
+
+    here.post("/account/security/totp/", {"code": waiting(user).code(), **form})
+
+    assert Authenticator.objects.confirmed().count() == 2
+    assert there.get("/account/devices/").status_code == status
+    assert here.get("/account/devices/").status_code == 200
+
+
+def test_the_first_is_followed_by_the_offer(owner: Client, user: User) -> None:
+    """With the first come the recovery codes, and a button that signs out everywhere else."""
+    owner.post("/account/security/totp/begin/")
+    assert 'name="others"' not in text_of(owner, "/account/security/totp/")
+
+    page = owner.post("/account/security/totp/", {"code": waiting(user).code()}).content.decode()
+
+    assert 'action="/account/devices/revoke-others/"' in page
+
+
+def waiting(user: User) -> App:
+    """The app of somebody who scanned the code, and did not confirm it yet."""
+    return App(open_secret(Authenticator.objects.get(user=user, confirmed_at=None)))
 
 
 def test_anothers_authenticator_does_not_exist(user: User, other_user: User) -> None:

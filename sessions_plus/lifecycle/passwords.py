@@ -1,0 +1,150 @@
+"""
+What a new password does to its user's other sessions: they end, or go on where that was chosen.
+
+Invariant for whoever edits this: going on is a choice made inside a session of the user's
+own. A password that is set from outside (a reset, a shell, an administrator) ends them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib.auth import HASH_SESSION_KEY
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+
+from sessions_plus.backends import cache_tier, rows
+from sessions_plus.backends import payload as payloads
+from sessions_plus.backends.columns import next_version
+from sessions_plus.backends.rows import Row
+from sessions_plus.backends.writing import SAVE_ATTEMPTS
+from sessions_plus.crypto import Purpose, same, seal
+from sessions_plus.exceptions import SealBroken
+from sessions_plus.lifecycle.revocation import revoke_others, revoke_selected
+from sessions_plus.models import Reason, Session
+from sessions_plus.models.session import data_context, unseal_data
+
+if TYPE_CHECKING:
+    from sessions_plus.client_info import ClientInfo
+
+OTHERS_KEPT = "others_kept"
+"""The reason of the event ``password.changed`` where the other sessions go on."""
+
+# By user: what Django would have let their sessions in with, as the block began.
+_kept: ContextVar[Mapping[Any, tuple[str, ...]]] = ContextVar(
+    "sessions_plus_kept", default=MappingProxyType({})
+)
+
+
+@contextmanager
+def keep_other_sessions(user: AbstractBaseUser) -> Iterator[None]:
+    """
+    Let the other sessions of ``user`` go on when a new password is saved in this block.
+
+        with keep_other_sessions(request.user):
+            request.user.set_password(new)
+            request.user.save()
+        update_session_auth_hash(request, request.user)
+
+    Enter it before the password is set: only what the password of before still let in goes
+    on. It is the choice of somebody who is signed in (OWASP ASVS 7.4.3), so it counts only in
+    a request of a session of theirs. Elsewhere, as in a reset, every session ends all the
+    same, and so does trust in devices, always. Around asynchronous code it works as it is.
+
+    Django compares each session with its user's password. A request of another session that
+    is under way while both change may still find them apart; then that session ends.
+    """
+    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    token = _kept.set({**_kept.get(), user.pk: hashes})
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def is_new_password(
+    user: AbstractBaseUser, *, created: bool, raw: bool, update_fields: frozenset[str] | None
+) -> bool:
+    """
+    Say whether what was just saved is a new password of somebody who had one.
+
+    One that is only hashed anew (Django does it at sign-in) is none.
+    """
+    is_saved = update_fields is None or "password" in update_fields
+    is_set = getattr(user, "_password", None) is not None
+    return is_saved and is_set and not created and not raw
+
+
+def settle_other_sessions(
+    user: AbstractBaseUser,
+    *,
+    own: UUID | None,
+    actor: models.Model | None = None,
+    client: ClientInfo | None = None,
+) -> str:
+    """
+    End every session of ``user`` but the one whose public id is ``own``, or let them go on.
+
+    Return the reason for the event: ``others_kept``, or empty where they ended. Called with
+    the new password in ``user``.
+    """
+    hashes = _kept.get().get(user.pk)
+    if hashes is None or own is None:
+        revoke_others(user, keep=own, reason=Reason.PASSWORD_CHANGED, actor=actor, client=client)
+        return ""
+    live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
+    others = live.exclude(public_id=own).select_related("device").order_by("pk")
+    lost = [other for other in others if not _goes_on(other.public_id, user, hashes)]
+    revoke_selected(lost, reason=Reason.PASSWORD_CHANGED, actor=actor, client=client)
+    return OTHERS_KEPT
+
+
+def _goes_on(public_id: UUID, user: AbstractBaseUser, hashes: tuple[str, ...]) -> bool:
+    """
+    Take a session along to the new password. False where it has to end.
+
+    Whoever writes to it at the same time loses nothing, and takes our change along.
+    """
+    for _ in range(SAVE_ATTEMPTS):
+        row = rows.fetch(public_id)
+        if row is None or row.revoked_at is not None or row.user_id != user.pk:
+            return True  # it is nobody's to end any more
+        data = _open(row)
+        stored = str(data.get(HASH_SESSION_KEY, ""))
+        if same(stored, user.get_session_auth_hash()):
+            return True
+        if not any(same(stored, valid) for valid in hashes):
+            return False  # it had ended already: by a password that was changed unnoticed
+        data[HASH_SESSION_KEY] = user.get_session_auth_hash()
+        if _write(row, data):
+            return True
+    return False
+
+
+def _open(row: Row) -> dict[str, Any]:
+    """Return the session's dictionary, empty where it does not open."""
+    try:
+        return payloads.decode(unseal_data(row.data, row.public_id, row.user_id))
+    except (SealBroken, payloads.Undecodable):
+        return {}
+
+
+def _write(row: Row, data: dict[str, Any]) -> bool:
+    """Store the dictionary if nobody else wrote meanwhile. It is no activity."""
+    changes = {
+        "data": seal(
+            payloads.encode(data),
+            purpose=Purpose.SESSION_DATA,
+            bound_to=data_context(row.public_id, row.user_id),
+        ),
+        "version": next_version(row),
+    }
+    if not rows.update(row.public_id, changes, version=row.version):
+        return False
+    cache_tier.outdate(row.public_id)
+    return True
