@@ -15,7 +15,10 @@ pytestmark = pytest.mark.browser
 Visit = Callable[..., Visitor]
 
 OPEN = ["/", "/cart/", "/preferences/", "/account/login/?next=/account/devices/"]
-PRIVATE = ["/checkout/", "/account/devices/", "/account/activity/"]
+PRIVATE = [
+    *("/checkout/", "/account/devices/", "/account/activity/"),
+    *("/account/security/", "/account/security/password/"),
+]
 
 # What a reader meets: each text with its colour, and the first background behind it.
 CONTRASTS = """() => {
