@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -42,6 +46,76 @@ def test_no_envelope_is_like_another() -> None:
 
     assert len({envelope[5:33] for envelope in envelopes}) == 20_000
     assert len({envelope[33:] for envelope in envelopes}) == 20_000
+
+
+def salt_of_entry() -> bytes:
+    envelope = seal(b"text", purpose=Purpose.CACHE_ENTRY, bound_to=BOUND_TO)
+    assert opened(envelope, purpose=Purpose.CACHE_ENTRY) == b"text"
+    return envelope[5:21]
+
+
+def test_cache_entries_share_a_salt_and_no_nonce() -> None:
+    """What a thread seals for the cache needs one cipher, and is as unlike as any envelopes."""
+    envelopes = [
+        seal(b"text", purpose=Purpose.CACHE_ENTRY, bound_to=BOUND_TO) for _ in range(20_000)
+    ]
+
+    assert len({envelope[5:21] for envelope in envelopes}) == 1
+    assert len({envelope[21:33] for envelope in envelopes}) == 20_000
+    assert sealed()[5:21] != salt_of_entry()
+
+
+def test_salt_is_shared_by_so_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Far fewer than random nonces allow: then there is a new one."""
+    monkeypatch.setattr(crypto, "SEALS_PER_SHARED_SALT", 3)
+    monkeypatch.setattr(crypto, "_shared_salt", crypto._SharedSalt())
+
+    salts = [salt_of_entry() for _ in range(7)]
+
+    assert [salts.count(salt) for salt in dict.fromkeys(salts)] == [3, 3, 1]
+    assert crypto.SEALS_PER_SHARED_SALT < 2**32
+
+
+def test_no_other_thread_or_process_shares_a_salt() -> None:
+    """Each counts its own seals, so nobody else may use its salt."""
+    own = salt_of_entry()
+    with ThreadPoolExecutor(1) as thread:
+        of_thread = thread.submit(salt_of_entry).result()
+    reader, writer = os.pipe()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
+        child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            os.write(writer, salt_of_entry())
+        os._exit(0)
+    os.waitpid(child, 0)
+    of_child = os.read(reader, 16)
+    for end in (reader, writer):
+        os.close(end)
+
+    assert len(of_child) == 16
+    assert len({own, of_thread, of_child}) == 3
+    assert salt_of_entry() == own
+
+
+def test_shared_salt_outlives_no_key(settings: Any) -> None:
+    """With another key the same salt makes another cipher: entries open as their key is known."""
+    old, new = new_key(), new_key()
+    settings.SESSIONS_PLUS_ENCRYPTION_KEYS = [old]
+    envelope = seal(b"text", purpose=Purpose.CACHE_ENTRY, bound_to=BOUND_TO)
+
+    settings.SESSIONS_PLUS_ENCRYPTION_KEYS = [new, old]
+    newer = seal(b"text", purpose=Purpose.CACHE_ENTRY, bound_to=BOUND_TO)
+    assert newer[5:21] == envelope[5:21]
+    assert opened(envelope, purpose=Purpose.CACHE_ENTRY) == b"text"
+
+    settings.SESSIONS_PLUS_ENCRYPTION_KEYS = [new]
+    assert opened(newer, purpose=Purpose.CACHE_ENTRY) == b"text"
+    with pytest.raises(SealBroken):
+        opened(envelope, purpose=Purpose.CACHE_ENTRY)
+    with pytest.raises(SealBroken):
+        opened(newer[:5] + envelope[5:], purpose=Purpose.CACHE_ENTRY)
 
 
 def test_every_damaged_bit_is_noticed() -> None:
