@@ -8,16 +8,18 @@ row costs several times as much.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.backends import statements
+from sessions_plus.backends.statements import shape_of
+
 M = TypeVar("M", bound=models.Model)
 
-Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
 
@@ -58,9 +60,8 @@ class Table(Generic[M]):
     ) -> list[Sequence[Any]]:
         """Return these attributes of every row that ``where`` holds for, in no order."""
         connection = connections[alias]
-        sql = _compose_select(self, alias, connection.vendor, attributes, _shape(where))
-        if condition:
-            sql += f" AND {condition}"
+        shape = shape_of(where, condition)
+        sql = statements.compose_select(self, alias, connection.vendor, attributes, shape)
         with connection.cursor() as cursor:
             cursor.execute(sql, self._values(connection, where, but_none=True))
             return self._python_values(connection, attributes, cursor.fetchall())
@@ -80,9 +81,8 @@ class Table(Generic[M]):
             IntegrityError: a constraint refuses it.
         """
         connection = connections[alias]
-        sql = _compose_insert(self, alias, connection.vendor, tuple(values))
-        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, self._values(connection, values))
+        sql = statements.compose_insert(self, alias, connection.vendor, tuple(values))
+        with _writing(alias, sql, self._values(connection, values)) as cursor:
             if connection.features.can_return_columns_from_insert:
                 return cursor.fetchone()[0]
             key = self.model._meta.pk
@@ -102,14 +102,8 @@ class Table(Generic[M]):
         One statement. This is what makes every write safe: nothing is read first, so
         nothing can come between.
         """
-        connection = connections[alias]
-        sql = _compose_update(self, alias, connection.vendor, tuple(values), _shape(where))
-        if condition:
-            sql += f" AND {condition}"
-        params = self._values(connection, values)
-        params += self._values(connection, where, but_none=True)
-        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, params)
+        sql, params = self._update(alias, values, where, condition)
+        with _writing(alias, sql, params) as cursor:
             return int(cursor.rowcount)
 
     def update_instances(
@@ -126,19 +120,29 @@ class Table(Generic[M]):
         One statement where the database can tell what it changed, else two and more.
         """
         connection = connections[alias]
-        if not _tells_what_it_changed(connection):
+        if not statements.tells_what_it_changed(connection):
             found = self.find_instances(alias, where, condition=condition)
             return [row for row in found if self._change(alias, row, values, where, condition)]
-        sql = _compose_update(self, alias, connection.vendor, tuple(values), _shape(where))
-        if condition:
-            sql += f" AND {condition}"
-        sql += " RETURNING " + _columns(self, alias, connection.vendor, self._attributes)
-        params = self._values(connection, values)
-        params += self._values(connection, where, but_none=True)
-        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, params)
+        sql, params = self._update(alias, values, where, condition)
+        sql += " RETURNING " + statements.columns_of(
+            self, alias, connection.vendor, self._attributes
+        )
+        with _writing(alias, sql, params) as cursor:
             changed = self._python_values(connection, self._attributes, cursor.fetchall())
         return [self.model.from_db(alias, self._attributes, row) for row in changed]
+
+    def _update(
+        self,
+        alias: str,
+        values: Mapping[str, Any],
+        where: Mapping[str, Any],
+        condition: str | None,
+    ) -> tuple[str, list[Any]]:
+        connection = connections[alias]
+        shape = shape_of(where, condition)
+        sql = statements.compose_update(self, alias, connection.vendor, tuple(values), shape)
+        params = self._values(connection, values)
+        return sql, params + self._values(connection, where, but_none=True)
 
     def _change(
         self,
@@ -158,9 +162,8 @@ class Table(Generic[M]):
     def delete(self, alias: str, where: Mapping[str, Any]) -> int:
         """Remove every row that ``where`` holds for; return how many."""
         connection = connections[alias]
-        sql = _compose_delete(self, alias, connection.vendor, _shape(where))
-        with transaction.mark_for_rollback_on_error(using=alias), connection.cursor() as cursor:
-            cursor.execute(sql, self._values(connection, where, but_none=True))
+        sql = statements.compose_delete(self, alias, connection.vendor, shape_of(where, None))
+        with _writing(alias, sql, self._values(connection, where, but_none=True)) as cursor:
             return int(cursor.rowcount)
 
     def field(self, attribute: str) -> models.Field[Any, Any]:
@@ -181,10 +184,10 @@ class Table(Generic[M]):
     def _python_values(
         self, connection: BaseDatabaseWrapper, attributes: tuple[str, ...], found: list[Any]
     ) -> list[Sequence[Any]]:
-        converters = _converters(self, connection.alias, connection.vendor, attributes)
+        converters = statements.converters_of(self, connection.alias, connection.vendor, attributes)
         if not converters:
             return found
-        return [_converted(row, converters, connection) for row in found]
+        return [statements.converted(row, converters, connection) for row in found]
 
     def _values(
         self, connection: BaseDatabaseWrapper, values: Mapping[str, Any], *, but_none: bool = False
@@ -204,98 +207,10 @@ class Table(Generic[M]):
         return found
 
 
-Shape = tuple[tuple[str, bool], ...]
-"""The attributes of a condition, each with whether it has to be NULL."""
-
-
-def _shape(where: Mapping[str, Any]) -> Shape:
-    return tuple((name, value is None) for name, value in where.items())
-
-
-def _condition(table: Table[Any], connection: BaseDatabaseWrapper, shape: Shape) -> str:
-    return " AND ".join(
-        table.column(connection, name) + (" IS NULL" if is_null else " = %s")
-        for name, is_null in shape
-    )
-
-
-def _tells_what_it_changed(connection: Any) -> bool:
-    """Say whether an UPDATE may end in RETURNING."""
-    if connection.vendor == "sqlite":
-        return bool(connection.Database.sqlite_version_info >= (3, 35))
-    return bool(connection.vendor == "postgresql")
-
-
-@lru_cache(maxsize=64)
-def _columns(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
-    connection = connections[alias]
-    return ", ".join(table.column(connection, name) for name in attributes)
-
-
-Converters = tuple[tuple[int, tuple[Converter, ...]], ...]
-"""What makes Python values of which columns."""
-
-
-@lru_cache(maxsize=64)
-def _converters(
-    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]
-) -> Converters:
-    connection = connections[alias]
-    converters = []
-    for position, attribute in enumerate(attributes):
-        expression = table.field(attribute).get_col(table.model._meta.db_table)
-        # The expression's own: a foreign key's values are converted as its target's are.
-        found = connection.ops.get_db_converters(expression) + list(
-            expression.get_db_converters(connection)
-        )
-        if found:
-            converters.append((position, tuple(found)))
-    return tuple(converters)
-
-
-@lru_cache(maxsize=64)
-def _compose_select(
-    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
-) -> str:
-    connection = connections[alias]
-    columns = _columns(table, alias, vendor, attributes)
-    where = _condition(table, connection, shape)
-    return f"SELECT {columns} FROM {table.name(connection)} WHERE {where}"  # noqa: S608 - names
-
-
-@lru_cache(maxsize=256)
-def _compose_update(
-    table: Table[Any], alias: str, vendor: str, changed: tuple[str, ...], shape: Shape
-) -> str:
-    connection = connections[alias]
-    setting = ", ".join(f"{table.column(connection, name)} = %s" for name in changed)
-    where = _condition(table, connection, shape)
-    return f"UPDATE {table.name(connection)} SET {setting} WHERE {where}"  # noqa: S608
-
-
-@lru_cache(maxsize=32)
-def _compose_insert(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
-    connection = connections[alias]
-    columns = ", ".join(table.column(connection, name) for name in attributes)
-    marks = ", ".join(["%s"] * len(attributes))
-    sql = f"INSERT INTO {table.name(connection)} ({columns}) VALUES ({marks})"  # noqa: S608
-    if connection.features.can_return_columns_from_insert:
-        sql += f" RETURNING {connection.ops.quote_name(str(table.model._meta.pk.column))}"
-    return sql
-
-
-@lru_cache(maxsize=16)
-def _compose_delete(table: Table[Any], alias: str, vendor: str, shape: Shape) -> str:
-    connection = connections[alias]
-    where = _condition(table, connection, shape)
-    return f"DELETE FROM {table.name(connection)} WHERE {where}"  # noqa: S608
-
-
-def _converted(
-    row: Sequence[Any], converters: Converters, connection: BaseDatabaseWrapper
-) -> list[Any]:
-    values = list(row)
-    for position, functions in converters:
-        for convert in functions:
-            values[position] = convert(values[position], None, connection)
-    return values
+@contextmanager
+def _writing(alias: str, sql: str, params: list[Any]) -> Iterator[Any]:
+    """Execute a statement that writes; a transaction around it knows if it failed."""
+    guard = transaction.mark_for_rollback_on_error(using=alias)
+    with guard, connections[alias].cursor() as cursor:
+        cursor.execute(sql, params)
+        yield cursor

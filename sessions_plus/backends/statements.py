@@ -1,0 +1,116 @@
+"""The SQL of a table's plain statements: each shape is composed once, and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+if TYPE_CHECKING:
+    from sessions_plus.backends.table import Table
+
+Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
+
+
+class Shape(NamedTuple):
+    """What a WHERE looks like: attributes, each with whether it has to be NULL, and SQL."""
+
+    attributes: tuple[tuple[str, bool], ...]
+    condition: str | None
+
+
+def shape_of(where: Mapping[str, Any], condition: str | None) -> Shape:
+    return Shape(tuple((name, value is None) for name, value in where.items()), condition)
+
+
+def where_clause(table: Table[Any], connection: BaseDatabaseWrapper, shape: Shape) -> str:
+    parts = [
+        table.column(connection, name) + (" IS NULL" if is_null else " = %s")
+        for name, is_null in shape.attributes
+    ]
+    return "WHERE " + " AND ".join([*parts, *([shape.condition] if shape.condition else [])])
+
+
+def tells_what_it_changed(connection: Any) -> bool:
+    """Say whether an UPDATE may end in RETURNING."""
+    if connection.vendor == "sqlite":
+        return bool(connection.Database.sqlite_version_info >= (3, 35))
+    return bool(connection.vendor == "postgresql")
+
+
+@lru_cache(maxsize=64)
+def columns_of(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
+    connection = connections[alias]
+    return ", ".join(table.column(connection, name) for name in attributes)
+
+
+Converters = tuple[tuple[int, tuple[Converter, ...]], ...]
+"""What makes Python values of which columns."""
+
+
+@lru_cache(maxsize=64)
+def converters_of(
+    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]
+) -> Converters:
+    connection = connections[alias]
+    converters = []
+    for position, attribute in enumerate(attributes):
+        expression = table.field(attribute).get_col(table.model._meta.db_table)
+        # The expression's own: a foreign key's values are converted as its target's are.
+        found = connection.ops.get_db_converters(expression) + list(
+            expression.get_db_converters(connection)
+        )
+        if found:
+            converters.append((position, tuple(found)))
+    return tuple(converters)
+
+
+@lru_cache(maxsize=64)
+def compose_select(
+    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
+) -> str:
+    connection = connections[alias]
+    columns = columns_of(table, alias, vendor, attributes)
+    where = where_clause(table, connection, shape)
+    return f"SELECT {columns} FROM {table.name(connection)} {where}"  # noqa: S608 - names
+
+
+@lru_cache(maxsize=256)
+def compose_update(
+    table: Table[Any], alias: str, vendor: str, changed: tuple[str, ...], shape: Shape
+) -> str:
+    connection = connections[alias]
+    setting = ", ".join(f"{table.column(connection, name)} = %s" for name in changed)
+    where = where_clause(table, connection, shape)
+    return f"UPDATE {table.name(connection)} SET {setting} {where}"  # noqa: S608
+
+
+@lru_cache(maxsize=32)
+def compose_insert(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
+    connection = connections[alias]
+    columns = ", ".join(table.column(connection, name) for name in attributes)
+    marks = ", ".join(["%s"] * len(attributes))
+    sql = f"INSERT INTO {table.name(connection)} ({columns}) VALUES ({marks})"  # noqa: S608
+    if connection.features.can_return_columns_from_insert:
+        sql += f" RETURNING {connection.ops.quote_name(str(table.model._meta.pk.column))}"
+    return sql
+
+
+@lru_cache(maxsize=16)
+def compose_delete(table: Table[Any], alias: str, vendor: str, shape: Shape) -> str:
+    connection = connections[alias]
+    where = where_clause(table, connection, shape)
+    return f"DELETE FROM {table.name(connection)} {where}"  # noqa: S608
+
+
+def converted(
+    row: Sequence[Any], converters: Converters, connection: BaseDatabaseWrapper
+) -> list[Any]:
+    values = list(row)
+    for position, functions in converters:
+        for convert in functions:
+            values[position] = convert(values[position], None, connection)
+    return values
