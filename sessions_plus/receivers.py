@@ -299,7 +299,11 @@ def end_sessions_of_deleted_user(instance: models.Model, **_: object) -> None:
 
 
 def forget_deleted_user(instance: models.Model, **_: object) -> None:
-    """What stays of a deleted user names them no more."""
+    """
+    What stays of a deleted user's own account names them no more.
+
+    What they did to other people's stays on record, by their number alone.
+    """
     Session.objects.for_user(instance).update(user=None, device=None)
     Device.objects.for_user(instance).delete()
     for belonging in (Authenticator, RecoveryCode, Challenge, Notice):
