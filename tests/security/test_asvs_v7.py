@@ -362,14 +362,57 @@ def test_asvs_7_4_2(ann: Person, user: User, how: str) -> None:
     assert not ann.with_key(key).is_signed_in
 
 
+def new_password(person: Person, password: str, **form: str) -> None:
+    new = "another one entirely"
+    given = {"old_password": password, "new_password1": new, "new_password2": new, **form}
+    person.client.post(reverse("sessions_plus:password_change"), given)
+
+
 def test_asvs_7_4_3_a_new_password_ends_the_others(ann: Person, user: User, password: str) -> None:
-    """A changed password leaves no other session alive."""
+    """Whatever sets a password, no session from before it stays alive."""
     other = Person().sign_in(password)
 
     user.set_password("another one entirely")
     user.save()
 
     assert not other.is_signed_in
+    assert not ann.is_signed_in
+
+
+@pytest.mark.parametrize("is_wanted", [True, False], ids=["ended", "kept"])
+def test_asvs_7_4_3_it_is_offered(
+    ann: Person, user: User, password: str, *, is_wanted: bool
+) -> None:
+    """Who changes their password here chooses whether the others end; it is ticked at first."""
+    other = Person().sign_in(password)
+    page = ann.client.get(reverse("sessions_plus:password_change")).content.decode()
+    assert re.search(r'name="sign_out_others"[^>]* checked', page)
+
+    new_password(ann, password, **({"sign_out_others": "on"} if is_wanted else {}))
+
+    user.refresh_from_db()
+    assert not user.check_password(password)
+    assert other.is_signed_in is not is_wanted
+    assert ann.is_signed_in
+
+
+@pytest.mark.parametrize("is_wanted", [True, False], ids=["ended", "kept"])
+def test_asvs_7_4_3_for_a_second_factor(
+    ann: Person, user: User, password: str, *, is_wanted: bool
+) -> None:
+    """So does who removes an authenticator; who set up their first has a button for it."""
+    other = Person().sign_in(password)
+    ann.client.post(reverse("sessions_plus:totp_begin"))
+    app = App(open_secret(Authenticator.objects.get()))
+    page = ann.client.post(reverse("sessions_plus:totp_enrol"), {"code": app.code()})
+    assert reverse("sessions_plus:session_revoke_others") in page.content.decode()
+    removal = reverse("sessions_plus:authenticator_remove", args=[only(user).public_id])
+
+    ann.client.post(removal, {"others": "1"} if is_wanted else {})
+
+    assert not Authenticator.objects.exists()
+    assert other.is_signed_in is not is_wanted
+    assert ann.is_signed_in
 
 
 def test_asvs_7_4_4(ann: Person) -> None:

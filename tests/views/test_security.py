@@ -176,6 +176,40 @@ def waiting(user: User) -> App:
     return App(open_secret(Authenticator.objects.get(user=user, confirmed_at=None)))
 
 
+def test_password_is_changed_from_here(owner: Client) -> None:
+    """The security page leads to the page of the password, whose box is ticked to begin with."""
+    assert 'href="/account/security/password/"' in text_of(owner, "/account/security/")
+
+    page = text_of(owner, "/account/security/password/")
+
+    assert re.search(r'<input type="checkbox" name="sign_out_others"[^>]* checked', page)
+    assert "style=" not in page
+    assert "<script" not in page
+
+
+def test_no_password_to_change(owner: Client, user: User) -> None:
+    """Who signs in by another service alone is shown no page for a password."""
+    User.objects.update(password="!")
+    owner.force_login(User.objects.get())
+
+    assert "/account/security/password/" not in text_of(owner, "/account/security/")
+    assert owner.get("/account/security/password/")["Location"] == "/account/security/"
+
+
+def test_new_password_needs_the_second_factor(user: User, password: str) -> None:
+    """A password alone does not change the password of who has a second factor."""
+    app = enrol(user)
+    client = pass_challenge(user, app.code())
+    Session.objects.update(reauthenticated_at=timezone.now() - timedelta(hours=1))
+    new = {"new_password1": "a-new-and-long-one", "new_password2": "a-new-and-long-one"}
+
+    response = client.post("/account/security/password/", {"old_password": password, **new})
+
+    assert response["Location"].startswith("/account/reauthenticate/")
+    user.refresh_from_db()
+    assert user.check_password(password)
+
+
 def test_anothers_authenticator_does_not_exist(user: User, other_user: User) -> None:
     """Somebody else's answers as one that is not there."""
     enrol(user)
