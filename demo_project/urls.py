@@ -25,11 +25,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
 
 # The extra `api` is optional, for the demo as for any site.
 if find_spec("rest_framework") and find_spec("sessions_plus.api.urls"):
+    from demo_project.api_reference import api_reference
     from sessions_plus.api.schema import SchemaView
     from sessions_plus.api.views.tokens import Jwks
 
     urlpatterns += [
         path("api/", include("sessions_plus.api.urls")),
+        # What the API does, as a page to read.
+        path("api/reference/", api_reference, name="api_reference"),
         # OpenAPI, for whoever writes a client; as JSON with ?format=json.
         path("api/schema/", SchemaView.as_view(), name="api_schema"),
         # The public keys, for services that verify access tokens themselves.

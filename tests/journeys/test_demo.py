@@ -158,6 +158,22 @@ def test_asgi_server_serves_the_shop(demo: Demo) -> None:
     assert "default-src 'self'" in cart.headers["Content-Security-Policy"]
 
 
+def test_api_can_be_read_about(shop: Server) -> None:
+    """A page that every page leads to lists each operation of the published schema."""
+    with httpx.Client(base_url=shop.url) as client:
+        front = client.get("/").text
+        page = client.get("/api/reference/")
+        paths = client.get("/api/schema/", params={"format": "json"}).json()["paths"]
+
+    assert 'href="/api/reference/"' in front
+    assert page.headers["Content-Type"].startswith("text/html")
+    found = re.findall(r"<b>(\w+)</b> <code>(.+?)</code>", page.text)
+    assert sorted(found) == sorted(
+        (method.upper(), path) for path, methods in paths.items() for method in methods
+    )
+    assert "reauthentication_required" in page.text
+
+
 def test_what_programs_ask_for_first_is_published(shop: Server) -> None:
     """Whoever writes a client finds the schema, and a service that verifies tokens the keys."""
     credentials = {"username": "maya", "password": PASSWORD}
@@ -168,6 +184,7 @@ def test_what_programs_ask_for_first_is_published(shop: Server) -> None:
         keys = client.get("/.well-known/jwks.json").json()["keys"]
 
     assert schema["openapi"].startswith("3.1")
+    assert "collisions" not in shop.log  # the keys have two addresses, and nobody is told off
     assert {"/api/tokens/", "/.well-known/jwks.json"} <= schema["paths"].keys()
     assert jwt.get_unverified_header(access)["kid"] in [key["kid"] for key in keys]
     assert not any("d" in key for key in keys)  # the private part of a key

@@ -14,7 +14,13 @@ pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
 
-OPEN = ["/", "/cart/", "/preferences/", "/account/login/?next=/account/devices/"]
+OPEN = [
+    "/",
+    "/cart/",
+    "/preferences/",
+    "/api/reference/",
+    "/account/login/?next=/account/devices/",
+]
 PRIVATE = [
     *("/checkout/", "/account/devices/", "/account/activity/"),
     *("/account/security/", "/account/security/password/"),
