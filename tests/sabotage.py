@@ -23,6 +23,25 @@ KINDS = "tests/backends/test_cache_kinds.py"
 UPDATES = "tests/backends/test_lost_updates.py"
 FORGERY = "tests/security/test_cache_forgery.py"
 ASYNC = "tests/backends/test_async_cache.py"
+GLANCE = "tests/backends/test_glance.py"
+IN_REQUESTS = "tests/backends/test_glance_in_requests.py"
+CONNECTIONS = "tests/backends/test_kept_connections.py"
+GREETING = "tests/devices/test_greeting.py"
+
+# The settings that a glance was worked out with.
+STAMPED = (
+    "settings.SESSION_COOKIE_AGE",
+    "conf.ACTIVITY_INTERVAL",
+    "conf.IDLE_TIMEOUT",
+    "conf.ABSOLUTE_LIFETIME",
+    "conf.ANONYMOUS_LIFETIME",
+    "conf.REFRESH_IDLE_TIMEOUT",
+    "conf.REFRESH_LIFETIME",
+    "conf.ROTATION_INTERVAL",
+    "conf.LIMITS is None",
+    "conf.CLIENT_CHANGE",
+    "conf.NETWORK_CHANGE",
+)
 
 
 @dataclass(frozen=True)
@@ -166,9 +185,220 @@ SABOTAGES = (
     Sabotage(
         "bind no copy to its session",
         BACKENDS + "entries.py",
-        '"entry", public_id',
-        '"entry"',
+        " + public_id.bytes",
+        "",
         "tests/backends/test_entries.py",
+    ),
+    Sabotage(
+        "glance at copies from before the fault",
+        BACKENDS + "entries.py",
+        "if proven_at < proven_since:",
+        "if False:",
+        FAULTS + " tests/backends/test_entries.py",
+    ),
+    Sabotage(
+        "glance: any key will do",
+        BACKENDS + "glance.py",
+        "            and has_digest(key, self.key_digest)\n",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: any kind will do",
+        BACKENDS + "glance.py",
+        "            and self.is_of_browser is is_browser\n",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: any settings will do",
+        BACKENDS + "glance.py",
+        "            and self.settings_stamp == settings_stamp()\n",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: any browser will do",
+        BACKENDS + "glance.py",
+        "            and (client is None or not self.user_agent or "
+        "client.says_it_is(self.user_agent))\n",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: for ever",
+        BACKENDS + "glance.py",
+        "self.after < now < self.until",
+        "self.after < now",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: also before the clock was set back",
+        BACKENDS + "glance.py",
+        "self.after < now < self.until",
+        "now < self.until",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: whatever the site's own limits",
+        BACKENDS + "glance.py",
+        "conf.LIMITS is not None or ",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: whatever the network",
+        BACKENDS + "glance.py",
+        'conf.NETWORK_CHANGE != "ignore" or ',
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: whether or not a successor was seen",
+        BACKENDS + "glance.py",
+        " or not row.successor_seen",
+        "",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: while activity is due, for a short idle timeout",
+        BACKENDS + "glance.py",
+        "pause = min(pause, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)",
+        "pass",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: while activity is due",
+        BACKENDS + "glance.py",
+        "        row.last_activity + pause,\n",
+        "        row.last_activity + limits.idle_timeout,\n",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: after the end",
+        BACKENDS + "glance.py",
+        "        expires_at(started_at=row.started_at, last_activity=row.last_activity, "
+        "limits=limits),\n",
+        "        row.last_activity + pause,\n",
+        GLANCE,
+    ),
+    Sabotage(
+        "glance: while the key is to be rotated",
+        BACKENDS + "glance.py",
+        "if row.user_id is not None and conf.ROTATION_INTERVAL is not None:",
+        "if False:",
+        GLANCE,
+    ),
+    *(
+        Sabotage(
+            f"glance: whatever {setting} is by now",
+            BACKENDS + "glance.py",
+            f"        {setting},\n",
+            "",
+            GLANCE,
+        )
+        for setting in STAMPED
+    ),
+    Sabotage(
+        "leave a changed session at rest",
+        BACKENDS + "reading.py",
+        "return self._copy is not None and not self.modified",
+        "return self._copy is not None",
+        IN_REQUESTS,
+    ),
+    Sabotage(
+        "leave at rest what is saved with every request",
+        "sessions_plus/middleware.py",
+        "        and not settings.SESSION_SAVE_EVERY_REQUEST\n",
+        "",
+        IN_REQUESTS,
+    ),
+    Sabotage(
+        "leave a cookie at rest that the view set",
+        "sessions_plus/middleware.py",
+        "        and settings.SESSION_COOKIE_NAME not in response.cookies  "
+        "# the view may set it itself\n",
+        "",
+        IN_REQUESTS,
+    ),
+    Sabotage(
+        "keep a copy beside the row that took its place",
+        BACKENDS + "reading.py",
+        "self._row, self._copy = row, None",
+        "self._row = row",
+        IN_REQUESTS,
+    ),
+    Sabotage(
+        "greet whoever lacks a factor",
+        "sessions_plus/mfa/sign_in.py",
+        ", condition=asks_no_factor())",
+        ")",
+        GREETING,
+    ),
+    Sabotage(
+        "greet another's device",
+        "sessions_plus/devices/recognition.py",
+        'known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}',
+        'known = {"token_hash": digest(token), "revoked_at": None}',
+        GREETING,
+    ),
+    Sabotage(
+        "greet a removed device",
+        "sessions_plus/devices/recognition.py",
+        'known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}',
+        'known = {"user_id": user.pk, "token_hash": digest(token)}',
+        GREETING,
+    ),
+    Sabotage(
+        "ask for anybody's factor",
+        "sessions_plus/mfa/policy.py",
+        '        f"{authenticators}.{user} = {devices}.{owner} "\n        f"AND ',
+        '        f"',
+        GREETING,
+    ),
+    Sabotage(
+        "count factors whose enrolment is pending",
+        "sessions_plus/mfa/policy.py",
+        'f"AND {authenticators}.{confirmed_at} IS NOT NULL)"',
+        '")"',
+        GREETING,
+    ),
+    Sabotage(
+        "keep a connection whose answer was not read",
+        BACKENDS + "redis_cache.py",
+        "        except BaseException:\n            connection.disconnect()\n            raise\n",
+        "        except BaseException:\n"
+        "            self._idle.append(connection)\n"
+        "            raise\n",
+        f"{CONNECTIONS} -k interruption",
+    ),
+    Sabotage(
+        "share connections with a child process",
+        BACKENDS + "redis_cache.py",
+        "while (connection := idle.pop()).pid != process:",
+        "while (connection := idle.pop()) is None:",
+        f"{CONNECTIONS} -k child",
+    ),
+    Sabotage(
+        "let two threads use one connection",
+        BACKENDS + "redis_cache.py",
+        "while (connection := idle.pop()).pid != process:",
+        "while (connection := idle[-1]).pid != process:",
+        f"{CONNECTIONS} -k threads",
+    ),
+    Sabotage(
+        "share a salt for ever",
+        "sessions_plus/crypto.py",
+        "        self.left -= 1\n",
+        "",
+        "tests/test_crypto.py",
+    ),
+    Sabotage(
+        "share a salt with a child process",
+        "sessions_plus/crypto.py",
+        "if not self.left or self.process != os.getpid():",
+        "if not self.left:",
+        "tests/test_crypto.py",
     ),
     Sabotage(
         "renew a copy of any version",
@@ -209,8 +439,9 @@ SABOTAGES = (
     Sabotage(
         "write to sessions that ended",
         BACKENDS + "rows.py",
-        "WHERE {where} AND {alive}",
-        "WHERE {where}",
+        'where = {**guards, "public_id": public_id, "revoked_at": None}\n    '
+        "return bool(SESSIONS.update(",
+        'where = {**guards, "public_id": public_id}\n    return bool(SESSIONS.update(',
         UPDATES,
     ),
     Sabotage(
