@@ -64,7 +64,7 @@ def operations(schema: dict[str, Any]) -> Iterator[Operation]:
                 done=next(status for status in answers if status.startswith("2")),
                 bodies=tuple(json.dumps(one) for one in examples(described.get("requestBody"))),
                 refusals=tuple(
-                    Refusal(status, one["code"], one["detail"])
+                    Refusal(status, one["code"], one["detail"].replace("`", ""))
                     for status, answer in answers.items()
                     if status.startswith(("4", "5"))
                     for one in examples(answer)
