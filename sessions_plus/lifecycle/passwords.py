@@ -59,12 +59,34 @@ def keep_other_sessions(user: AbstractBaseUser) -> Iterator[None]:
     Django compares each session with its user's password. A request of another session that
     is under way while both change may still find them apart; then that session ends.
     """
-    hashes = (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
+    hashes = _hashes_of(user)
     token = _kept.set({**_kept.get(), user.pk: hashes})
     try:
         yield
     finally:
         _kept.reset(token)
+
+
+@contextmanager
+def keep_sessions_if_rehashed(user: AbstractBaseUser) -> Iterator[None]:
+    """
+    Let all sessions of ``user`` go on if this block only hashes their password anew.
+
+    ``check_password()`` does where the site's hasher has changed, as with a new Django; and
+    Django's session hash is made of the password's.
+    """
+    hashes = _hashes_of(user)
+    yield
+    if user.get_session_auth_hash() == hashes[0]:
+        return
+    live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
+    for public_id in live.values_list("public_id", flat=True):
+        _goes_on(public_id, user, hashes)
+
+
+def _hashes_of(user: AbstractBaseUser) -> tuple[str, ...]:
+    """What Django lets sessions of the user in with."""
+    return (user.get_session_auth_hash(), *user.get_session_auth_fallback_hash())
 
 
 def is_new_password(

@@ -17,6 +17,7 @@ from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, SealBroken, TooManyAttempts, WrongPassword
+from sessions_plus.lifecycle.passwords import keep_sessions_if_rehashed
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
 from sessions_plus.mfa.typed_code import read_code
@@ -73,7 +74,8 @@ def verify_password(
 @sensitive_variables()
 def _is_password_of(user: AbstractBaseUser, password: str) -> bool:
     if user.has_usable_password():
-        return user.check_password(password)
+        with keep_sessions_if_rehashed(user):
+            return user.check_password(password)
     # Kept elsewhere, by LDAP say: the backend that signs people in knows.
     name = {get_user_model().USERNAME_FIELD: user.get_username()}
     found = authenticate(None, **name, password=password)

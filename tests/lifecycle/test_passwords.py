@@ -389,3 +389,55 @@ class TestPage:
         assert "Too many attempts" in response.content.decode()
         assert not User.objects.get().check_password(NEW)
         assert SessionEvent.objects.filter(event=Event.REAUTHENTICATION_FAILED).count() == 2
+
+
+class TestHashedAnew:
+    """A password that is only hashed anew, as after an update of Django, is no new one."""
+
+    @pytest.fixture(autouse=True)
+    def _other_hashers(self, ann: Browser, phone: Browser, settings: Any) -> None:
+        settings.PASSWORD_HASHERS = [
+            "django.contrib.auth.hashers.ScryptPasswordHasher",
+            *settings.PASSWORD_HASHERS,
+        ]
+
+    def test_proving_oneself_signs_nobody_out(
+        self, ann: Browser, phone: Browser, password: str
+    ) -> None:
+        """Neither here nor on the other browser, and it is proved."""
+        answered = self._prove(ann, password)
+
+        assert answered.status_code == 302
+        assert User.objects.get().password.startswith("scrypt$")
+        assert ann.text("who") == phone.text("who") == "ann"
+        assert set(reasons().values()) == {""}
+
+    def test_wrong_password_changes_nothing(self, ann: Browser, phone: Browser) -> None:
+        """It is hashed anew only if it is the right one."""
+        self._prove(ann, "another")
+
+        assert User.objects.get().password.startswith("md5$")
+        assert ann.text("who") == phone.text("who") == "ann"
+
+    def test_session_of_an_older_password_stays_out(
+        self, ann: Browser, phone: Browser, user: User, password: str
+    ) -> None:
+        """What had ended by a password set past us does not come back."""
+        with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+            User.objects.update(password=make_password(password))
+            ann.get("sign-in", name="ann")
+
+        self._prove(ann, password)
+
+        assert ann.text("who") == "ann"
+        assert phone.text("who") == "AnonymousUser"
+
+    def _prove(self, browser: Browser, password: str) -> Any:
+        post = browser.client.post
+        if browser.world.is_async:
+            post = async_to_sync(post)
+        return post(
+            "/account/reauthenticate/",
+            {"password": password},
+            headers={"user-agent": browser.user_agent},
+        )
