@@ -301,7 +301,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "leave a changed session at rest",
-        BACKENDS + "reading.py",
+        BACKENDS + "activity.py",
         "return self._copy is not None and not self.modified",
         "return self._copy is not None",
         IN_REQUESTS,
@@ -323,7 +323,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "keep a copy beside the row that took its place",
-        BACKENDS + "reading.py",
+        BACKENDS + "activity.py",
         "self._row, self._copy = row, None",
         "self._row = row",
         IN_REQUESTS,
