@@ -68,7 +68,7 @@ class Outcome:
 def main(arguments: list[str]) -> int:
     outcomes = [
         run("SQLite", ["-n", "2", "-m", "not browser", *arguments]),
-        run("Browser", ["-m", "browser", *arguments]),
+        run("Browser", ["-n", "2", "-m", "browser", *arguments]),
         run_on("PostgreSQL", start_postgresql, arguments),
         run_on("MariaDB", start_mariadb, arguments),
     ]
@@ -86,7 +86,7 @@ def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Out
         with running(start) as server:
             chosen = [
                 "-n",
-                "2",
+                "3",  # much of the time they wait for the server
                 "-m",
                 ONCE,
                 *(f"--ignore=tests/{name}" for name in SAME_EVERYWHERE),
