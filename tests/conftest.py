@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextvars import copy_context
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 import pytest_django
+from _pytest.runner import runtestprotocol
 from asgiref.sync import async_to_sync
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User, UserManager
@@ -20,6 +22,20 @@ from sessions_plus.backends import cache_tier
 pytest_plugins = ["tests.services"]
 
 PASSWORD = "correct horse battery staple"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """
+    Run each test in a context of its own, as far as context variables go.
+
+    Django leaves one behind for each change of ``CACHES``, and asgiref looks at all of them
+    whenever it changes threads: after some thousand tests that took longer than the tests.
+    """
+    item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
+    copy_context().run(runtestprotocol, item, nextitem=nextitem)
+    item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    return True
 
 
 @pytest.fixture
