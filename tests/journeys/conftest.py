@@ -7,11 +7,16 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.demo import PASSWORD, ROOT, Demo
 from tests.journeys.visitor import Visitor
 from tests.services.process import Server, new_directory
+
+# Not how long anything takes, but when to give up: the machine may have other work.
+PATIENCE_MS = 20_000
+
+expect.set_options(timeout=PATIENCE_MS)
 
 MAKE_ACCOUNTS = """
 from django.contrib.auth.hashers import make_password
@@ -67,7 +72,7 @@ def visit(shop: Server, browser: Browser) -> Iterator[Callable[..., Visitor]]:
 
     def open_browser(**options: Any) -> Visitor:
         context = browser.new_context(base_url=shop.url, **options)
-        context.set_default_timeout(5000)
+        context.set_default_timeout(PATIENCE_MS)
         visitors.append(Visitor(context.new_page(), PASSWORD))
         return visitors[-1]
 

@@ -131,11 +131,12 @@ def test_policy_is_enforced_and_noticed(visit: Visit) -> None:
     visitor = visit()
     visitor.page.goto("/")
 
-    visitor.page.evaluate("""() => {
-        const style = document.createElement("style");
-        style.textContent = "body { display: none }";
-        document.head.append(style);
-    }""")
+    with visitor.page.expect_console_message():
+        visitor.page.evaluate("""() => {
+            const style = document.createElement("style");
+            style.textContent = "body { display: none }";
+            document.head.append(style);
+        }""")
 
     assert visitor.page.locator("h1").is_visible()
     assert "Content Security Policy" in visitor.complaints.pop()

@@ -88,6 +88,7 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     page.goto("/account/security/password/")
     look("password")
     send(visitor, "no idea", "123")
+    expect(page.get_by_label("Old password")).to_have_attribute("aria-invalid", "true")
     look("password-wrong")
     send(visitor, visitor.password, NEW)
     expect(page.get_by_text("Your password is changed.")).to_be_visible()

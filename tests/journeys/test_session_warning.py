@@ -67,13 +67,13 @@ def test_staying_and_leaving(at_work: Page) -> None:
     at_work.on("console", lambda message: problems.append(message.text))
     dialog = at_work.get_by_role("dialog", name="Still there?")
 
-    expect(dialog).to_be_visible(timeout=6_000)
+    expect(dialog).to_be_visible()
     expect(dialog.get_by_role("timer")).to_contain_text("0:0")
     dialog.get_by_role("button", name="Stay signed in").press("Enter")
     expect(dialog).to_be_hidden()
 
-    expect(dialog).to_be_visible(timeout=6_000)
-    expect(dialog.get_by_text("You are signed out.")).to_be_visible(timeout=15_000)
+    expect(dialog).to_be_visible()
+    expect(dialog.get_by_text("You are signed out.")).to_be_visible()
     expect(dialog.get_by_role("link", name="Sign in again")).to_be_visible()
     assert [text for text in problems if "401" not in text] == []
 

@@ -25,6 +25,7 @@ def owner(visit: Visit, scripts: dict[str, Any]) -> Visitor:
     visitor.page.get_by_label("Username").fill(OWNER)
     visitor.page.get_by_label("Password").fill(visitor.password)
     visitor.page.get_by_role("button", name="Log in").click()
+    expect(visitor.page.get_by_role("heading", name="Select user to change")).to_be_visible()
     return visitor
 
 

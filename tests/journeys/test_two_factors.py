@@ -44,8 +44,13 @@ class Walk:
         self.page.get_by_label(CODE).fill(self.code(app))
         self.page.get_by_label("Name of the app or phone").fill("My phone")
         self.visitor.button("Turn on").click()
+        return app, self.new_codes()
+
+    def new_codes(self) -> list[str]:
         expect(self.visitor.heading("Keep your recovery codes")).to_be_visible()
-        return app, self.page.locator(".codes li").all_inner_texts()
+        codes = self.page.locator(".codes li").all_inner_texts()
+        assert len(set(codes)) == 10
+        return codes
 
     def give_password(self, person: str) -> None:
         self.page.goto("/account/login/?next=/account/security/")
@@ -63,7 +68,6 @@ def test_a_life_with_a_second_factor(laptop: Walk, person: str) -> None:
     page, visitor = laptop.page, laptop.visitor
     visitor.sign_in(person)
     app, codes = laptop.set_up()
-    assert len(set(codes)) == 10
     page.get_by_role("link", name="I have kept them").click()
     expect(page.get_by_text("10 of 10 codes left")).to_be_visible()
     visitor.sign_out()
@@ -93,7 +97,7 @@ def test_a_life_with_a_second_factor(laptop: Walk, person: str) -> None:
 
     # New ones, with a download; the old ones are worth nothing then.
     visitor.button("Make new codes").click()
-    fresh = page.locator(".codes li").all_inner_texts()
+    fresh = laptop.new_codes()
     assert not set(fresh) & set(codes)
     with page.expect_download() as download:
         visitor.button("Download").click()
@@ -168,6 +172,7 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     page.goto("/account/security/")
     look("security-off")
     walk.visitor.button("Set up").click()
+    expect(page.locator(".secret")).to_be_visible()
     look("enrol")
     colours = page.locator(".enrol-qr svg path").evaluate_all(
         "paths => paths.map(path => path.getAttribute('fill') || path.getAttribute('stroke'))"
@@ -176,17 +181,20 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     app, _ = walk.set_up()
     look("codes")
     page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_text("10 of 10 codes left")).to_be_visible()
     look("security-on")
     page.goto("/account/reauthenticate/")
     look("reauthenticate")
     page.goto("/account/security/")
     page.get_by_role("link", name="Remove My phone").click()
+    expect(walk.visitor.heading("Remove My phone?")).to_be_visible()
     look("remove")
     walk.visitor.sign_out()
     walk.give_password(person)
     look("challenge")
     page.get_by_label(CODE).fill(app.wrong_code())
     walk.visitor.button("Sign in").click()
+    expect(page.get_by_text("This code is not right")).to_be_visible()
     look("challenge-wrong")
     assert wide == []
     assert walk.visitor.complaints == []

@@ -17,6 +17,8 @@ class Visitor:
     """
     One browser and the page it is on.
 
+    After each click it waits for what the click leads to: the next step must not overtake it.
+
     ``complaints`` collects what the browser says of the pages: errors of scripts,
     files that are missing, and whatever their Content-Security-Policy forbids.
     """
@@ -46,6 +48,7 @@ class Visitor:
 
     def sign_out(self) -> None:
         self.page.get_by_role("banner").get_by_role("button", name="Sign out").click()
+        expect(self.link("Sign in")).to_be_visible()
 
     def open_devices(self) -> None:
         self.link("Devices").click()
@@ -54,6 +57,7 @@ class Visitor:
     def add_to_cart(self, product: str) -> None:
         self.page.goto("/")
         self.button(f"Add {product} to the cart").click()
+        expect(self.page.get_by_text(f"{product} is in your cart.")).to_be_visible()
 
     # What is there
 
