@@ -18,6 +18,7 @@ from django.db import connection
 from django.test import override_settings
 
 from sessions_plus.backends import cache_tier
+from tests.emptying import empty_quickly
 
 pytest_plugins = ["tests.services"]
 
@@ -84,12 +85,14 @@ def django_db_setup(
     django_db_setup: None, django_db_blocker: pytest_django.DjangoDbBlocker
 ) -> Iterator[None]:
     """
-    Part from threads that still hold a connection, before the test database is dropped.
+    Empty it quickly between tests, and part from threads that hold it before it is dropped.
 
     The threads of asyncio's executors live until the process ends, and PostgreSQL drops
     no database that somebody is connected to.
     """
-    yield
+    with pytest.MonkeyPatch.context() as patch:
+        empty_quickly(patch)
+        yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
