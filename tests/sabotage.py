@@ -164,9 +164,30 @@ SABOTAGES = (
     Sabotage(
         "wait for a dead cache in each request",
         BACKENDS + "breaker.py",
-        "self.opened_at = self.opened_at or time.time()",
+        "self.opened_at = time.time()",
         "self.opened_at = None",
         f"{FAULTS} -k timeout",
+    ),
+    Sabotage(
+        "let each of many faults put the probe off",
+        BACKENDS + "breaker.py",
+        "if self.opened_at is not None:\n                return False",
+        "pass",
+        "tests/backends/test_breaker.py",
+    ),
+    Sabotage(
+        "queue up behind a dead cache",
+        BACKENDS + "redis_clients.py",
+        "if self._failed_at >= asked_at:",
+        "if False:",
+        "tests/backends/test_async_cache.py -k queues",
+    ),
+    Sabotage(
+        "take a busy loop for a dead cache",
+        BACKENDS + "redis_clients.py",
+        "if loop.time() - began < self._timeout + LATE_SECONDS:",
+        "if True:",
+        "tests/backends/test_async_cache.py -k busy",
     ),
     Sabotage(
         "wait as long as the alias does",

@@ -37,20 +37,33 @@ class Breaker:
         return self.opened_at is not None
 
     def trip(self) -> bool:
-        """Open after a fault. Return True to the one caller who found it closed."""
+        """
+        Open after a fault. Return True to the one caller who found it closed.
+
+        Those who were under way at the same time, and fail after it, change nothing.
+        """
         with self._lock:
-            was_closed = self.opened_at is None
-            self._pause = min(LONGEST_PAUSE_SECONDS, self._pause * 2 or FIRST_PAUSE_SECONDS)
-            self._retry_at = time.monotonic() + self._pause
-            self.opened_at = self.opened_at or time.time()
-            return was_closed
+            if self.opened_at is not None:
+                return False
+            self._wait(FIRST_PAUSE_SECONDS)
+            self.opened_at = time.time()
+            return True
+
+    def put_off(self) -> None:
+        """Stay open after a probe that failed, and wait longer than before it."""
+        with self._lock:
+            self._wait(min(LONGEST_PAUSE_SECONDS, self._pause * 2))
+
+    def _wait(self, seconds: float) -> None:
+        self._pause = seconds
+        self._retry_at = time.monotonic() + seconds
 
     def may_probe(self) -> bool:
         """
         Return True to one caller, once the pause is over.
 
         The next gets its turn only after the longest pause, or once this one reports
-        with ``trip`` or ``close``: so a prober that was killed holds nobody up for good.
+        with ``put_off`` or ``close``: so a prober that was killed holds nobody up for good.
         """
         with self._lock:
             if self.opened_at is None or time.monotonic() < self._retry_at:

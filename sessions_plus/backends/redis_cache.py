@@ -158,8 +158,7 @@ class RedisDriver:
         if loop is None:
             return await sync_to_async(self.read)(name)
         try:
-            async with loop.slots:
-                return places.read(await loop.client.get(name))
+            return places.read(await loop.ask("GET", name))
         except ResponseError as error:
             return _foreign(error)
 
@@ -174,8 +173,7 @@ class RedisDriver:
         if loop is None:
             return await sync_to_async(self.reserve)(name, value, seconds=seconds)
         try:
-            async with loop.slots:
-                done = await loop.client.set(name, value, nx=True, px=_milliseconds(seconds))
+            done = await loop.ask("SET", name, value, "PX", _milliseconds(seconds), "NX")
         except OutOfMemoryError:
             return False
         return bool(done)
@@ -224,8 +222,7 @@ class RedisDriver:
             await sync_to_async(self.clear)(names)
             return
         for name in names:
-            async with loop.slots:
-                await loop.client.delete(name)
+            await loop.ask("DEL", name)
 
     def close(self) -> None:
         while self._idle:

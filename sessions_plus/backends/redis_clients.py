@@ -33,7 +33,13 @@ ADDRESS = (
 TLS = "ssl_"
 
 # One loop's connections: others wait for one, for a command takes a fraction of a millisecond.
-CONNECTIONS_PER_LOOP = 50
+# More would keep no loop busier, but all would be opened at once when it begins.
+CONNECTIONS_PER_LOOP = 16
+
+# A timer that is this late tells of a loop that was busy, so that it may have missed an answer.
+LATE_SECONDS = 0.005
+
+UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 ASYNC_CONNECTIONS: Mapping[type, type] = {
     redis.Connection: redis.asyncio.Connection,
@@ -69,6 +75,11 @@ class Configuration:
     on_connect: Callable[[Any], None] | None = None
     aon_connect: Callable[[Any], Any] | None = None
     is_many_servers = False
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for an answer."""
+        return float(ours(None, self.given)["socket_timeout"])
 
     def client(self) -> Any:
         """Return a client for all threads. Typed Any: redis-py's answers are unions."""
@@ -217,7 +228,7 @@ class LoopClients:
             client = self._configuration.async_client()
             if client is None:
                 return None
-            found = self._clients[loop] = LoopClient(client)
+            found = self._clients[loop] = LoopClient(client, self._configuration.timeout)
             await found.open()
         return found
 
@@ -231,13 +242,49 @@ class LoopClient:
     and every ASGI server have it do.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, timeout: float) -> None:
         self.client = client
-        self.slots = asyncio.Semaphore(CONNECTIONS_PER_LOOP)
+        self._timeout = timeout
+        self._slots = asyncio.Semaphore(CONNECTIONS_PER_LOOP)
+        self._failed_at = 0.0
         self._life = self._live()
 
     async def open(self) -> None:
         await anext(self._life)
+
+    async def ask(self, *command: Any) -> Any:
+        """
+        Run one command, as soon as a connection is free.
+
+        Who waits while another's command fails waits no longer: each would take as long
+        again, one after the other.
+        """
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        async with self._slots:
+            if self._failed_at >= asked_at:
+                raise redis.ConnectionError("Failed for others just now")
+            try:
+                return await self._ask_patiently(command)
+            except UNREACHABLE:
+                self._failed_at = loop.time()
+                raise
+
+    async def _ask_patiently(self, command: tuple[Any, ...]) -> Any:
+        """
+        Run a command, again where the timeout may be the loop's own fault.
+
+        A loop that was held up by somebody's long computation finds answer and timeout at
+        once, and asyncio lets the timeout win. Each of our commands may be sent twice.
+        """
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            return await self.client.execute_command(*command)
+        except redis.TimeoutError:
+            if loop.time() - began < self._timeout + LATE_SECONDS:
+                raise
+        return await self.client.execute_command(*command)
 
     async def _live(self) -> AsyncGenerator[None, None]:
         try:

@@ -200,8 +200,8 @@ class Tier:
         paid = self.debts.outstanding()
         try:
             self.driver.clear([self._failed_name, *paid])
-        except self.driver.faults as error:
-            self._fail(self._failed_name, error)
+        except self.driver.faults:
+            self.breaker.put_off()
             return False
         return self._resume(paid)
 
@@ -212,8 +212,8 @@ class Tier:
         paid = self.debts.outstanding()
         try:
             await self.driver.aclear([self._failed_name, *paid])
-        except self.driver.faults as error:
-            self._fail(self._failed_name, error)
+        except self.driver.faults:
+            self.breaker.put_off()
             return False
         return self._resume(paid)
 

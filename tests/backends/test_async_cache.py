@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from asgiref.sync import SyncToAsync
 from django.test import AsyncClient
 
 from sessions_plus.backends.cached_db import SessionStore
+from sessions_plus.backends.drivers import TIMEOUT_SECONDS
+from sessions_plus.backends.redis_clients import CONNECTIONS_PER_LOOP
 from sessions_plus.backends.tier import Tier
 from tests import caches
 from tests.services.caches import ask_redis
@@ -127,6 +130,53 @@ def test_a_loop_takes_its_connections_with_it(redis_tier: Tier, redis_server: Se
     assert connected(redis_server) <= before
 
 
+def test_a_busy_loop_is_no_fault_of_the_cache(redis_tier: Tier, redis_server: Server) -> None:
+    """A read goes on after the loop was held up for longer than the timeout, past its answer."""
+    key = stored_key()
+
+    async def compute() -> None:
+        await asyncio.sleep(TIMEOUT_SECONDS / 5)  # the other task has sent its command by now
+        redis_server.resume()
+        time.sleep(TIMEOUT_SECONDS * 1.5)
+
+    async def read_meanwhile() -> Any:
+        await SessionStore(key).aget("color")  # connects
+        asked.append(calls(redis_server, "get"))
+        redis_server.pause()
+        color, _ = await asyncio.gather(SessionStore(key).aget("color"), compute())
+        return color
+
+    asked: list[int] = []
+    assert asyncio.run(read_meanwhile()) == "red"
+    assert calls(redis_server, "get") - asked[0] == 2  # the answer to the first came too late
+    assert not redis_tier.breaker.is_open
+
+
+def test_nobody_queues_up_behind_a_dead_cache(redis_tier: Tier, redis_server: Server) -> None:
+    """When it stops answering, those who wait for a connection do not each try for themselves."""
+    key = stored_key()
+    attempts: list[object] = []
+
+    async def read_all() -> list[Any]:
+        await SessionStore(key).aget("color")  # connects
+        loop = await redis_tier.driver._loops.get()  # type: ignore[attr-defined]
+        execute = loop.client.execute_command
+
+        async def attempt(*command: Any) -> Any:
+            attempts.append(command[0])
+            return await execute(*command)
+
+        loop.client.execute_command = attempt
+        redis_server.pause()
+        return await asyncio.gather(*(SessionStore(key).aget("color") for _ in range(200)))
+
+    try:
+        assert set(asyncio.run(read_all())) == {"red"}
+    finally:
+        redis_server.resume()
+    assert 1 <= len(attempts) <= CONNECTIONS_PER_LOOP * 2  # each once more, as the loop was busy
+
+
 def test_many_at_once_wait_for_few_connections(redis_tier: Tier, redis_server: Server) -> None:
     """Hundreds of concurrent reads all get their copy, over a bounded number of connections."""
     key = stored_key()
@@ -136,5 +186,5 @@ def test_many_at_once_wait_for_few_connections(redis_tier: Tier, redis_server: S
         return await asyncio.gather(*(SessionStore(key).aget("color") for _ in range(400)))
 
     assert set(asyncio.run(read_all())) == {"red"}
-    assert connections(redis_server) - opened <= 55
+    assert connections(redis_server) - opened <= CONNECTIONS_PER_LOOP + 3
     assert not redis_tier.breaker.is_open
