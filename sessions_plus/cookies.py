@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.conf import settings
@@ -28,9 +29,9 @@ def device_cookie_name() -> str:
     return conf.derived("device cookie name", lambda: conf.DEVICE_COOKIE_NAME or prefixed("device"))
 
 
-def device_token_of(request: HttpRequest) -> str | None:
-    """The device cookie that came with a request, as it was sent."""
-    return request.COOKIES.get(device_cookie_name())
+def device_token_in(cookies: Mapping[str, str]) -> str | None:
+    """The device cookie among those of a request, as it was sent."""
+    return cookies.get(device_cookie_name())
 
 
 def trust_cookie_name() -> str:

@@ -66,7 +66,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         super().process_request(request)
         session: Any = request.session
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
-        session.request = request
+        # Not the request, which has the session: the two would wait for the garbage collector.
+        session.cookies, session.path = request.COOKIES, request.path
 
     @property
     def process_view(self) -> Any:

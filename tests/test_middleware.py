@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -12,12 +15,14 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
-from django.test import override_settings
+from django.http import HttpResponse
+from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_plus.backends import cache_tier
 from sessions_plus.lifecycle import revoke
+from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session
 from tests.browsers import Browser
 from tests.conftest import World
@@ -60,6 +65,27 @@ def test_ignoring_the_session_costs_nothing(visitor: Browser) -> None:
     assert anonymous == live == []
     assert "sessionid" not in response.cookies
     assert "Cookie" not in response.headers.get("Vary", "")
+
+
+@pytest.mark.parametrize("name", ["", "ann"], ids=["anonymous", "signed in"])
+def test_a_request_is_freed_when_it_was_served(engine: str, user: User, name: str) -> None:
+    """Nothing of ours ties request and session to each other, for the garbage collector to undo."""
+    browser = Browser(World("sync"))
+    if name:
+        browser.get("sign-in", name=name)
+    factory = RequestFactory()
+    factory.cookies = browser.cookies
+    request = factory.get("/")
+    serve: Any = SessionMiddleware(lambda request: HttpResponse(request.session.get("color")))
+    seen = weakref.ref(request)
+
+    gc.disable()
+    try:
+        serve(request).close()
+        del request
+        assert seen() is None
+    finally:
+        gc.enable()
 
 
 def test_anonymous_read_costs_nothing(visitor: Browser) -> None:

@@ -7,6 +7,7 @@ the row still lives; where it does not, nothing was written.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,6 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
-from django.http import HttpRequest
 
 from sessions_plus.backends import payload as payloads
 from sessions_plus.backends import rows
@@ -26,7 +26,7 @@ from sessions_plus.backends.rows import Row
 from sessions_plus.backends.user_state import why_gone
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
-from sessions_plus.cookies import device_token_of
+from sessions_plus.cookies import device_token_in
 from sessions_plus.policy import expires_at, is_passive
 from sessions_plus.signals import client_changed
 
@@ -35,7 +35,8 @@ class ActiveStore(SessionBase):
     """The part of the store that knows who uses the session, and records that they do."""
 
     # Class attributes: most requests change none, and each assignment costs every request.
-    request: HttpRequest | None = None
+    cookies: Mapping[str, str] | None = None
+    path: str | None = None
     client: ClientInfo | None = None
     is_touched: bool = False
     owes_touch: bool = False
@@ -62,12 +63,12 @@ class ActiveStore(SessionBase):
     @cached_property
     def device_token(self) -> str | None:
         """The device cookie that came with the request, or None."""
-        return device_token_of(self.request) if self.request is not None else None
+        return device_token_in(self.cookies) if self.cookies is not None else None
 
     @cached_property
     def is_passive(self) -> bool:
         """Whether this request is no activity: it uses the session without prolonging it."""
-        return self.request is not None and is_passive(self.request.path, conf.PASSIVE_PATHS)
+        return self.path is not None and is_passive(self.path, conf.PASSIVE_PATHS)
 
     @property
     def row(self) -> Row | None:

@@ -35,8 +35,8 @@ class SessionStore(ExpiringStore):
 
     Attributes that the middleware and the features use:
 
-    ``request``, ``client``
-        what the store serves, and who is calling; None where it was built without a request.
+    ``cookies``, ``path``, ``client``
+        of the request that it serves, and who is calling; None where it was built without one.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
     ``owes_touch``
