@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 import time_machine
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
-from django.http import HttpResponse
-from django.test import RequestFactory, override_settings
+from django.http import HttpRequest, HttpResponse
+from django.test import AsyncRequestFactory, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -68,24 +69,37 @@ def test_ignoring_the_session_costs_nothing(visitor: Browser) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "ann"], ids=["anonymous", "signed in"])
-def test_a_request_is_freed_when_it_was_served(engine: str, user: User, name: str) -> None:
+def test_a_request_is_freed_when_it_was_served(visitor: Browser, user: User, name: str) -> None:
     """Nothing of ours ties request and session to each other, for the garbage collector to undo."""
-    browser = Browser(World("sync"))
+    if name and visitor.world.is_async:
+        pytest.skip("a hop to a thread leaves garbage of asgiref's own")
     if name:
-        browser.get("sign-in", name=name)
-    factory = RequestFactory()
-    factory.cookies = browser.cookies
+        visitor.get("sign-in", name=name)
+    factory = AsyncRequestFactory() if visitor.world.is_async else RequestFactory()
+    factory.cookies = visitor.cookies
     request = factory.get("/")
-    serve: Any = SessionMiddleware(lambda request: HttpResponse(request.session.get("color")))
     seen = weakref.ref(request)
 
     gc.disable()
     try:
-        serve(request).close()
+        serve(request, visitor.world).close()
         del request
         assert seen() is None
     finally:
         gc.enable()
+
+
+def serve(request: HttpRequest, world: World) -> Any:
+    """Let a view read the session behind our middleware alone."""
+
+    def read(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.session.get("color"))
+
+    async def aread(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(await request.session.aget("color"))
+
+    middleware: Any = SessionMiddleware(aread if world.is_async else read)
+    return async_to_sync(middleware)(request) if world.is_async else middleware(request)
 
 
 def test_anonymous_read_costs_nothing(visitor: Browser) -> None:
