@@ -153,8 +153,7 @@ def windows_table() -> str:
 
 
 def primitives_table() -> str:
-    from sessions_plus import crypto
-    from sessions_plus.backends import keys
+    from sessions_plus import crypto, keys
     from sessions_plus.mfa import recovery_codes, totp
 
     code_bits = recovery_codes.LENGTH * (len(recovery_codes.ALPHABET).bit_length() - 1)

@@ -18,8 +18,8 @@ from uuid import UUID
 from django.db import models, router
 from django.utils import timezone
 
-from sessions_plus.backends.table import Table
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
+from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
 
 if TYPE_CHECKING:

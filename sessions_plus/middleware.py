@@ -25,7 +25,6 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
 
-from sessions_plus.backends.base import SessionStore
 from sessions_plus.client_info import client_info_from
 from sessions_plus.cookies import (
     clear_site_data,
@@ -36,6 +35,7 @@ from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
 from sessions_plus.mfa import gate
+from sessions_plus.store.session_store import SessionStore
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -105,10 +105,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             end_access_if_gone(user_id, client=session.client)
         ):
             session.flush()
-        if has_no_news(session, response):
+        if was_only_read(session, response):
             vary_on_cookie(response)
             return response
-        _attend_to_key(session, response)
+        _rotate_if_due(session, response)
         if must_save(session, response):
             try:
                 session.save()
@@ -132,10 +132,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
             await aend_access_if_gone(user_id, client=session.client)
         ):
             await session.aflush()
-        if has_no_news(session, response):
+        if was_only_read(session, response):
             vary_on_cookie(response)
             return response
-        await _aattend_to_key(session, response)
+        await _arotate_if_due(session, response)
         if must_save(session, response):
             try:
                 await session.asave()
@@ -149,20 +149,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return response
 
 
-def _attend_to_key(session: SessionStore, response: HttpResponseBase) -> None:
+def _rotate_if_due(session: SessionStore, response: HttpResponseBase) -> None:
     """Do what had to wait until the view and its transaction are over."""
-    if session.owes_touch and not session.modified:
-        session.pay_touch(timezone.now())
+    if session.has_postponed_activity and not session.modified:
+        session.record_postponed_activity(timezone.now())
     if session.was_told_key:
         session.confirm_key()
     if must_rotate(session, response):
         session.rotate(timezone.now())
 
 
-async def _aattend_to_key(session: SessionStore, response: HttpResponseBase) -> None:
-    """See _attend_to_key()."""
-    if session.owes_touch and not session.modified:
-        await session.apay_touch(timezone.now())
+async def _arotate_if_due(session: SessionStore, response: HttpResponseBase) -> None:
+    """See _rotate_if_due()."""
+    if session.has_postponed_activity and not session.modified:
+        await session.arecord_postponed_activity(timezone.now())
     if session.was_told_key:
         await session.aconfirm_key()
     if must_rotate(session, response):
@@ -174,7 +174,7 @@ def is_used(session: SessionStore) -> bool:
     return session.accessed or session.modified or settings.SESSION_SAVE_EVERY_REQUEST
 
 
-def has_no_news(session: SessionStore, response: HttpResponseBase) -> bool:
+def was_only_read(session: SessionStore, response: HttpResponseBase) -> bool:
     """Say whether the request merely read its session, so that nothing is to be done about it."""
     return (
         session.is_at_rest

@@ -16,19 +16,16 @@ from django.dispatch import receiver
 from django.http import HttpRequest
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.client_change import ClientChange, Reaction
-from sessions_plus.backends.rows import Row, database
+from sessions_plus.cache import copies
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.cookies import trust_token_of
 from sessions_plus.current import current_request
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import note, record
-from sessions_plus.lifecycle.passwords import is_new_password, settle_other_sessions
+from sessions_plus.lifecycle.passwords import end_or_keep_others, is_new_password
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
-from sessions_plus.mfa.sign_in import settle
+from sessions_plus.mfa.sign_in import complete_or_challenge
 from sessions_plus.models import (
     Authenticator,
     Challenge,
@@ -43,6 +40,7 @@ from sessions_plus.models import (
 )
 from sessions_plus.notices.sending import notify
 from sessions_plus.policy import Verdict
+from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
@@ -53,6 +51,8 @@ from sessions_plus.signals import (
     session_expired,
     user_gone,
 )
+from sessions_plus.store.client_change import ClientChange, Reaction
+from sessions_plus.store.session_store import SessionStore
 
 
 def _store_of(request: HttpRequest | None) -> SessionStore | None:
@@ -71,7 +71,7 @@ def bind_sign_in(request: HttpRequest, user: AbstractBaseUser, **_: object) -> N
     if store is None:
         return
     methods, store.auth_methods = store.auth_methods or (_method_of(store),), None
-    settle(
+    complete_or_challenge(
         request,
         store,
         user,
@@ -230,7 +230,7 @@ def act_on_new_password(
         "actor": _somebody_else(request, instance) if own is None else None,
     }
     here = own.public_id if own is not None else None
-    reason = settle_other_sessions(instance, own=here, **facts)
+    reason = end_or_keep_others(instance, own=here, **facts)
     distrust_all(instance, client=facts["client"])
     device_id = own.device_id if own is not None else None
     device = Device.objects.filter(pk=device_id).first() if device_id is not None else None
@@ -255,9 +255,9 @@ def _somebody_else(request: HttpRequest | None, user: AbstractBaseUser) -> model
 def tell_cache(public_ids: list[UUID], ended: bool, **_: object) -> None:
     for public_id in public_ids:
         if ended:
-            cache_tier.forget(public_id)
+            copies.forget(public_id)
         else:
-            cache_tier.outdate(public_id)
+            copies.outdate(public_id)
 
 
 @receiver(pre_delete, sender=Device, dispatch_uid="sessions_plus.device_deleting")
@@ -272,7 +272,7 @@ def end_before_delete(instance: Session, **_: object) -> None:
     if instance.revoked_at is None and instance.user_id is not None:
         revoke(instance, reason=Reason.DELETED)
     else:
-        cache_tier.forget(instance.public_id)
+        copies.forget(instance.public_id)
 
 
 @receiver(user_gone, dispatch_uid="sessions_plus.user_gone")

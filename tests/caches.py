@@ -11,8 +11,8 @@ from django.core.cache import caches
 from django.test import override_settings
 from django_redis.pool import ConnectionFactory
 
-from sessions_plus.backends import cache_tier
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache import copies
+from sessions_plus.cache.tier import Tier
 from tests.services.caches import RedisSentinel
 
 ENGINE = "sessions_plus.backends.cached_db"
@@ -67,23 +67,23 @@ def site_with(cache: dict[str, Any], **settings: Any) -> Iterator[Tier]:
     with override_settings(SESSION_ENGINE=ENGINE, CACHES={"default": cache}, **settings):
         caches["default"].clear()
         try:
-            yield cache_tier.tier()
+            yield copies.tier()
         finally:
-            cache_tier.reset()
+            copies.reset()
             # It keeps them by URL, and all our sentinels name the same service.
             ConnectionFactory._pools.clear()
 
 
 @contextmanager
 def as_another_process() -> Iterator[Tier]:
-    """Do the inner block as a process that has its own connections, breaker and debts."""
-    mine = dict(cache_tier._tiers)
-    cache_tier._tiers.clear()
+    """Do the inner block as another process: own connections, breaker, pending invalidations."""
+    mine = dict(copies._tiers)
+    copies._tiers.clear()
     try:
-        yield cache_tier.tier()
+        yield copies.tier()
     finally:
-        cache_tier.reset()
-        cache_tier._tiers.update(mine)
+        copies.reset()
+        copies._tiers.update(mine)
 
 
 def wait_for_trust(tier: Tier) -> None:

@@ -17,7 +17,7 @@ from django.contrib.auth.models import User, UserManager
 from django.db import connection
 from django.test import override_settings
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from tests.emptying import empty_quickly
 
 pytest_plugins = ["tests.services"]
@@ -106,8 +106,8 @@ def django_db_setup(
 def _todays_tiers() -> Iterator[None]:
     """Forget a cache tier of a test that travelled: it trusts no copy of before its future."""
     yield
-    if any(tier.trusted_since > time.time() + 2 for tier in cache_tier.known()):
-        cache_tier.reset()
+    if any(tier.trusted_since > time.time() + 2 for tier in copies.known()):
+        copies.reset()
 
 
 class World:

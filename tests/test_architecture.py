@@ -18,8 +18,9 @@ import sessions_plus
 PACKAGE = Path(sessions_plus.__file__).parent
 
 # From the top down. A part may import what stands on its own line or on a lower one; so each
-# feature has a line to itself.
+# feature and each room has a line to itself.
 LAYERS: tuple[tuple[str, ...], ...] = (
+    ("integrations",),
     ("urls",),
     ("views", "api", "admin", "management", "checks", "apps"),
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
@@ -29,9 +30,65 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("devices",),
     ("lifecycle",),
     ("events",),
-    ("models", "backends", "migrations"),
-    ("conf", "exceptions", "signals", "policy", "crypto", "cookies", "current", "client_info"),
+    ("backends",),
+    ("store",),
+    ("maintenance",),
+    ("cache",),
+    ("rows",),
+    ("models", "migrations"),
+    (
+        "conf",
+        "exceptions",
+        "signals",
+        "policy",
+        "crypto",
+        "cookies",
+        "current",
+        "keys",
+        "client_info",
+    ),
 )
+
+# The floors inside a room, from the top down: the same rule.
+FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cache": (
+        ("copies",),
+        ("tier",),
+        ("drivers",),
+        ("entries",),
+        ("fast_path", "slots", "breaker", "pending_invalidations"),
+    ),
+    "cache.drivers": (
+        ("choosing",),
+        ("redis", "memcached", "local_memory", "portable"),
+        ("redis_clients", "compare_and_swap"),
+        ("contract",),
+    ),
+    "rows": (
+        ("columns",),
+        ("lifetime",),
+        ("session_row",),
+        ("table", "user_state"),
+        ("statements", "prepared", "payload"),
+    ),
+    "store": (
+        ("session_store",),
+        ("expiry",),
+        ("writing",),
+        ("reading",),
+        ("lease",),
+        ("merge", "presented_key", "client_change"),
+    ),
+    "maintenance": (
+        ("cleanup", "resealing", "diagnosis"),
+        ("batch_delete",),
+        ("key_ranges", "lock_timeout"),
+    ),
+}
+
+# What a site's settings name by dotted path; a module more would be a door more.
+NAMED_BY_SETTINGS = {"__init__", "db", "cached_db", "redis_cluster"}
+
 HOMES: dict[str, tuple[str, ...]] = {
     "rest_framework": ("api",),
     "drf_spectacular": ("api",),
@@ -41,9 +98,9 @@ HOMES: dict[str, tuple[str, ...]] = {
     "ua_parser": ("client_info",),
     "geoip2": ("client_info",),
     "maxminddb": ("client_info",),
-    "redis": ("backends",),
-    "django_redis": ("backends",),
-    "pymemcache": ("backends",),
+    "redis": ("cache", "backends"),
+    "django_redis": ("cache",),
+    "pymemcache": ("cache",),
     "hashlib": ("crypto",),
     "hmac": ("crypto",),
     "cryptography": ("crypto",),
@@ -119,6 +176,65 @@ def may_import(here: str, there: str) -> bool:
     return there in ("", "__version__") or level(there) >= level(here)
 
 
+def floor(room: str, name: str) -> int:
+    """Return how high a module stands in its room, counted from the top."""
+    for number, names in enumerate(FLOORS[room]):
+        if name in names:
+            return number
+    raise LookupError(f"{name!r} stands on no floor of {room}: add it to FLOORS")
+
+
+def floor_violations(source: str, module: str) -> list[str]:
+    """Return what a module imports from a higher floor of a room that it is in, in words."""
+    found = []
+    for room in FLOORS:
+        inside = f"sessions_plus.{room}."
+        here = module.removeprefix(inside).split(".")[0]
+        if not module.startswith(inside) or here == "__init__":
+            continue
+        for name in sorted(imports_of(source, module)):
+            if not name.startswith(inside):
+                continue
+            there = name.removeprefix(inside).split(".")[0]
+            if floor(room, there) < floor(room, here):
+                found.append(f"{module} imports {name}, which stands above it")
+    return found
+
+
+def imported_modules(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Return, for each module, the modules that it imports, wherever in it."""
+    return {
+        module: {
+            name if name in sources else name.rpartition(".")[0]
+            for name in imports_of(source, module)
+            if name in sources or name.rpartition(".")[0] in sources
+        }
+        - {module}
+        for module, source in sources.items()
+    }
+
+
+def circles(sources: dict[str, str]) -> list[str]:
+    """Return each pair of modules that import one another, by whatever way, in words."""
+    arrows = imported_modules(sources)
+    reached: dict[str, set[str]] = {}
+    for module in arrows:
+        seen: set[str] = set()
+        ahead = list(arrows[module])
+        while ahead:
+            there = ahead.pop()
+            if there not in seen:
+                seen.add(there)
+                ahead += arrows[there]
+        reached[module] = seen
+    return [
+        f"{one} and {other} import each other"
+        for one in sorted(reached)
+        for other in sorted(reached[one])
+        if one < other and one in reached[other]
+    ]
+
+
 def modules() -> list[tuple[str, Path]]:
     """Return the dotted name and the file of each of our modules."""
     found = []
@@ -137,6 +253,35 @@ def test_imports_point_down(module: str, path: Path) -> None:
         return
 
     assert not violations(path.read_text(), module)
+    assert not floor_violations(path.read_text(), module)
+
+
+def test_nothing_goes_round_in_a_circle() -> None:
+    """No two modules import each other, also not by way of others or inside a function."""
+    sources = {module.removesuffix(".__init__"): path.read_text() for module, path in modules()}
+
+    assert not circles(sources)
+
+
+def test_a_circle_is_found() -> None:
+    """One that is three modules long and hidden in a function is seen, and one for types is not."""
+    a, b, c = "sessions_plus.a", "sessions_plus.b", "sessions_plus.c"
+    round_trip = {
+        a: "from sessions_plus import b",
+        b: "def f():\n    from sessions_plus.c import x",
+        c: "import sessions_plus.a",
+    }
+
+    assert len(circles(round_trip)) == 3
+    round_trip[b] = "if TYPE_CHECKING:\n    from sessions_plus.c import x"
+    assert not circles(round_trip)
+
+
+def test_backends_has_what_settings_name() -> None:
+    """``backends/`` has the modules that a site's settings name, and nothing else."""
+    found = {path.stem for path in (PACKAGE / "backends").iterdir() if path.suffix == ".py"}
+
+    assert found == NAMED_BY_SETTINGS
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from django.test import AsyncRequestFactory, RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session
@@ -34,7 +34,7 @@ pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction
 @pytest.fixture(autouse=True)
 def _empty_cache() -> None:
     caches["default"].clear()
-    cache_tier.tier()  # copies of before a process first used the cache do not count
+    copies.tier()  # copies of before a process first used the cache do not count
 
 
 @pytest.fixture

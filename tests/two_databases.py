@@ -13,10 +13,10 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
-from sessions_plus.backends.keys import new_public_id
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import keep_other_sessions, revoke, revoke_all
-from sessions_plus.lifecycle.passwords import settle_other_sessions
+from sessions_plus.lifecycle.passwords import end_or_keep_others
 from sessions_plus.models import Device, Event, Session, SessionEvent
 from tests.browsers import Browser
 from tests.conftest import PASSWORD, World, people
@@ -89,7 +89,7 @@ def test_new_password_that_keeps(ann: Browser, user: User) -> None:
     """A session that was chosen to go on does, though its user is in the other database."""
     with keep_other_sessions(user):
         user.set_password(PASSWORD[::-1])
-        settle_other_sessions(user, own=new_public_id())
+        end_or_keep_others(user, own=new_public_id())
     people().filter(pk=user.pk).update(password=user.password)
 
     assert ann.text("who") == "ann"

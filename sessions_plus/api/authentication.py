@@ -8,8 +8,8 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
-from sessions_plus.backends.base import SessionStore
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
 
 # REST framework tells its own wrapper from Django's request by this attribute.

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import ValidationError
 
 from sessions_plus.api.bodies import Body, Text
-from sessions_plus.backends.keys import TOKEN_LENGTH
 from sessions_plus.devices.naming import MAX_NAME_LENGTH
+from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
 
 MAX_USERNAME_LENGTH = 254

@@ -1,0 +1,1 @@
+"""What a site's settings name by dotted path, and nothing else."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from uuid import UUID
 
-from sessions_plus.backends import cache_tier
-from sessions_plus.backends.base import SessionStore as BaseStore
-from sessions_plus.backends.entries import Copy
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.tier import NOTHING, Glimpse
+from sessions_plus.cache import copies
+from sessions_plus.cache.entries import Copy
+from sessions_plus.cache.tier import NOTHING, Recalled
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.session_store import SessionStore as BaseStore
 
 __all__ = ["SessionStore"]
 
@@ -19,27 +19,27 @@ class SessionStore(BaseStore):
 
     keeps_copies = True
 
-    _glimpse: Glimpse = NOTHING
+    _recalled: Recalled = NOTHING
     _asked_at: float = 0.0
 
     def _recall(self, public_id: UUID) -> Copy | None:
         self._asked_at = time.time()
-        copy, self._glimpse = cache_tier.recall(public_id)
+        copy, self._recalled = copies.recall(public_id)
         return copy
 
     async def _arecall(self, public_id: UUID) -> Copy | None:
         self._asked_at = time.time()
-        copy, self._glimpse = await cache_tier.arecall(public_id)
+        copy, self._recalled = await copies.arecall(public_id)
         return copy
 
     def _remember_read(self, row: Row) -> None:
-        cache_tier.keep(row, self._glimpse, proven_at=self._asked_at)
+        copies.keep(row, self._recalled, proven_at=self._asked_at)
 
     def _remember_written(self, row: Row) -> None:
         if row.version == 1:
-            cache_tier.introduce(row)
+            copies.introduce(row)
         else:
-            cache_tier.replace(row)
+            copies.replace(row)
 
     def _forget(self, row: Row) -> None:
-        cache_tier.forget(row.public_id)
+        copies.forget(row.public_id)

@@ -1,6 +1,6 @@
 """The engine without a cache: the row is read with one statement."""
 
-from sessions_plus.backends.base import SessionStore as BaseStore
+from sessions_plus.store.session_store import SessionStore as BaseStore
 
 __all__ = ["SessionStore"]
 

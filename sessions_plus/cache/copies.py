@@ -18,11 +18,11 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.db import connections, transaction
 
-from sessions_plus.backends import entries, places
-from sessions_plus.backends.drivers import driver_for
-from sessions_plus.backends.entries import Copy
-from sessions_plus.backends.rows import Row, database
-from sessions_plus.backends.tier import Glimpse, Tier
+from sessions_plus.cache import entries, slots
+from sessions_plus.cache.drivers.choosing import driver_for
+from sessions_plus.cache.entries import Copy
+from sessions_plus.cache.tier import Recalled, Tier
+from sessions_plus.rows.session_row import Row, database
 
 _tiers: dict[str, Tier] = {}
 
@@ -62,40 +62,40 @@ def reset(*, setting: str = "CACHES", **_: Any) -> None:
 setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
 
 
-def recall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
+def recall(public_id: UUID) -> tuple[Copy | None, Recalled]:
     """Return the copy of a row or None, and what ``keep`` wants. One cache command."""
     cache = tier()
-    glimpse = cache.read(public_id)
-    return _open(glimpse, public_id, cache), glimpse
+    recalled = cache.read(public_id)
+    return _open(recalled, public_id, cache), recalled
 
 
-async def arecall(public_id: UUID) -> tuple[Copy | None, Glimpse]:
+async def arecall(public_id: UUID) -> tuple[Copy | None, Recalled]:
     """See recall()."""
     cache = tier()
-    glimpse = await cache.aread(public_id)
-    return _open(glimpse, public_id, cache), glimpse
+    recalled = await cache.aread(public_id)
+    return _open(recalled, public_id, cache), recalled
 
 
-def _open(glimpse: Glimpse, public_id: UUID, cache: Tier) -> Copy | None:
-    if glimpse.entry is None:
+def _open(recalled: Recalled, public_id: UUID, cache: Tier) -> Copy | None:
+    if recalled.entry is None:
         return None
-    return entries.decode(glimpse.entry, public_id, proven_since=cache.trusted_since)
+    return entries.decode(recalled.entry, public_id, proven_since=cache.trusted_since)
 
 
-def keep(row: Row, glimpse: Glimpse, *, proven_at: float) -> None:
+def keep(row: Row, recalled: Recalled, *, proven_at: float) -> None:
     """
-    Keep a copy of a row that was read, or whose lease was renewed, after ``glimpse``.
+    Keep a copy of a row that was read, or whose lease was renewed, after ``recalled``.
 
     Others' newer copies stay. Also inside a transaction, which need not be this
     row's: but only where what it reads is what is committed (see ``_sees_commits``).
     """
-    if not glimpse.ticket or not _sees_commits():
+    if not recalled.ticket or not _sees_commits():
         return
     tier().fill(
         row.public_id,
         entries.encode(row, proven_at=proven_at),
         version=row.version,
-        ticket=glimpse.ticket,
+        ticket=recalled.ticket,
     )
 
 
@@ -109,15 +109,15 @@ def replace(row: Row) -> None:
     """
     Keep a copy of a row that was just changed, in place of every older one.
 
-    Inside a transaction the copy waits for the commit, and until then the place is
+    Inside a transaction the copy waits for the commit, and until then the slot is
     held: others read the row. Should the process die in between, or the transaction
     be rolled back, the session merely does without a copy for a while.
     """
     public_id, version, entry = row.public_id, row.version, _proven_now(row)
     hold = b""
     if _in_transaction():
-        hold = places.hold()
-        tier().place(public_id, hold)
+        hold = slots.hold()
+        tier().occupy(public_id, hold)
     _after_commit(lambda: tier().replace(public_id, entry, version=version, hold=hold))
 
 
@@ -126,8 +126,8 @@ def outdate(public_id: UUID) -> None:
     if not is_in_use():
         return
     if _in_transaction():
-        tier().place(public_id, places.hold())
-    _after_commit(lambda: tier().place(public_id, places.reservation()))
+        tier().occupy(public_id, slots.hold())
+    _after_commit(lambda: tier().occupy(public_id, slots.reservation()))
 
 
 def forget(public_id: UUID) -> bool:
@@ -141,9 +141,9 @@ def forget(public_id: UUID) -> bool:
     """
     if not is_in_use():
         return True
-    reached = tier().bury(public_id)
+    reached = tier().mark_ended(public_id)
     if _in_transaction():
-        _after_commit(lambda: tier().bury(public_id))
+        _after_commit(lambda: tier().mark_ended(public_id))
     return reached
 
 

@@ -18,11 +18,11 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth import get_user_model
 
-from sessions_plus.backends import glance
-from sessions_plus.backends.glance import Glance
-from sessions_plus.backends.rows import ATTRIBUTES, Row
+from sessions_plus.cache import fast_path
+from sessions_plus.cache.fast_path import FastPath
 from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
+from sessions_plus.rows.session_row import ATTRIBUTES, Row
 
 LAYOUT = 3
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
@@ -35,19 +35,19 @@ _PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
 _DATA_AT = ATTRIBUTES.index("data")
 _USER_AT = ATTRIBUTES.index("user_id")
 
-# When it was proven; the glance; and the bytes that the user agent and the row take up.
+# When it was proven; the fast path; and the bytes that the user agent and the row take up.
 _FRONT = Struct(">d dd I ? 32s H I")
 _read_json = json.JSONDecoder().raw_decode
 
 
 class Copy:
-    """An opened entry: what there is to see at a glance, the payload, and the row."""
+    """An opened entry: what the fast path looks at, the payload, and the row."""
 
-    __slots__ = ("_row", "glance", "payload", "public_id")
+    __slots__ = ("_row", "fast_path", "payload", "public_id")
 
-    def __init__(self, public_id: UUID, glance: Glance, row: bytes, payload: bytes) -> None:
+    def __init__(self, public_id: UUID, fast_path: FastPath, row: bytes, payload: bytes) -> None:
         self.public_id = public_id
-        self.glance = glance
+        self.fast_path = fast_path
         self.payload = payload
         self._row = row
 
@@ -79,7 +79,7 @@ def encode(row: Row, *, proven_at: float) -> bytes:
     if not isinstance(head[_USER_AT], int | None):
         head[_USER_AT] = str(head[_USER_AT])
     facts = json.dumps(head).encode()
-    shown = glance.of(row)
+    shown = fast_path.of(row)
     agent = shown.user_agent.encode()
     front = _FRONT.pack(
         proven_at,
@@ -115,7 +115,7 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Co
     agent = whole[_FRONT.size : facts_at].decode()
     return Copy(
         public_id,
-        Glance(after, until, stamp, is_of_browser, key_digest, agent),
+        FastPath(after, until, stamp, is_of_browser, key_digest, agent),
         whole[facts_at:payload_at],
         whole[payload_at:],
     )

@@ -1,10 +1,10 @@
 """
-What can be seen of a copy at a glance: whether this request needs to know any more.
+The fast path: whether a copy alone shows that this request needs nothing more.
 
 Most requests find their session as the last one left it: same key, same browser, no
 activity to write, no limit reached, no key to rotate. All that is worked out once,
 when the copy is stored, and comes down to a moment until which it holds. Whatever is
-not seen at a glance is judged by the row, in full: a glance lets nothing in that the
+not decided here is judged by the row, in full: the fast path lets nothing in that the
 row would not.
 """
 
@@ -15,18 +15,18 @@ from zlib import crc32
 
 from django.conf import settings
 
-from sessions_plus.backends.lifetime import limits_of_row
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import has_digest
 from sessions_plus.models.session import Kind
 from sessions_plus.policy import TOUCHES_PER_IDLE_TIMEOUT, expires_at
+from sessions_plus.rows.lifetime import limits_of_row
+from sessions_plus.rows.session_row import Row
 
 NEVER = (0.0, 0.0)
 
 
-class Glance(NamedTuple):
+class FastPath(NamedTuple):
     """
     What most requests need to know of a session.
 
@@ -60,11 +60,11 @@ class Glance(NamedTuple):
         )
 
 
-def of(row: Row) -> Glance:
+def of(row: Row) -> FastPath:
     """Return what a copy of ``row`` shows."""
     after, until = _window(row)
     knows_agent = row.user_id is not None and conf.CLIENT_CHANGE != "ignore"
-    return Glance(
+    return FastPath(
         after,
         until,
         settings_stamp(),

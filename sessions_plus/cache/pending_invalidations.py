@@ -1,7 +1,7 @@
 """
-What a cache must still be told: places to clear that it could not be reached for.
+What a cache must still be told: slots to clear that it could not be reached for.
 
-A debt is owed for two activity intervals at most: after that no copy counts that was
+One is pending for two activity intervals at most: after that no copy counts that was
 stored before, so there is nothing left to clear. That bounds how many there can be.
 """
 
@@ -13,28 +13,28 @@ import time
 from sessions_plus.conf import conf
 
 
-class Debts:
-    """The names of those places, each with the moment until which it is owed."""
+class PendingInvalidations:
+    """The names of those slots, each with the moment until which it has to be told."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._owed: dict[str, float] = {}
+        self._pending: dict[str, float] = {}
 
-    def owe(self, name: str) -> None:
+    def add(self, name: str) -> None:
         until = time.monotonic() + 2 * conf.ACTIVITY_INTERVAL.total_seconds()
         with self._lock:
-            self._owed[name] = until
+            self._pending[name] = until
 
     def outstanding(self) -> dict[str, float]:
-        """Return what is owed, as ``settle`` wants it."""
+        """Return what is pending, as ``discharge`` wants it."""
         now = time.monotonic()
         with self._lock:
-            self._owed = {name: until for name, until in self._owed.items() if until > now}
-            return dict(self._owed)
+            self._pending = {name: until for name, until in self._pending.items() if until > now}
+            return dict(self._pending)
 
-    def settle(self, paid: dict[str, float]) -> None:
-        """Strike out what was paid, unless it was owed anew meanwhile."""
+    def discharge(self, told: dict[str, float]) -> None:
+        """Strike out what was told, unless it was added anew meanwhile."""
         with self._lock:
-            for name, until in paid.items():
-                if self._owed.get(name) == until:
-                    del self._owed[name]
+            for name, until in told.items():
+                if self._pending.get(name) == until:
+                    del self._pending[name]

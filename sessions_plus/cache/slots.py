@@ -3,10 +3,10 @@ What may stand at a session's name in a shared cache, and what may take whose pl
 
 Invariant: nothing is ever stored where nothing stands. What is missing may have
 been the mark of a revocation (evicted, flushed, lost in a failover), so a reader
-first reserves the place, then reads the row, and its copy counts only if the
+first reserves the slot, then reads the row, and its copy counts only if the
 reservation is still there. Hence to delete what stands is always safe.
 
-A place holds one of:
+A slot holds one of:
 
 ``s`` and 8 random bytes
     a reservation: whoever saw it before reading the row may put the copy there.
@@ -60,7 +60,7 @@ def copy(version: int, entry: bytes) -> bytes:
 
 def read(held: object) -> Reading:
     """
-    Interpret what stands at a place.
+    Interpret what stands in a slot.
 
     What is none of ours (foreign, cut, pickled) is a miss that a copy may replace,
     as long as it is still the same.
@@ -88,7 +88,7 @@ def successor(
 
     ``seen`` is what the caller saw (or put) there, ``value`` its copy of ``version``.
     ``vacated`` is a fresh reservation where the caller has changed the row, else
-    empty: then whoever reserved the place before the change must not fill it.
+    empty: then whoever reserved the slot before the change must not fill it.
     The same rule stands in ``redis_cache.SWAP``, for Redis to apply.
     """
     if held is None:

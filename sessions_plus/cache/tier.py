@@ -2,8 +2,8 @@
 One cache, guarded: no method raises or waits long, whatever the cache does.
 
 A fault opens the breaker. While it is open the database serves, and what the cache
-should have been told is kept as a debt. The probe that closes it pays the debts
-first; and copies that were proven before that moment never count again.
+should have been told stays pending. The probe that closes it tells that first;
+and copies that were proven before that moment never count again.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
-from sessions_plus.backends import places
-from sessions_plus.backends.breaker import FIRST_PAUSE_SECONDS, Breaker
-from sessions_plus.backends.debts import Debts
-from sessions_plus.backends.drivers import Driver
+from sessions_plus.cache import slots
+from sessions_plus.cache.breaker import FIRST_PAUSE_SECONDS, Breaker
+from sessions_plus.cache.drivers.contract import Driver
+from sessions_plus.cache.pending_invalidations import PendingInvalidations
 from sessions_plus.conf import conf
 from sessions_plus.signals import cache_recovered, cache_unavailable
 
@@ -40,14 +40,14 @@ def lifetime_seconds() -> float:
     return max(1.0, conf.ACTIVITY_INTERVAL.total_seconds() * LIFETIME_IN_INTERVALS)
 
 
-class Glimpse(NamedTuple):
-    """A copy as it came from the cache, and the right to put one there (see ``places``)."""
+class Recalled(NamedTuple):
+    """A copy as it came from the cache, and the right to put one there (see ``slots``)."""
 
     entry: bytes | None = None
     ticket: bytes = b""
 
 
-NOTHING = Glimpse()
+NOTHING = Recalled()
 
 
 class Tier:
@@ -57,7 +57,7 @@ class Tier:
         self.alias = alias
         self.driver = driver
         self.breaker = Breaker()
-        self.debts = Debts()
+        self.pending = PendingInvalidations()
         self.trusted_since = time.time()
         """Unix time: copies that were proven before it do not count."""
         self._failed_name = ""
@@ -69,7 +69,7 @@ class Tier:
 
     # Reading
 
-    def read(self, public_id: UUID) -> Glimpse:
+    def read(self, public_id: UUID) -> Recalled:
         """Return the copy, or the right to put one there once the row was read."""
         name = self.driver.name_of(public_id)
         if self.breaker.opened_at is not None and not self.recover():
@@ -78,15 +78,15 @@ class Tier:
             reading = self.driver.read(name)
             ticket = reading.ticket or b""
             if reading.is_vacant:
-                mine = places.reservation()
+                mine = slots.reservation()
                 if self.driver.reserve(name, mine, seconds=lifetime_seconds()):
                     ticket = mine
         except self.driver.faults as error:
             self._fail(name, error)
             return NOTHING
-        return Glimpse(reading.entry, ticket)
+        return Recalled(reading.entry, ticket)
 
-    async def aread(self, public_id: UUID) -> Glimpse:
+    async def aread(self, public_id: UUID) -> Recalled:
         """See read()."""
         name = self.driver.name_of(public_id)
         if not await self._ais_reachable():
@@ -95,13 +95,13 @@ class Tier:
             reading = await self.driver.aread(name)
             ticket = reading.ticket or b""
             if reading.is_vacant:
-                mine = places.reservation()
+                mine = slots.reservation()
                 if await self.driver.areserve(name, mine, seconds=lifetime_seconds()):
                     ticket = mine
         except self.driver.faults as error:
             self._fail(name, error)
             return NOTHING
-        return Glimpse(reading.entry, ticket)
+        return Recalled(reading.entry, ticket)
 
     def peek(self, public_id: UUID) -> bytes | None:
         """Return the copy as it stands, whoever may trust it, and reserve nothing."""
@@ -121,7 +121,7 @@ class Tier:
         except self.driver.faults:
             return None
 
-    # Telling. What is told of a change is owed where it could not be told.
+    # Telling. What is told of a change stays pending where it could not be told.
 
     def fill(self, public_id: UUID, entry: bytes, *, version: int, ticket: bytes) -> None:
         """Put a copy of a row that was read after ``ticket`` was given."""
@@ -135,27 +135,29 @@ class Tier:
     def introduce(self, public_id: UUID, entry: bytes, *, version: int) -> None:
         """Put a copy of a new row, which nobody can have read or ended before."""
         name = self.driver.name_of(public_id)
-        value = places.copy(version, entry)
+        value = slots.copy(version, entry)
         self._try(name, partial(self.driver.reserve, name, value, seconds=lifetime_seconds()))
 
     def replace(self, public_id: UUID, entry: bytes, *, version: int, hold: bytes) -> None:
         """Put a copy of a row that was written, in place of any older one."""
         name = self.driver.name_of(public_id)
         seconds = lifetime_seconds()
-        self._tell(
+        self._invalidate(
             name,
             partial(self.driver.replace, name, entry, version=version, hold=hold, seconds=seconds),
         )
 
-    def place(self, public_id: UUID, value: bytes) -> None:
+    def occupy(self, public_id: UUID, value: bytes) -> None:
         """Drop any copy; ``value`` (a hold or a reservation) says who may put the next."""
         name = self.driver.name_of(public_id)
-        self._tell(name, partial(self.driver.place, name, value, seconds=lifetime_seconds()))
+        self._invalidate(name, partial(self.driver.occupy, name, value, seconds=lifetime_seconds()))
 
-    def bury(self, public_id: UUID) -> bool:
+    def mark_ended(self, public_id: UUID) -> bool:
         """Mark a session as ended. Return whether the cache took it."""
         name = self.driver.name_of(public_id)
-        return self._tell(name, partial(self.driver.bury, name, seconds=lifetime_seconds()))
+        return self._invalidate(
+            name, partial(self.driver.mark_ended, name, seconds=lifetime_seconds())
+        )
 
     def _try(self, name: str, act: Callable[[], object]) -> bool:
         if not self._is_reachable():
@@ -167,10 +169,10 @@ class Tier:
             return False
         return True
 
-    def _tell(self, name: str, act: Callable[[], object]) -> bool:
+    def _invalidate(self, name: str, act: Callable[[], object]) -> bool:
         told = self._try(name, act)
         if not told:
-            self.debts.owe(name)
+            self.pending.add(name)
             self._start_collector()
         return told
 
@@ -197,28 +199,28 @@ class Tier:
         """Probe, if it is time to; return whether the cache can be used again."""
         if not self.breaker.may_probe():
             return False
-        paid = self.debts.outstanding()
+        told = self.pending.outstanding()
         try:
-            self.driver.clear([self._failed_name, *paid])
+            self.driver.clear([self._failed_name, *told])
         except self.driver.faults:
             self.breaker.put_off()
             return False
-        return self._resume(paid)
+        return self._resume(told)
 
     async def arecover(self) -> bool:
         """See recover()."""
         if not self.breaker.may_probe():
             return False
-        paid = self.debts.outstanding()
+        told = self.pending.outstanding()
         try:
-            await self.driver.aclear([self._failed_name, *paid])
+            await self.driver.aclear([self._failed_name, *told])
         except self.driver.faults:
             self.breaker.put_off()
             return False
-        return self._resume(paid)
+        return self._resume(told)
 
-    def _resume(self, paid: dict[str, float]) -> bool:
-        self.debts.settle(paid)
+    def _resume(self, told: dict[str, float]) -> bool:
+        self.pending.discharge(told)
         self.distrust()
         if self.breaker.close():
             logger.info("The session cache %r answers again.", self.alias)
@@ -226,16 +228,16 @@ class Tier:
         return True
 
     def _start_collector(self) -> None:
-        """Pay debts also where no request comes along to probe."""
+        """Tell what is pending also where no request comes along to probe."""
         if self._collector is None or not self._collector.is_alive():
-            name = f"sessions_plus debts of {self.alias}"
+            name = f"sessions_plus invalidations of {self.alias}"
             self._collector = threading.Thread(target=self._collect, name=name, daemon=True)
             self._collector.start()
 
     def _collect(self) -> None:
-        while owed := self.debts.outstanding():
+        while pending := self.pending.outstanding():
             time.sleep(FIRST_PAUSE_SECONDS)
             if self.breaker.is_open:
                 self.recover()
-            elif self._try(next(iter(owed)), partial(self.driver.clear, list(owed))):
-                self.debts.settle(owed)
+            elif self._try(next(iter(pending)), partial(self.driver.clear, list(pending))):
+                self.pending.discharge(pending)

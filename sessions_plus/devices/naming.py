@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 
-from sessions_plus.backends import rows
 from sessions_plus.events import record
 from sessions_plus.models import Device, Event
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -34,7 +34,7 @@ def rename(device: Device, name: str, *, client: ClientInfo | None = None) -> bo
     Return False where nothing changed: that was its name, or it was removed.
     """
     name = clean_name(name)
-    devices = Device.objects.using(rows.database()).active().filter(pk=device.pk)
+    devices = Device.objects.using(session_row.database()).active().filter(pk=device.pk)
     if not devices.exclude(name=name).update(name=name):
         return False
     device.name = name

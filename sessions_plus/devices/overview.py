@@ -15,9 +15,9 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.db.models.functions import Coalesce
 
-from sessions_plus.backends import rows
 from sessions_plus.models import Device, Session
 from sessions_plus.models.session import SessionQuerySet
+from sessions_plus.rows import session_row
 
 ENDED_SHOWN_FOR = timedelta(weeks=4)
 ENDED_SHOWN = 20
@@ -86,7 +86,7 @@ def overview(user: models.Model, *, current: UUID | None, now: datetime) -> Over
     """Return what ``user`` is shown in the session whose public id is ``current``."""
     live = list(_own(user).active().order_by("-last_activity", "-pk")[: LIVE_SHOWN + 1])
     seen = {session.device_id for session in live if session.device_id is not None}
-    devices = Device.objects.using(rows.database()).for_user(user).active()
+    devices = Device.objects.using(session_row.database()).for_user(user).active()
     return Overview(
         signed_in=group_by_device(live[:LIVE_SHOWN], current=current),
         signed_out=tuple(devices.exclude(pk__in=seen).order_by("-last_seen_at")[:LIVE_SHOWN]),
@@ -126,7 +126,7 @@ def group_by_device(
 
 
 def _own(user: models.Model) -> SessionQuerySet:
-    sessions = Session.objects.using(rows.database()).for_user(user)
+    sessions = Session.objects.using(session_row.database()).for_user(user)
     return sessions.select_related("device").defer(*NOT_SHOWN)
 
 

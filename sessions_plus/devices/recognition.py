@@ -11,20 +11,20 @@ from uuid import UUID
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.db import IntegrityError, connections, models, transaction
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.columns import agent_columns
-from sessions_plus.backends.keys import new_public_id, new_token, read_token
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.table import Table
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.lifecycle.limits import hold_to_limit
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Device, Event, Reason, Session
 from sessions_plus.models.session import Kind
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import agent_columns
+from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.table import Table
 from sessions_plus.signals import device_first_seen, session_started
+from sessions_plus.store.session_store import SessionStore
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -46,7 +46,7 @@ class SignIn:
     What a sign-in adds to its session (a ``backends.base.Binding``).
 
     Made for every ``login()``, whoever calls it; everything that costs anything
-    happens with the save. ``device`` is one that was greeted before.
+    happens with the save. ``device`` is one that was recognised before.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class SignIn:
 
     def _end_with_device(self, store: SessionStore, row: Row, now: datetime) -> None:
         """The device was removed while this sign-in recognised it: removing wins."""
-        session = Session.objects.using(rows.database()).get(public_id=row.public_id)
+        session = Session.objects.using(session_row.database()).get(public_id=row.public_id)
         revoke(session, reason=Reason.DEVICE_REVOKED, client=store.client, now=now)
         store.flush()
 
@@ -126,15 +126,15 @@ Moment = tuple[datetime, UUID]
 
 def _live_sessions(device: Device, kind: str) -> dict[UUID, Moment]:
     """Return the live sessions of that kind on a device; none where the device was removed."""
-    alias = rows.database()
+    alias = session_row.database()
     connection = connections[alias]
-    devices, sessions = DEVICES.name(connection), rows.SESSIONS.name(connection)
-    own = f"{sessions}.{rows.SESSIONS.column(connection, 'device_id')}"
+    devices, sessions = DEVICES.name(connection), session_row.SESSIONS.name(connection)
+    own = f"{sessions}.{session_row.SESSIONS.column(connection, 'device_id')}"
     is_kept = (
         f"EXISTS (SELECT 1 FROM {devices} WHERE {devices}.{DEVICES.column(connection, 'id')} = "  # noqa: S608 - names, no values
         f"{own} AND {devices}.{DEVICES.column(connection, 'revoked_at')} IS NULL)"
     )
-    found = rows.SESSIONS.find(
+    found = session_row.SESSIONS.find(
         alias,
         ("public_id", "authenticated_at", "created_at"),
         {"device_id": device.pk, "kind": kind, "revoked_at": None},
@@ -159,7 +159,7 @@ def _end_older(
     for public_id, moment in live.items():
         if moment < own:
             known = {"public_id": public_id}
-            older = rows.SESSIONS.find_instances(rows.database(), known)
+            older = session_row.SESSIONS.find_instances(session_row.database(), known)
             for session in older:
                 session.device = device
             revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
@@ -190,10 +190,10 @@ def recognise(
     Two parallel first sign-ins make one.
     """
     for _ in range(RECOGNITION_ATTEMPTS):
-        device = greet(user, token, client=client, now=now)
+        device = mark_seen(user, token, client=client, now=now)
         if device is not None:
             return Recognition(device, is_new=False)
-        devices = Device.objects.using(rows.database()).for_user(user)
+        devices = Device.objects.using(session_row.database()).for_user(user)
         is_first = not devices.exists()
         made = _make(user, token, client, now)
         if made is not None:
@@ -203,7 +203,7 @@ def recognise(
     raise SessionInterrupted("The device was removed during the sign-in.")
 
 
-def greet(
+def mark_seen(
     user: models.Model,
     token: str,
     *,
@@ -217,10 +217,10 @@ def greet(
     None where there is none, or the SQL ``condition`` does not hold for it.
     """
     known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}
-    greeted = DEVICES.update_instances(
-        rows.database(), _news(client, now), known, condition=condition
+    seen = DEVICES.update_instances(
+        session_row.database(), _news(client, now), known, condition=condition
     )
-    return greeted[0] if greeted else None
+    return seen[0] if seen else None
 
 
 def _news(client: ClientInfo | None, now: datetime) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def _make(
     device = Device(
         user_id=user.pk, token_hash=digest(token), first_seen_at=now, **_news(client, now)
     )
-    alias = rows.database()
+    alias = session_row.database()
     # A savepoint keeps a refused INSERT from spoiling the view's transaction, if there is one.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()
     try:

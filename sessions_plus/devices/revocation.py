@@ -13,10 +13,10 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils import timezone
 
-from sessions_plus.backends import rows
 from sessions_plus.events import record
 from sessions_plus.lifecycle.revocation import Revocation, revoke_selected
 from sessions_plus.models import Device, Event, Reason, Session
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -38,7 +38,7 @@ def revoke_device(
     """
     now = now or timezone.now()
     ending = {"revoked_at": now, "token_hash": None, "trusted_until": None, "trust_hash": ""}
-    devices = Device.objects.using(rows.database())
+    devices = Device.objects.using(session_row.database())
     if devices.active().filter(pk=device.pk).update(**ending):
         for name, value in ending.items():
             setattr(device, name, value)
@@ -49,7 +49,9 @@ def revoke_device(
             actor=actor,
             client=client,
         )
-    live = Session.objects.using(rows.database()).filter(device_id=device.pk, revoked_at=None)
+    live = Session.objects.using(session_row.database()).filter(
+        device_id=device.pk, revoked_at=None
+    )
     return revoke_selected(
         live.select_related("device").order_by("pk"),
         reason=Reason.DEVICE_REVOKED,

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.keys import new_token, read_token
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.events import record
+from sessions_plus.keys import new_token, read_token
 from sessions_plus.models import Device, Event
 from sessions_plus.models.device import DeviceQuerySet
+from sessions_plus.rows import session_row
+from sessions_plus.store.session_store import SessionStore
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -92,7 +92,7 @@ def distrust(
     client: ClientInfo | None = None,
 ) -> bool:
     """End trust in ``device``. Return False if there was none."""
-    trusted = Device.objects.using(rows.database()).exclude(trusted_until=None)
+    trusted = Device.objects.using(session_row.database()).exclude(trusted_until=None)
     if not trusted.filter(pk=device.pk).update(trusted_until=None, trust_hash=""):
         return False
     device.trusted_until, device.trust_hash = None, ""
@@ -118,5 +118,5 @@ def trust_hash(token: str, user: Any) -> str:
 
 
 def _trusted(user: models.Model) -> DeviceQuerySet:
-    devices = Device.objects.using(rows.database()).for_user(user).active()
+    devices = Device.objects.using(session_row.database()).for_user(user).active()
     return devices.exclude(trusted_until=None)

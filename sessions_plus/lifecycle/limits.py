@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.db import connections, models, router, transaction
 
-from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Event, Kind, Outcome, Reason, Session
 from sessions_plus.models.session import SessionQuerySet
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -50,7 +50,7 @@ def hold_to_limit(
     if limit is None:
         return
     act = _refuse_beyond if conf.ON_SESSION_LIMIT == "refuse" else _revoke_beyond
-    if not connections[rows.database()].in_atomic_block:
+    if not connections[session_row.database()].in_atomic_block:
         act(user, newest, kind, limit, client, now)
         return
 
@@ -58,12 +58,12 @@ def hold_to_limit(
         with suppress(SessionLimitReached):
             act(user, newest, kind, limit, client, now)
 
-    transaction.on_commit(act_unheard, using=rows.database(), robust=True)
+    transaction.on_commit(act_unheard, using=session_row.database(), robust=True)
 
 
 def _live(user: models.Model, kind: str) -> SessionQuerySet:
     """The user's sessions of that kind, the one signed in to last first."""
-    sessions = Session.objects.using(rows.database()).for_user(user).active()
+    sessions = Session.objects.using(session_row.database()).for_user(user).active()
     return sessions.filter(kind=kind).select_related("device").order_by("-authenticated_at", "-pk")
 
 
@@ -113,7 +113,7 @@ def _refuse_beyond(
         others = _live(user, kind).exclude(public_id=newest)
         if others.count() < limit:
             return
-        session = Session.objects.using(rows.database()).get(public_id=newest)
+        session = Session.objects.using(session_row.database()).get(public_id=newest)
         revoke(session, reason=Reason.LIMIT, client=client, now=now)
     record(
         Event.LIMIT_REACHED,

@@ -18,16 +18,17 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
-from sessions_plus.backends import cache_tier, rows
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends.columns import next_version
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.writing import SAVE_ATTEMPTS
+from sessions_plus.cache import copies
 from sessions_plus.crypto import Purpose, same, seal
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.lifecycle.revocation import revoke_others, revoke_selected
 from sessions_plus.models import Reason, Session
 from sessions_plus.models.session import data_context, unseal_data
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import next_version
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.writing import SAVE_ATTEMPTS
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -79,7 +80,7 @@ def keep_sessions_if_rehashed(user: AbstractBaseUser) -> Iterator[None]:
     yield
     if user.get_session_auth_hash() == hashes[0]:
         return
-    live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
+    live = Session.objects.using(session_row.database()).for_user(user).filter(revoked_at=None)
     for public_id in live.values_list("public_id", flat=True):
         _goes_on(public_id, user, hashes)
 
@@ -102,7 +103,7 @@ def is_new_password(
     return is_saved and is_set and not created and not raw
 
 
-def settle_other_sessions(
+def end_or_keep_others(
     user: AbstractBaseUser,
     *,
     own: UUID | None,
@@ -119,7 +120,7 @@ def settle_other_sessions(
     if hashes is None or own is None:
         revoke_others(user, keep=own, reason=Reason.PASSWORD_CHANGED, actor=actor, client=client)
         return ""
-    live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
+    live = Session.objects.using(session_row.database()).for_user(user).filter(revoked_at=None)
     others = live.exclude(public_id=own).select_related("device").order_by("pk")
     lost = [other for other in others if not _goes_on(other.public_id, user, hashes)]
     revoke_selected(lost, reason=Reason.PASSWORD_CHANGED, actor=actor, client=client)
@@ -133,7 +134,7 @@ def _goes_on(public_id: UUID, user: AbstractBaseUser, hashes: tuple[str, ...]) -
     Whoever writes to it at the same time loses nothing, and takes our change along.
     """
     for _ in range(SAVE_ATTEMPTS):
-        row = rows.fetch(public_id)
+        row = session_row.fetch(public_id)
         if row is None or row.revoked_at is not None or row.user_id != user.pk:
             return True  # it is nobody's to end any more
         data = _open(row)
@@ -166,7 +167,7 @@ def _write(row: Row, data: dict[str, Any]) -> bool:
         ),
         "version": next_version(row),
     }
-    if not rows.update(row.public_id, changes, version=row.version):
+    if not session_row.update(row.public_id, changes, version=row.version):
         return False
-    cache_tier.outdate(row.public_id)
+    copies.outdate(row.public_id)
     return True

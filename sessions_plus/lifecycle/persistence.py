@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.sessions.backends.base import SessionBase
 
-from sessions_plus.backends.lifetime import EXPIRY_KEY
+from sessions_plus.rows.lifetime import EXPIRY_KEY
 
 UNTIL_BROWSER_CLOSES = 0  # as Django's set_expiry() has it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sessions_plus.backends.base import SessionStore
+from sessions_plus.store.session_store import SessionStore
 
 
 @dataclass(frozen=True, slots=True)

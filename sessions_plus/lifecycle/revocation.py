@@ -17,9 +17,10 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier, rows
+from sessions_plus.cache import copies
 from sessions_plus.events import record
 from sessions_plus.models import Event, Reason, Session
+from sessions_plus.rows import session_row
 from sessions_plus.signals import session_revoked
 
 if TYPE_CHECKING:
@@ -66,13 +67,13 @@ def revoke(
     isn't the session's own user; ``client`` is the request it was done with.
     """
     now = now or timezone.now()
-    ended = rows.end(
+    ended = session_row.end(
         session.public_id,
         reason=reason,
         now=now,
         actor_id=actor.pk if actor is not None else None,
     )
-    reached = cache_tier.forget(session.public_id)
+    reached = copies.forget(session.public_id)
     if not ended:
         return Revocation(0, reached)
     session.revoked_at, session.revoked_reason, session.data = now, reason, b""
@@ -156,7 +157,7 @@ def revoke_others(
     now: datetime | None = None,
 ) -> Revocation:
     """End every session of ``user`` but the one whose public id is ``keep``. See revoke()."""
-    live = Session.objects.using(rows.database()).for_user(user).filter(revoked_at=None)
+    live = Session.objects.using(session_row.database()).for_user(user).filter(revoked_at=None)
     others = live.exclude(public_id=keep) if keep is not None else live
     others = others.select_related("device").order_by("pk")
     return revoke_selected(others, reason=reason, actor=actor, client=client, now=now)
@@ -191,7 +192,7 @@ def revoke_everybody(
     Sessions that begin meanwhile go on, and so do those of nobody, with their carts.
     ``progress`` is told what part is done, from 0 to 1.
     """
-    live = Session.objects.using(rows.database()).filter(revoked_at=None).exclude(user=None)
+    live = Session.objects.using(session_row.database()).filter(revoked_at=None).exclude(user=None)
     total = Revocation(0)
     for chunk, done in _chunks(live.select_related("device").order_by("pk")):
         total += revoke_selected(chunk, reason=reason, actor=actor, client=client, now=now)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.db import models
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.user_state import why_gone
 from sessions_plus.lifecycle.revocation import Revocation, revoke_selected
 from sessions_plus.models import Device, Reason, Session
+from sessions_plus.rows import session_row
+from sessions_plus.rows.user_state import why_gone
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -31,7 +31,7 @@ def end_access(
     now: datetime | None = None,
 ) -> Revocation:
     """End the sessions and the trusted devices of a user. See revoke()."""
-    database = rows.database()
+    database = session_row.database()
     devices = Device.objects.using(database).filter(user_id=user_id)
     devices.exclude(trusted_until=None).update(trusted_until=None, trust_hash="")
     live = Session.objects.using(database).filter(user_id=user_id, revoked_at=None)

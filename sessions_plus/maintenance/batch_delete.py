@@ -1,5 +1,5 @@
 """
-Removing many rows beside traffic: in short statements, one stretch of the table at a time.
+Removing many rows beside traffic: in short statements, one range of the table at a time.
 
 No index is needed for the condition, memory stays constant, rows that somebody holds
 locked are left for the next time, and what was done stays done if it is interrupted.
@@ -16,9 +16,9 @@ from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
 from django.db.utils import OperationalError
 
-from sessions_plus.backends.prepared import Prepared
-from sessions_plus.backends.stretches import KeyPath, PagePath, Path, place
-from sessions_plus.backends.waiting import SHORT_WAIT, is_lock_timeout, waiting_at_most
+from sessions_plus.maintenance.key_ranges import KeyPath, PagePath, Path, place
+from sessions_plus.maintenance.lock_timeout import SHORT_WAIT, is_lock_timeout, waiting_at_most
+from sessions_plus.rows.prepared import Prepared
 
 BATCH_ROWS = 2_000
 """How many rows one statement is meant to change: a few tens of milliseconds."""
@@ -35,7 +35,7 @@ class Step:
     """
     Something to remove, or to change where ``changes`` is given.
 
-    ``rows`` says which rows, without an order. Where a row is in several steps of a sweep,
+    ``rows`` says which rows, without an order. Where a row is in several steps of a task,
     it is the first that has it.
     """
 
@@ -45,12 +45,12 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Sweep:
+class BatchTask:
     """
     What is to be done on one way through a table.
 
     One way, as rows that were just removed cost as much to pass by as others.
-    ``is_in_order`` holds where no row is to be removed after the first stretch of the
+    ``is_in_order`` holds where no row is to be removed after the first range of the
     table without any, as in a journal.
     """
 
@@ -67,17 +67,17 @@ class Sweep:
         return models.QuerySet(rows.model, using=rows.db)
 
 
-def sweep(task: Sweep, *, progress: Progress | None = None) -> dict[str, int]:
+def run_in_batches(task: BatchTask, *, progress: Progress | None = None) -> dict[str, int]:
     """Remove or change the rows; return how many there were for each step."""
     total = Counter({step.name: 0 for step in task.steps})
-    for found, done in _stretches(task):
+    for found, done in _ranges(task):
         total.update(found)
         if progress is not None:
             progress(done)
     return dict(total)
 
 
-def _stretches(task: Sweep) -> Iterator[tuple[Counter[str], float]]:
+def _ranges(task: BatchTask) -> Iterator[tuple[Counter[str], float]]:
     """Do what is to be done; yield what was found, and how much of the table is behind."""
     path = _path(task)
     if path is None:
@@ -98,7 +98,7 @@ def _stretches(task: Sweep) -> Iterator[tuple[Counter[str], float]]:
     yield Counter(), 1.0
 
 
-def _path(task: Sweep) -> Path | None:
+def _path(task: BatchTask) -> Path | None:
     """Only keys tell which rows of a journal are its oldest."""
     in_pages = _is_postgresql(task.table) and not task.is_in_order
     return (PagePath if in_pages else KeyPath).through(task.table)
@@ -113,7 +113,7 @@ def _next_width(width: int, found: int, widest: int) -> int:
 
 def _quickly(steps: Sequence[Step], path: Path) -> Quickly | None:
     """
-    Return what changes a stretch without locking its rows first, where that can be done.
+    Return what changes a range without locking its rows first, where that can be done.
 
     Locking them takes as long again. It returns None where somebody holds one of them
     locked, and has done nothing then.

@@ -15,9 +15,10 @@ from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
 from django.db.models.fields import CharField
 
-from sessions_plus.backends.rows import database
-from sessions_plus.backends.sweeping import Progress, Step, Sweep, sweep
 from sessions_plus.conf import conf
+from sessions_plus.maintenance.batch_delete import BatchTask, Progress, Step, run_in_batches
+from sessions_plus.models import Challenge, Device, Notice, Reason, Session, SessionEvent, Throttle
+from sessions_plus.rows.session_row import database
 
 # Counters of network addresses forgive after minutes to hours.
 ADDRESS_COUNTERS_KEPT = timedelta(days=7)
@@ -35,14 +36,12 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     """
     done: dict[str, int] = {}
     for task in _tasks(now):
-        done |= sweep(task, progress=report(task.name) if report is not None else None)
+        done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
     return done
 
 
-def _tasks(now: datetime) -> Iterator[Sweep]:
-    from sessions_plus.models import Challenge, Notice, Throttle
-
-    yield Sweep([Step("sessions", _past_use(now)), _ending_expired(now)])
+def _tasks(now: datetime) -> Iterator[BatchTask]:
+    yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)])
     yield from _past_retention(now)
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
     yield _removing("notices", _all(Notice).filter(expires_at__lte=now))
@@ -52,8 +51,8 @@ def _tasks(now: datetime) -> Iterator[Sweep]:
     yield _removing("address_counters", counters)
 
 
-def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> Sweep:
-    return Sweep([Step(name, rows)], is_in_order=is_in_order)
+def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> BatchTask:
+    return BatchTask([Step(name, rows)], is_in_order=is_in_order)
 
 
 def _all(model: type[models.Model]) -> models.QuerySet[Any]:
@@ -66,8 +65,6 @@ def _past_use(now: datetime) -> models.QuerySet[Any]:
 
     What expired that long ago goes at once: it is not first changed into an ended one.
     """
-    from sessions_plus.models import Session
-
     gone = Q(user=None, expire_date__lte=now)
     if conf.RETENTION_SESSIONS is not None:
         moment = now - conf.RETENTION_SESSIONS
@@ -81,8 +78,6 @@ def _ending_expired(now: datetime) -> Step:
 
     They ended when they expired, and their retention is counted from there.
     """
-    from sessions_plus.models import Reason, Session
-
     idle = conf.IDLE_TIMEOUT or timedelta(seconds=settings.SESSION_COOKIE_AGE)
     by_age = When(expire_date__lt=F("last_activity") + idle, then=Value(Reason.ABSOLUTE.value))
     rows = _all(Session).filter(user__isnull=False, revoked_at=None, expire_date__lte=now)
@@ -101,9 +96,7 @@ def _ending_expired(now: datetime) -> Step:
     )
 
 
-def _past_retention(now: datetime) -> Iterator[Sweep]:
-    from sessions_plus.models import Device, SessionEvent
-
+def _past_retention(now: datetime) -> Iterator[BatchTask]:
     if conf.RETENTION_EVENTS is not None:
         old = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
         yield _removing("events", old, is_in_order=True)
@@ -114,8 +107,6 @@ def _past_retention(now: datetime) -> Iterator[Sweep]:
 
 def _is_named() -> Any:
     """Whether a row that is kept tells of the device: a session, an event or a mail."""
-    from sessions_plus.models import Notice, Session, SessionEvent
-
     device, user = OuterRef("pk"), OuterRef("user_id")
     return (
         Exists(_all(Session).filter(device=device))

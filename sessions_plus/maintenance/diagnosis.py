@@ -13,11 +13,11 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import DatabaseError, connections
 
-from sessions_plus.backends import cache_tier, entries
-from sessions_plus.backends.keys import new_public_id
-from sessions_plus.backends.rows import Row, database, fetch
-from sessions_plus.backends.tier import CLOCK_DIFFERENCE_SECONDS, Tier
+from sessions_plus.cache import copies, entries
+from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
+from sessions_plus.keys import new_public_id
 from sessions_plus.models.session import Session
+from sessions_plus.rows.session_row import Row, database, fetch
 
 ROUND_TRIPS = 5
 SLOW_SECONDS = 0.05
@@ -75,8 +75,8 @@ def diagnose(*, sample: int) -> Diagnosis:
     except DatabaseError as error:
         found.problems.append(f"The database does not answer: {error}")
         return found
-    if cache_tier.is_in_use():
-        _examine_cache(found, cache_tier.tier(), sample)
+    if copies.is_in_use():
+        _examine_cache(found, copies.tier(), sample)
     _judge(found)
     return found
 

@@ -1,4 +1,4 @@
-"""Ways through a table, one stretch after the other: along its keys, or along its pages."""
+"""Ways through a table, one range after the other: along its keys, or along its pages."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from django.db import connections, models
 from django.db.models import BooleanField
 from django.db.models.expressions import RawSQL
 
-from sessions_plus.backends.prepared import Blank
+from sessions_plus.rows.prepared import Blank
 
 KEYS, MOST_KEYS = 2_000, 10_000
-"""How many keys the first stretch has, and the widest."""
+"""How many keys the first range has, and the widest."""
 PAGES, MOST_PAGES = 64, 512
 """The same in pages of 8 KB, which hold about 15 sessions each."""
 
 
 class Path(Protocol):
     """
-    Positions of rows, from ``first`` to ``last``, in stretches of ``width`` to ``widest``.
+    Positions of rows, from ``first`` to ``last``, in ranges of ``width`` to ``widest``.
 
     What is stored later than the path was begun may lie outside.
     """
@@ -37,10 +37,10 @@ class Path(Protocol):
     def widest(self) -> int: ...
 
     def within(self, rows: models.QuerySet[Any], lower: int, upper: int) -> models.QuerySet[Any]:
-        """Return those rows whose position is in the stretch, both ends included."""
+        """Return those rows whose position is in the range, both ends included."""
 
     def after(self, upper: int) -> int | None:
-        """Return where to go on behind a stretch; None: nowhere."""
+        """Return where to go on behind a range; None: nowhere."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class PagePath:
     Along the table's pages, as PostgreSQL (14 or later) reads them.
 
     Each page is read once, whatever the order of the keys in it. A row that is updated
-    meanwhile may move behind a stretch that is done: it is left for the next time.
+    meanwhile may move behind a range that is done: it is left for the next time.
     """
 
     last: int

@@ -13,11 +13,11 @@ from typing import Any
 
 from django.db import models
 
-from sessions_plus.backends.rows import database
-from sessions_plus.backends.sweeping import Progress
 from sessions_plus.crypto import Purpose, seal, sealed_under_current_key, unseal
 from sessions_plus.exceptions import SealBroken
+from sessions_plus.maintenance.batch_delete import Progress
 from sessions_plus.models.session import Session, data_context
+from sessions_plus.rows.session_row import database
 
 CHUNK_ROWS = 500
 """How many envelopes are held in memory at once."""

@@ -18,13 +18,13 @@ from django.contrib.auth import load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.keys import new_public_id, new_token, read_token
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.events import record
 from sessions_plus.exceptions import ChallengeOver, InvalidCode
+from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Challenge, Event, Outcome
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -93,10 +93,10 @@ def begin_for_client(
 
 @sensitive_variables()
 def _store(challenge: Challenge, user: AbstractBaseUser, client: ClientInfo | None) -> Challenge:
-    challenges = Challenge.objects.using(rows.database())
+    challenges = Challenge.objects.using(session_row.database())
     # Whoever leaves challenges behind has them removed here, so nothing needs to come by.
     challenges.filter(user_id=user.pk, expires_at__lte=challenge.started_at).delete()
-    challenge.save(using=rows.database(), force_insert=True)
+    challenge.save(using=session_row.database(), force_insert=True)
     record(
         Event.CHALLENGE_STARTED,
         user=user,
@@ -110,7 +110,7 @@ def find(public_id: UUID, *, session_public_id: UUID | None, now: datetime) -> C
     """Return the open challenge of that name if it waits in that session."""
     if session_public_id is None:
         return None
-    waiting = Challenge.objects.using(rows.database()).open(now)
+    waiting = Challenge.objects.using(session_row.database()).open(now)
     return waiting.filter(public_id=public_id, session_public_id=session_public_id).first()
 
 
@@ -120,7 +120,12 @@ def find_by_token(token: str, *, now: datetime) -> Challenge | None:
     public_id = read_token(token, purpose=Purpose.CHALLENGE)
     if public_id is None:
         return None
-    found = Challenge.objects.using(rows.database()).open(now).filter(public_id=public_id).first()
+    found = (
+        Challenge.objects.using(session_row.database())
+        .open(now)
+        .filter(public_id=public_id)
+        .first()
+    )
     return found if found is not None and same(found.token_hash, digest(token)) else None
 
 
@@ -180,7 +185,7 @@ def abandon(challenge: Challenge, *, now: datetime) -> bool:
 
 
 def _close(challenge: Challenge, now: datetime) -> bool:
-    waiting = Challenge.objects.using(rows.database()).open(now).filter(pk=challenge.pk)
+    waiting = Challenge.objects.using(session_row.database()).open(now).filter(pk=challenge.pk)
     return waiting.update(closed_at=now) == 1
 
 

@@ -16,19 +16,19 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.keys import new_public_id
 from sessions_plus.conf import conf
 from sessions_plus.devices.naming import clean_name
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
+from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import Revocation, revoke_all
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Event, Reason, Scope
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -50,7 +50,7 @@ class Enrolled:
 
 
 def _of(user: models.Model) -> AuthenticatorQuerySet:
-    return Authenticator.objects.using(rows.database()).for_user(user)
+    return Authenticator.objects.using(session_row.database()).for_user(user)
 
 
 def may_add(user: models.Model) -> bool:
@@ -72,7 +72,7 @@ def begin(user: AbstractBaseUser, *, session_public_id: UUID, now: datetime) -> 
         created_at=now,
         sealed_secret=totp.seal_secret(totp.new_secret(), public_id=public_id, user_id=user.pk),
     )
-    pending.save(using=rows.database(), force_insert=True)
+    pending.save(using=session_row.database(), force_insert=True)
     return pending
 
 
@@ -125,7 +125,7 @@ def confirm(
         raise EnrolmentOver
     record(Event.AUTHENTICATOR_ADDED, user=user, client=client)
     distrust_all(user, client=client)
-    pending.refresh_from_db(using=rows.database())
+    pending.refresh_from_db(using=session_row.database())
     codes = () if recovery_codes.left(user) else recovery_codes.make(user, client=client, now=now)
     return Enrolled(pending, tuple(codes))
 

@@ -18,7 +18,6 @@ from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from sessions_plus.backends.base import SessionStore
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import (
     MfaEnrolmentRequired,
@@ -29,6 +28,7 @@ from sessions_plus.exceptions import (
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
+from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE = "sessions_plus:challenge"
 ENROL = "sessions_plus:totp_enrol"

@@ -11,11 +11,11 @@ from asgiref.sync import sync_to_async
 from django.db import connections, models
 from django.utils.module_loading import import_string
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.table import Table
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import DEVICES
 from sessions_plus.models import Authenticator
+from sessions_plus.rows import session_row
+from sessions_plus.rows.table import Table
 
 AUTHENTICATORS = Table(Authenticator)
 
@@ -53,13 +53,13 @@ def has_authenticator(user: models.Model) -> bool:
 
     A disabled authenticator counts: see ``AuthenticatorQuerySet.confirmed``.
     """
-    found = AUTHENTICATORS.find(rows.database(), ("confirmed_at",), {"user_id": user.pk})
+    found = AUTHENTICATORS.find(session_row.database(), ("confirmed_at",), {"user_id": user.pk})
     return any(confirmed_at is not None for (confirmed_at,) in found)
 
 
 def asks_no_factor() -> str:
     """Return has_authenticator()'s opposite as SQL that holds for a device's row, of its user."""
-    alias = rows.database()
+    alias = session_row.database()
     return _asks_no_factor(alias, connections[alias].vendor)
 
 

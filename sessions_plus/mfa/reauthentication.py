@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, WrongPassword
@@ -26,10 +25,11 @@ from sessions_plus.mfa.methods import (
 )
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
+from sessions_plus.rows.session_row import Row
 
 if TYPE_CHECKING:
-    from sessions_plus.backends.base import SessionStore
     from sessions_plus.client_info import ClientInfo
+    from sessions_plus.store.session_store import SessionStore
 
 Factors = Literal["one", "all"]
 """``one``: any factor. ``all``: the first, and a code from whoever has an authenticator."""

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 from django.db import models, transaction
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends import rows
 from sessions_plus.crypto import Purpose, keyed_digests
 from sessions_plus.events import record
 from sessions_plus.models import Event, RecoveryCode
 from sessions_plus.models.recovery_code import RecoveryCodeQuerySet, new_batch
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -51,9 +51,9 @@ def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> lis
     """
     codes = [new_code() for _ in range(COUNT)]
     batch = new_batch()
-    with transaction.atomic(using=rows.database()):
+    with transaction.atomic(using=session_row.database()):
         _of(user).delete()
-        RecoveryCode.objects.using(rows.database()).bulk_create(
+        RecoveryCode.objects.using(session_row.database()).bulk_create(
             RecoveryCode(
                 user_id=user.pk, batch=batch, code_hash=_digests(user, code)[0], created_at=now
             )
@@ -81,7 +81,7 @@ def discard(user: models.Model) -> None:
 
 
 def _of(user: models.Model) -> RecoveryCodeQuerySet:
-    return RecoveryCode.objects.using(rows.database()).for_user(user)
+    return RecoveryCode.objects.using(session_row.database()).for_user(user)
 
 
 @sensitive_variables()

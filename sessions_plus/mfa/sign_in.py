@@ -16,21 +16,21 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.keys import read_token
-from sessions_plus.devices.recognition import SignIn, greet, usable_token
+from sessions_plus.devices.recognition import SignIn, mark_seen, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
+from sessions_plus.keys import read_token
 from sessions_plus.mfa import challenge
 from sessions_plus.mfa.challenge import Passed
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
+from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
 
 
-def settle(
+def complete_or_challenge(
     request: HttpRequest,
     store: SessionStore,
     user: AbstractBaseUser,
@@ -46,7 +46,7 @@ def settle(
     """
     device = None
     if not has_second_factor(methods):
-        device = _greet_where_nothing_is_asked(user, store, now)
+        device = _mark_seen_where_nothing_is_asked(user, store, now)
         if device is None and has_authenticator(user):
             if _is_signed_in_fully(store, user):
                 store.bind(Proved(user.pk, methods))
@@ -64,7 +64,7 @@ def settle(
     store.bind(sign_in(user, methods, device=device))
 
 
-def _greet_where_nothing_is_asked(
+def _mark_seen_where_nothing_is_asked(
     user: AbstractBaseUser, store: SessionStore, now: datetime
 ) -> Device | None:
     """
@@ -75,7 +75,7 @@ def _greet_where_nothing_is_asked(
     token = store.device_token
     if token is None or usable_token(token) != token:
         return None
-    return greet(user, token, client=store.client, now=now, condition=asks_no_factor())
+    return mark_seen(user, token, client=store.client, now=now, condition=asks_no_factor())
 
 
 def _is_signed_in_fully(store: SessionStore, user: AbstractBaseUser) -> bool:

@@ -16,11 +16,11 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Case, F, Value, When
 
-from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, keyed_digests
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.models import Scope, Throttle
+from sessions_plus.rows import session_row
 
 FIRST_WAIT = timedelta(seconds=30)  # NIST SP 800-63B-4 §3.2.2
 LONGEST_WAIT = timedelta(hours=1)
@@ -100,7 +100,7 @@ def take(scope: Scope, subject: str, *, now: datetime) -> Attempt:
         TooManyAttempts: it has to wait; then nothing was counted.
     """
     ladder = ladder_of(scope)
-    counters = Throttle.objects.using(rows.database())
+    counters = Throttle.objects.using(session_row.database())
     for _ in range(ROUNDS):
         row, is_new = counters.get_or_create(
             scope=scope, subject=subject, defaults={"window_started_at": now}
@@ -127,18 +127,18 @@ def take(scope: Scope, subject: str, *, now: datetime) -> Attempt:
 
 def forget(scope: Scope, subject: str) -> None:
     """Begin again from zero. The row stays: one that vanished would trip a parallel count."""
-    counters = Throttle.objects.using(rows.database()).filter(scope=scope, subject=subject)
+    counters = Throttle.objects.using(session_row.database()).filter(scope=scope, subject=subject)
     counters.update(attempts=0, blocked_until=None)
 
 
 def remove(scope: Scope, subject: str) -> None:
     """Delete the counter of what is gone."""
-    Throttle.objects.using(rows.database()).filter(scope=scope, subject=subject).delete()
+    Throttle.objects.using(session_row.database()).filter(scope=scope, subject=subject).delete()
 
 
 def give_back(scope: Scope, subject: str) -> None:
     """Take back one attempt: it turned out to be none at this subject."""
-    counters = Throttle.objects.using(rows.database())
+    counters = Throttle.objects.using(session_row.database())
     started_wait = ladder_of(scope).free + 1
     counters.filter(scope=scope, subject=subject, attempts__gt=0).update(
         blocked_until=Case(

@@ -16,10 +16,10 @@ from uuid import UUID
 from django.http.request import split_domain_port
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, context, otp_hash, same, seal, unseal
 from sessions_plus.models import Authenticator
+from sessions_plus.rows import session_row
 
 SECRET_BYTES = 20  # RFC 4226 §4 R6 recommends 160 bits
 
@@ -101,7 +101,9 @@ def matching_step(authenticator: Authenticator, code: str, *, now: datetime) -> 
 
 def spend(authenticator: Authenticator, step: int, *, now: datetime) -> bool:
     """Use a code's step up. Return False where it, or a later one, was used before."""
-    usable = Authenticator.objects.using(rows.database()).usable().filter(pk=authenticator.pk)
+    usable = (
+        Authenticator.objects.using(session_row.database()).usable().filter(pk=authenticator.pk)
+    )
     return bool(
         usable.filter(last_used_step__lt=step).update(last_used_step=step, last_used_at=now)
     )

@@ -13,7 +13,6 @@ from django.contrib.auth import authenticate, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends import rows
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, SealBroken, TooManyAttempts, WrongPassword
@@ -22,6 +21,7 @@ from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Event, Outcome, Scope
+from sessions_plus.rows import session_row
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -99,7 +99,7 @@ def _use_totp_code(
 ) -> None:
     """Try the code on each authenticator that may be tried, and has codes of that length."""
     _count(Scope.ACCOUNT, throttle.of_user(user), user, client, now)
-    own = Authenticator.objects.using(rows.database()).for_user(user).usable()
+    own = Authenticator.objects.using(session_row.database()).for_user(user).usable()
     failed: list[tuple[Authenticator, int]] = []
     refusal = "wrong"
     for authenticator in own.filter(digits=len(code)):
@@ -154,7 +154,9 @@ def disable(
 
     Its owner still needs a second factor to sign in: a recovery code, or the help desk.
     """
-    usable = Authenticator.objects.using(rows.database()).usable().filter(pk=authenticator.pk)
+    usable = (
+        Authenticator.objects.using(session_row.database()).usable().filter(pk=authenticator.pk)
+    )
     if not usable.update(disabled_at=now):
         return False
     record(

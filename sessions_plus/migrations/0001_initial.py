@@ -5,7 +5,7 @@ import django.utils.timezone
 from django.conf import settings
 from django.db import migrations, models
 
-import sessions_plus.backends.keys
+import sessions_plus.keys
 import sessions_plus.models.recovery_code
 
 
@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     models.UUIDField(
-                        default=sessions_plus.backends.keys.new_public_id,
+                        default=sessions_plus.keys.new_public_id,
                         editable=False,
                         unique=True,
                     ),
@@ -133,7 +133,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     models.UUIDField(
-                        default=sessions_plus.backends.keys.new_public_id,
+                        default=sessions_plus.keys.new_public_id,
                         editable=False,
                         unique=True,
                     ),
@@ -188,7 +188,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     models.UUIDField(
-                        default=sessions_plus.backends.keys.new_public_id,
+                        default=sessions_plus.keys.new_public_id,
                         editable=False,
                         unique=True,
                     ),
@@ -347,7 +347,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     models.UUIDField(
-                        default=sessions_plus.backends.keys.new_public_id,
+                        default=sessions_plus.keys.new_public_id,
                         editable=False,
                         unique=True,
                     ),
@@ -658,7 +658,7 @@ class Migration(migrations.Migration):
                 (
                     "public_id",
                     models.UUIDField(
-                        default=sessions_plus.backends.keys.new_public_id,
+                        default=sessions_plus.keys.new_public_id,
                         editable=False,
                         unique=True,
                     ),

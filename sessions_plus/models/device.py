@@ -10,7 +10,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.backends.keys import new_public_id
+from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
 
 

@@ -11,8 +11,8 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.backends.keys import new_public_id
 from sessions_plus.crypto import Purpose, context, unseal
+from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
 from sessions_plus.models.device import Device
 from sessions_plus.signals import rows_changed

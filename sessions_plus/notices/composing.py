@@ -17,12 +17,12 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
-from sessions_plus.backends.rows import database
 from sessions_plus.conf import conf
 from sessions_plus.current import current_request
 from sessions_plus.models import Device, SessionEvent
 from sessions_plus.notices.letters import Letter
 from sessions_plus.notices.links import LINK_LIFETIME, make_link, site_url
+from sessions_plus.rows.session_row import database
 
 # Mail programs turn `example.com` and `https://…` into links, whoever wrote them.
 LINK_SIGNS = re.compile(r"(?<=\S)[.@](?=\S)|:?//+|:(?=\S)")

@@ -16,11 +16,11 @@ from django.http import HttpRequest
 from django.http.request import split_domain_port
 from django.urls import NoReverseMatch, reverse
 
-from sessions_plus.backends.keys import new_public_id, new_token
-from sessions_plus.backends.rows import database
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest
+from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Notice, SessionEvent
+from sessions_plus.rows.session_row import database
 
 LINK_LIFETIME = timedelta(days=7)
 

@@ -9,12 +9,12 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.db import models
 
-from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.rows import database
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import Revocation, revoke_all, revoke_selected
 from sessions_plus.models import Notice, Reason, Session
+from sessions_plus.rows.session_row import database
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

@@ -18,13 +18,13 @@ from django.db import connections, models, transaction
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends.rows import database
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import FIRST_DEVICE, NO_REQUEST
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome, SessionEvent
 from sessions_plus.notices.composing import compose
 from sessions_plus.notices.letters import LETTERS, Letter
+from sessions_plus.rows.session_row import database
 
 logger = logging.getLogger("sessions_plus")
 

@@ -11,13 +11,13 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 
-from sessions_plus.backends.lifetime import limits_of
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, seal
 from sessions_plus.models.session import data_context
 from sessions_plus.policy import expires_at
+from sessions_plus.rows.lifetime import limits_of
+from sessions_plus.rows.session_row import Row
 
 # A row can be written a million million times before its version outgrows what every
 # cache counts exactly (2 to the 53rd).

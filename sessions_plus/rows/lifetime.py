@@ -12,11 +12,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
 from sessions_plus.policy import Limits, SessionFacts
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows.session_row import Row
 
 EXPIRY_KEY = "_session_expiry"  # where Django's set_expiry() keeps it
 

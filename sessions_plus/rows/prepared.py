@@ -1,4 +1,4 @@
-"""Statements over many rows that are built once, and run for one stretch after the other."""
+"""Statements over many rows that are built once, and run for one range after the other."""
 
 from __future__ import annotations
 

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from django.db import connections, router
 
-from sessions_plus.backends.table import Table
-from sessions_plus.backends.user_state import living_user, why_gone
 from sessions_plus.models.session import Session
+from sessions_plus.rows.table import Table
+from sessions_plus.rows.user_state import living_user, why_gone
 
 
 @dataclass(slots=True, repr=False)

@@ -4,15 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from django.db import connections
+from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-if TYPE_CHECKING:
-    from sessions_plus.backends.table import Table
-
 Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
+
+
+class Names(Protocol):
+    """What a statement has to know of a table."""
+
+    def __hash__(self) -> int:
+        """A key of what is kept."""
+
+    @property
+    def model(self) -> type[models.Model]: ...
+
+    def name(self, connection: BaseDatabaseWrapper) -> str:
+        """Return the quoted name of the table."""
+
+    def column(self, connection: BaseDatabaseWrapper, attribute: str) -> str:
+        """Return the quoted name of an attribute's column."""
+
+    def field(self, attribute: str) -> models.Field[Any, Any]:
+        """Return the field that an attribute is of."""
 
 
 class Shape(NamedTuple):
@@ -26,7 +42,7 @@ def shape_of(where: Mapping[str, Any], condition: str | None) -> Shape:
     return Shape(tuple((name, value is None) for name, value in where.items()), condition)
 
 
-def where_clause(table: Table[Any], connection: BaseDatabaseWrapper, shape: Shape) -> str:
+def where_clause(table: Names, connection: BaseDatabaseWrapper, shape: Shape) -> str:
     parts = [
         table.column(connection, name) + (" IS NULL" if is_null else " = %s")
         for name, is_null in shape.attributes
@@ -42,7 +58,7 @@ def tells_what_it_changed(connection: Any) -> bool:
 
 
 @lru_cache(maxsize=64)
-def columns_of(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
+def columns_of(table: Names, alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
     connection = connections[alias]
     return ", ".join(table.column(connection, name) for name in attributes)
 
@@ -52,9 +68,7 @@ Converters = tuple[tuple[int, tuple[Converter, ...]], ...]
 
 
 @lru_cache(maxsize=64)
-def converters_of(
-    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]
-) -> Converters:
+def converters_of(table: Names, alias: str, vendor: str, attributes: tuple[str, ...]) -> Converters:
     connection = connections[alias]
     converters = []
     for position, attribute in enumerate(attributes):
@@ -70,7 +84,7 @@ def converters_of(
 
 @lru_cache(maxsize=64)
 def compose_select(
-    table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
+    table: Names, alias: str, vendor: str, attributes: tuple[str, ...], shape: Shape
 ) -> str:
     connection = connections[alias]
     columns = columns_of(table, alias, vendor, attributes)
@@ -80,7 +94,7 @@ def compose_select(
 
 @lru_cache(maxsize=256)
 def compose_update(
-    table: Table[Any], alias: str, vendor: str, changed: tuple[str, ...], shape: Shape
+    table: Names, alias: str, vendor: str, changed: tuple[str, ...], shape: Shape
 ) -> str:
     connection = connections[alias]
     setting = ", ".join(f"{table.column(connection, name)} = %s" for name in changed)
@@ -89,7 +103,7 @@ def compose_update(
 
 
 @lru_cache(maxsize=32)
-def compose_insert(table: Table[Any], alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
+def compose_insert(table: Names, alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
     connection = connections[alias]
     columns = ", ".join(table.column(connection, name) for name in attributes)
     marks = ", ".join(["%s"] * len(attributes))
@@ -100,7 +114,7 @@ def compose_insert(table: Table[Any], alias: str, vendor: str, attributes: tuple
 
 
 @lru_cache(maxsize=16)
-def compose_delete(table: Table[Any], alias: str, vendor: str, shape: Shape) -> str:
+def compose_delete(table: Names, alias: str, vendor: str, shape: Shape) -> str:
     connection = connections[alias]
     where = where_clause(table, connection, shape)
     return f"DELETE FROM {table.name(connection)} {where}"  # noqa: S608

@@ -15,8 +15,8 @@ from typing import Any, Generic, TypeVar
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_plus.backends import statements
-from sessions_plus.backends.statements import shape_of
+from sessions_plus.rows import statements
+from sessions_plus.rows.statements import shape_of
 
 M = TypeVar("M", bound=models.Model)
 

@@ -14,11 +14,11 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Any
 
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.client_info.ip_address import apply_privacy
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
+from sessions_plus.rows.session_row import Row
 
 
 class Reaction(IntEnum):

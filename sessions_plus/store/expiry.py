@@ -8,12 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from sessions_plus.backends.columns import AUTH_USER_KEY
-from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.writing import WritingStore
 from sessions_plus.conf import conf
 from sessions_plus.policy import Limits, absolute_end, expires_at
+from sessions_plus.rows.columns import AUTH_USER_KEY
+from sessions_plus.rows.lifetime import EXPIRY_KEY, limits_of
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.writing import WritingStore
 
 
 class ExpiringStore(WritingStore):

@@ -16,19 +16,19 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.contrib.sessions.backends.base import SessionBase
 
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends import rows
-from sessions_plus.backends.client_change import ClientChange, Reaction, differences
-from sessions_plus.backends.columns import client_columns, next_version
-from sessions_plus.backends.entries import Copy
-from sessions_plus.backends.lifetime import limits_of_row
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.user_state import why_gone
+from sessions_plus.cache.entries import Copy
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
 from sessions_plus.policy import expires_at, is_passive
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import client_columns, next_version
+from sessions_plus.rows.lifetime import limits_of_row
+from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import why_gone
 from sessions_plus.signals import client_changed
+from sessions_plus.store.client_change import ClientChange, Reaction, differences
 
 
 class ActiveStore(SessionBase):
@@ -39,12 +39,14 @@ class ActiveStore(SessionBase):
     path: str | None = None
     client: ClientInfo | None = None
     is_touched: bool = False
-    owes_touch: bool = False
+    has_postponed_activity: bool = False
     was_told_key: bool = False
     is_superseded: bool = False
     has_ended: bool = False
     _row: Row | None = None
-    _copy: Copy | None = None  # served at a glance: the row is rebuilt when somebody asks for it
+    _copy: Copy | None = (
+        None  # served on the fast path: the row is rebuilt when somebody asks for it
+    )
     _has_new_key: bool = False  # a key that this request made or was told
     _key_is_fresh: bool = False  # this request made it: nobody else ever held it
 
@@ -94,7 +96,7 @@ class ActiveStore(SessionBase):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether a glance was enough, and the request has changed nothing."""
+        """Whether the fast path was enough, and the request has changed nothing."""
         return self._copy is not None and not self.modified
 
     # Copies: the cache tier overrides these
@@ -114,23 +116,23 @@ class ActiveStore(SessionBase):
 
         A request that is no activity asks without writing: it renews no lease. Nor does
         one inside a view's transaction, which would keep the row locked as long as the
-        view takes; the middleware writes it afterwards (``owes_touch``).
+        view takes; the middleware writes it afterwards (``has_postponed_activity``).
         """
-        if rows.in_transaction():
-            self.owes_touch = self._counts(row) or self._proves_successor(row)
+        if session_row.in_transaction():
+            self.has_postponed_activity = self._counts(row) or self._proves_successor(row)
         elif self._counts(row) or self._proves_successor(row):
             return self._touch(row, now)
         return row.user_id is None or why_gone(row.user_id) is None
 
-    def pay_touch(self, now: datetime) -> None:
+    def record_postponed_activity(self, now: datetime) -> None:
         """Record the activity that was postponed to after the view's transaction."""
-        self.owes_touch = False
+        self.has_postponed_activity = False
         if self.row is not None:
             self._touch(self.row, now)
 
-    async def apay_touch(self, now: datetime) -> None:
-        """See pay_touch()."""
-        await sync_to_async(self.pay_touch)(now)
+    async def arecord_postponed_activity(self, now: datetime) -> None:
+        """See record_postponed_activity()."""
+        await sync_to_async(self.record_postponed_activity)(now)
 
     def _proves_successor(self, row: Row) -> bool:
         """Whether the current key of a rotated session came for the first time."""
@@ -159,7 +161,7 @@ class ActiveStore(SessionBase):
             changes["successor_seen"] = True
         if self._was_told_late(row, now):
             changes["successor_told_at"] = now
-        if not rows.touch(row, changes, **guards):
+        if not session_row.touch(row, changes, **guards):
             return False
         row.take(changes)
         self.is_touched = self._counts(row)
@@ -188,7 +190,7 @@ class ActiveStore(SessionBase):
         if self._proves_successor(row):
             changes["successor_seen"] = True
         changes |= {**change.columns(now), "version": next_version(row)}
-        if not rows.touch(row, changes, version=row.version):
+        if not session_row.touch(row, changes, version=row.version):
             return False
         row.take(changes)
         self.is_touched = is_accepted and not self.is_passive

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
 
-from sessions_plus.backends.rows import Row
 from sessions_plus.crypto import Purpose, context, same, seal_under, unseal_under
 from sessions_plus.exceptions import SealBroken
+from sessions_plus.rows.session_row import Row
 
 
 class Match(Enum):

@@ -15,24 +15,18 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends import rows
-from sessions_plus.backends.activity import ActiveStore
-from sessions_plus.backends.client_change import (
-    Reaction,
-    change_to_act_on,
-)
-from sessions_plus.backends.entries import Copy
-from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.lifetime import EXPIRY_KEY, limits_of_row
-from sessions_plus.backends.presented_key import Match, match, open_successor
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.user_state import why_gone
+from sessions_plus.cache.entries import Copy
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SealBroken
+from sessions_plus.keys import read_token
 from sessions_plus.models.session import Kind, unseal_data
 from sessions_plus.policy import Limits, Verdict, judge, touch_is_due
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows import session_row
+from sessions_plus.rows.lifetime import EXPIRY_KEY, limits_of_row
+from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import why_gone
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
@@ -40,6 +34,12 @@ from sessions_plus.signals import (
     session_expired,
     user_gone,
 )
+from sessions_plus.store.client_change import (
+    Reaction,
+    change_to_act_on,
+)
+from sessions_plus.store.lease import ActiveStore
+from sessions_plus.store.presented_key import Match, match, open_successor
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.
@@ -70,7 +70,7 @@ class ReadingStore(ActiveStore):
             return self._begin(None)
         copy = self._recall(public_id)
         if copy is not None and self._suffices(copy):
-            return self._begin_at_a_glance(copy)
+            return self._begin_on_fast_path(copy)
         now = timezone.now()
         row = copy.row() if copy is not None else None
         return self._begin(row if self._serves(row, now) else self._settle(public_id, row, now))
@@ -82,7 +82,7 @@ class ReadingStore(ActiveStore):
             return self._begin(None)
         copy = await self._arecall(public_id)
         if copy is not None and self._suffices(copy):
-            return self._begin_at_a_glance(copy)
+            return self._begin_on_fast_path(copy)
         now = timezone.now()
         row = copy.row() if copy is not None else None
         if self._serves(row, now):
@@ -114,15 +114,15 @@ class ReadingStore(ActiveStore):
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
-    def _begin_at_a_glance(self, copy: Copy) -> dict[str, Any]:
+    def _begin_on_fast_path(self, copy: Copy) -> dict[str, Any]:
         self._copy = copy
         data = payloads.decode(copy.payload)
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
     def _suffices(self, copy: Copy) -> bool:
-        """Say whether a glance at a copy shows that there is nothing to do."""
-        return copy.glance.suffices(
+        """Say whether the fast path serves: there is nothing to do but to go on."""
+        return copy.fast_path.suffices(
             self._session_key or "",
             self.client,
             is_browser=self.kind == Kind.BROWSER,
@@ -147,7 +147,7 @@ class ReadingStore(ActiveStore):
         if copy is not None and self._renews(copy, now):
             return copy
         for _ in range(SETTLE_ATTEMPTS):
-            row = rows.fetch(public_id)
+            row = session_row.fetch(public_id)
             if row is None:
                 return None
             if not self._admits(row, now):
@@ -165,7 +165,7 @@ class ReadingStore(ActiveStore):
         """Renew the lease of a row that is known from its copy. False where it has to be read."""
         return (
             self._counts(copy)
-            and not rows.in_transaction()
+            and not session_row.in_transaction()
             and self._is_current(copy)
             and change_to_act_on(copy, self.client, now) is None
             and _verdict(copy, limits_of_row(copy), now) == Verdict.ALIVE
@@ -245,9 +245,9 @@ class ReadingStore(ActiveStore):
         """End it, unless another request renewed it since it was read."""
         since = {"last_activity": row.last_activity}
         if row.user_id is None:
-            ended = rows.remove(row.public_id, **since)
+            ended = session_row.remove(row.public_id, **since)
         else:
-            ended = rows.end(row.public_id, reason=verdict.value, now=now, **since)
+            ended = session_row.end(row.public_id, reason=verdict.value, now=now, **since)
         if not ended:
             self.is_superseded = True
             return

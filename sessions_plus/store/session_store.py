@@ -14,17 +14,17 @@ from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.utils import timezone
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.cleanup import cleanup
-from sessions_plus.backends.expiry import ExpiringStore
-from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.presented_key import seal_successor
-from sessions_plus.backends.rows import Row
-from sessions_plus.backends.writing import SAVE_ATTEMPTS, Binding, Superseded
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest, same
+from sessions_plus.keys import read_token
+from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.models.session import Reason, Session
+from sessions_plus.rows import session_row
+from sessions_plus.rows.session_row import Row
 from sessions_plus.signals import session_ended
+from sessions_plus.store.expiry import ExpiringStore
+from sessions_plus.store.presented_key import seal_successor
+from sessions_plus.store.writing import SAVE_ATTEMPTS, Binding, Superseded
 
 __all__ = ["Binding", "SessionStore"]
 
@@ -39,7 +39,7 @@ class SessionStore(ExpiringStore):
         of the request that it serves, and who is calling; None where it was built without one.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
-    ``owes_touch``
+    ``has_postponed_activity``
         activity is to be recorded once the view's transaction is over.
     ``was_told_key``
         the key presented was the one before; this request goes on under its successor.
@@ -104,7 +104,7 @@ class SessionStore(ExpiringStore):
         """Change the key in one UPDATE; return False where the row has moved on."""
         old_key, was_fresh = self._session_key, self._key_is_fresh
         changes = self._make_new_key(row, timezone.now())
-        if rows.update(row.public_id, changes, version=row.version):
+        if session_row.update(row.public_id, changes, version=row.version):
             self._note_uncommitted(row.payload)
             row.take(changes)
             self._remember_written(row)
@@ -129,7 +129,7 @@ class SessionStore(ExpiringStore):
     def rotation_is_due(self, now: datetime) -> bool:
         """Say whether this request should end with a new key (``ROTATION_INTERVAL``)."""
         if self._copy is not None:
-            return False  # it was seen at a glance
+            return False  # it was served on the fast path
         row, interval = self.row, conf.ROTATION_INTERVAL
         if row is None or row.user_id is None or interval is None or self._has_new_key:
             return False
@@ -153,7 +153,7 @@ class SessionStore(ExpiringStore):
             self._key, under=old_key, public_id=row.public_id, device_token=self.device_token
         )
         self._key_is_fresh = False
-        if rows.update(row.public_id, changes, version=row.version):
+        if session_row.update(row.public_id, changes, version=row.version):
             row.take(changes)
             self._remember_written(row)
             return
@@ -172,7 +172,7 @@ class SessionStore(ExpiringStore):
         However long this request took, its key was good when it began: no grace period
         is asked for, and nobody is accused.
         """
-        newer = rows.fetch(row.public_id)
+        newer = session_row.fetch(row.public_id)
         if newer is None or newer.revoked_at is not None:
             self.is_superseded = True
         elif not self._is_current(newer):
@@ -185,7 +185,7 @@ class SessionStore(ExpiringStore):
         The view may have taken long, and the browser have a newer one by now: then the
         response must not put this one in its place.
         """
-        newest = rows.fetch(self.row.public_id) if self.row is not None else None
+        newest = session_row.fetch(self.row.public_id) if self.row is not None else None
         if newest is None or newest.revoked_at is not None or not self._is_current(newest):
             self.is_superseded = True
 
@@ -218,8 +218,8 @@ class SessionStore(ExpiringStore):
             return
         self.has_ended = self.has_ended or (is_own and row.user_id is not None)
         if row.user_id is None:
-            rows.remove(row.public_id)
-        elif rows.end(row.public_id, reason=self.ending_reason, now=timezone.now()):
+            session_row.remove(row.public_id)
+        elif session_row.end(row.public_id, reason=self.ending_reason, now=timezone.now()):
             session_ended.send_robust(
                 sender=type(self), row=row, reason=self.ending_reason, client=self.client
             )
@@ -231,7 +231,7 @@ class SessionStore(ExpiringStore):
 
     def _fetch_by_key(self, session_key: str) -> Row | None:
         public_id = read_token(session_key)
-        row = rows.fetch(public_id) if public_id is not None else None
+        row = session_row.fetch(public_id) if public_id is not None else None
         return row if row is not None and same(row.key_hash, digest(session_key)) else None
 
     def flush(self) -> None:

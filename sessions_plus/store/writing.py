@@ -16,9 +16,11 @@ from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.db import IntegrityError, connections
 from django.utils import timezone
 
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends import rows
-from sessions_plus.backends.columns import (
+from sessions_plus.crypto import digest, same
+from sessions_plus.keys import new_public_id, new_token, read_token
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import (
     EMPTY_ROW,
     client_columns,
     data_columns,
@@ -27,11 +29,9 @@ from sessions_plus.backends.columns import (
     user_columns,
     user_id_in,
 )
-from sessions_plus.backends.keys import new_public_id, new_token, read_token
-from sessions_plus.backends.merge import merge
-from sessions_plus.backends.reading import ReadingStore
-from sessions_plus.backends.rows import Row
-from sessions_plus.crypto import digest, same
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.merge import merge
+from sessions_plus.store.reading import ReadingStore
 
 # A save that meets a newer row merges and tries again; each round means that somebody
 # else's save went through, so this many are only reached when something is badly wrong.
@@ -58,7 +58,7 @@ class Uncommitted:
     def __init__(self, payload: bytes | None) -> None:
         self.payload = payload
         self._is_committed = False
-        self._connection = connections[rows.database()]
+        self._connection = connections[session_row.database()]
         self._connection.on_commit(self._commit)
 
     def _commit(self) -> None:
@@ -150,9 +150,9 @@ class WritingStore(ReadingStore):
         }
         values |= data_columns(data, payload, values, now)
         try:
-            rows.insert(values)
+            session_row.insert(values)
         except IntegrityError:
-            if rows.fetch(public_id) is None:
+            if session_row.fetch(public_id) is None:
                 raise
             raise CreateError from None
         self.row = Row.of(values, payload=payload)
@@ -201,7 +201,7 @@ class WritingStore(ReadingStore):
         active_at = row.last_activity if passive else now
         changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
         changes["version"] = next_version(row)
-        if not rows.update(row.public_id, changes, version=row.version):
+        if not session_row.update(row.public_id, changes, version=row.version):
             return False
         self._note_uncommitted(row.payload)
         row.take(changes)
@@ -211,7 +211,7 @@ class WritingStore(ReadingStore):
 
     def _note_uncommitted(self, payload: bytes | None) -> None:
         """Keep what was stored before a write that may yet be rolled back."""
-        if self._uncommitted is None and rows.in_transaction():
+        if self._uncommitted is None and session_row.in_transaction():
             self._uncommitted = Uncommitted(payload)
 
     def _was_undone(self) -> bool:
@@ -236,7 +236,7 @@ class WritingStore(ReadingStore):
             UpdateError: it ended meanwhile.
             Superseded: somebody signed in to it, or out of it, with another key.
         """
-        newer = rows.fetch(row.public_id)
+        newer = session_row.fetch(row.public_id)
         if newer is None or newer.revoked_at is not None or not self._open(newer):
             raise UpdateError
         base = row.payload

@@ -21,10 +21,10 @@ from django.db import models
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends.rows import Row
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.rows.session_row import Row
 from sessions_plus.tokens import jose
 from sessions_plus.tokens.keys import (
     LEEWAY,

@@ -20,14 +20,14 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.keys import TOKEN_LENGTH
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.conf import conf
 from sessions_plus.events import note
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.models import Event
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens import access
 from sessions_plus.tokens.access import AccessToken
 from sessions_plus.tokens.sessions import afind_live, browser_session, find_live, user_of

@@ -18,15 +18,15 @@ from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.keys import read_token
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.devices.naming import rename
 from sessions_plus.exceptions import InvalidToken, TokenReused
+from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import Revocation, revoke
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Reason
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens import access
 from sessions_plus.tokens.sessions import api_session, find_session, named_session, user_of
 
@@ -123,8 +123,8 @@ def refresh(
     for _ in range(ATTEMPTS):
         store = api_session(token, client=client, device_token=device_token)
         store.load()
-        if store.owes_touch:  # inside a transaction, and nobody comes by afterwards
-            store.pay_touch(now)
+        if store.has_postponed_activity:  # inside a transaction, and nobody comes by afterwards
+            store.record_postponed_activity(now)
         user = user_of(store)
         if user is None:
             raise _refusal(token)

@@ -21,15 +21,15 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
-from sessions_plus.backends import payload as payloads
-from sessions_plus.backends import rows
-from sessions_plus.backends.base import SessionStore
-from sessions_plus.backends.columns import user_id_in
-from sessions_plus.backends.keys import new_token
-from sessions_plus.backends.rows import Row
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.keys import new_token
 from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.models import Kind, Reason, Session
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import user_id_in
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.session_store import SessionStore
 
 
 def engine() -> type[SessionStore]:
@@ -108,10 +108,10 @@ def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     """
     store = named_session(public_id, client=client)
     store.load()
-    if store.owes_touch:
+    if store.has_postponed_activity:
         # Inside the view's transaction it would keep the row locked as long as the view takes.
-        pay = partial(store.pay_touch, timezone.now())
-        transaction.on_commit(pay, using=rows.database(), robust=True)
+        pay = partial(store.record_postponed_activity, timezone.now())
+        transaction.on_commit(pay, using=session_row.database(), robust=True)
     return None if store.is_touched and user_of(store) is None else store.row
 
 
@@ -142,7 +142,7 @@ def find_session(public_id: UUID | None) -> Session | None:
     """Return a session's row, ended or not."""
     if public_id is None:
         return None
-    sessions = Session.objects.using(rows.database()).select_related("device")
+    sessions = Session.objects.using(session_row.database()).select_related("device")
     return sessions.filter(public_id=public_id).first()
 
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from sessions_plus.backends import rows
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import overview
@@ -24,6 +23,7 @@ from sessions_plus.devices.trust import distrust
 from sessions_plus.forms import DeviceNameForm
 from sessions_plus.lifecycle import revoke, revoke_others
 from sessions_plus.models import Device, Session
+from sessions_plus.rows import session_row
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.protection import (
@@ -48,7 +48,9 @@ def session_list(request: PersonRequest) -> HttpResponse:
 @reauthentication_required
 def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
     session = get_object_or_404(
-        Session.objects.using(rows.database()).for_user(request.user).select_related("device"),
+        Session.objects.using(session_row.database())
+        .for_user(request.user)
+        .select_related("device"),
         public_id=public_id,
     )
     name = session.device.label if session.device is not None else session.agent_label
@@ -118,7 +120,7 @@ def device_distrust(request: PersonRequest, public_id: UUID) -> HttpResponse:
 
 
 def _own_device(request: PersonRequest, public_id: UUID) -> Device:
-    own = Device.objects.using(rows.database()).for_user(request.user)
+    own = Device.objects.using(session_row.database()).for_user(request.user)
     return get_object_or_404(own, public_id=public_id)
 
 

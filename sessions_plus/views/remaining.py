@@ -9,8 +9,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST, require_safe
 
-from sessions_plus.backends.base import SessionStore
 from sessions_plus.lifecycle.remaining import remaining_of
+from sessions_plus.store.session_store import SessionStore
 from sessions_plus.views.protection import private
 
 

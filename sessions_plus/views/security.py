@@ -14,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from sessions_plus.backends import rows
 from sessions_plus.decorators import mfa_exempt, reauthentication_required
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.lifecycle import revoke_others
@@ -26,6 +25,7 @@ from sessions_plus.mfa.reauthentication import Proved, Removed
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.rows import session_row
 from sessions_plus.views.code_forms import EnrolForm
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.onward import onward
@@ -36,7 +36,7 @@ for_changes = reauthentication_required(factors="all")
 
 
 def _own(request: PersonRequest) -> AuthenticatorQuerySet:
-    return Authenticator.objects.using(rows.database()).for_user(request.user).confirmed()
+    return Authenticator.objects.using(session_row.database()).for_user(request.user).confirmed()
 
 
 @page

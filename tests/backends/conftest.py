@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache.tier import Tier
 from tests import caches
 
 KINDS: dict[str, Callable[[pytest.FixtureRequest], dict[str, Any]]] = {

@@ -16,9 +16,9 @@ from asgiref.sync import SyncToAsync
 from django.test import AsyncClient
 
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.backends.drivers import TIMEOUT_SECONDS
-from sessions_plus.backends.redis_clients import CONNECTIONS_PER_LOOP
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
+from sessions_plus.cache.drivers.redis_clients import CONNECTIONS_PER_LOOP
+from sessions_plus.cache.tier import Tier
 from tests import caches
 from tests.services.caches import ask_redis
 from tests.services.process import Server

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sessions_plus.backends import breaker as module
-from sessions_plus.backends.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
+from sessions_plus.cache import breaker as module
+from sessions_plus.cache.breaker import FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, Breaker
 
 
 class Clock:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from sessions_plus.signals import cache_recovered, cache_unavailable
@@ -230,7 +230,7 @@ def test_copies_from_before_do_not_serve(visitor: Browser, server: Server, tier:
             return other.read(public_id).entry is None
 
     assert visitor.text("who") == "AnonymousUser"
-    wait_until(is_gone, what="the debt", seconds=10)
+    wait_until(is_gone, what="the pending invalidation", seconds=10)
 
 
 def test_a_debt_that_died_with_its_process(visitor: Browser, server: Server, tier: Tier) -> None:
@@ -239,9 +239,9 @@ def test_a_debt_that_died_with_its_process(visitor: Browser, server: Server, tie
     assert visitor.text("who") == "ann"
     with caches.as_another_process() as other:
         assert not revoke(Session.objects.get()).cache_reached
-        other.debts.settle(other.debts.outstanding())
+        other.pending.discharge(other.pending.outstanding())
 
-    tier._failed_name = "another's"  # so that the probe does not happen to clear this place
+    tier._failed_name = "another's"  # so that the probe does not happen to clear this slot
     come_back(server, tier)
 
     assert tier.peek(Session.objects.get().public_id) is not None

@@ -10,11 +10,11 @@ from django.core.cache import caches
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from sessions_plus.backends import places
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.backends.keys import new_public_id
-from sessions_plus.backends.places import Reading
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache import slots
+from sessions_plus.cache.slots import Reading
+from sessions_plus.cache.tier import Tier
+from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from tests.browsers import Browser
@@ -74,8 +74,8 @@ def test_old_key_is_dead_at_once(visitor: Browser, world: World) -> None:
     assert thief.text("who") == "AnonymousUser"
 
 
-class Place:
-    """One place of one cache, and what its driver does there."""
+class Slot:
+    """One slot of one cache, and what its driver does there."""
 
     def __init__(self, tier: Tier) -> None:
         self.driver: Any = tier.driver
@@ -86,7 +86,7 @@ class Place:
         return reading
 
     def reserve(self) -> bytes:
-        value = places.reservation()
+        value = slots.reservation()
         assert self.driver.reserve(self.name, value, seconds=60)
         return value
 
@@ -97,105 +97,107 @@ class Place:
 
 
 @pytest.fixture
-def place(tier: Tier) -> Place:
-    return Place(tier)
+def slot(tier: Tier) -> Slot:
+    return Slot(tier)
 
 
-def test_only_one_reserves(place: Place) -> None:
-    """A place is reserved once; whoever comes later sees the reservation."""
-    mine = place.reserve()
+def test_only_one_reserves(slot: Slot) -> None:
+    """A slot is reserved once; whoever comes later sees the reservation."""
+    mine = slot.reserve()
 
-    assert not place.driver.reserve(place.name, places.reservation(), seconds=60)
-    assert place.read() == Reading(None, mine)
+    assert not slot.driver.reserve(slot.name, slots.reservation(), seconds=60)
+    assert slot.read() == Reading(None, mine)
 
 
-def test_a_copy_needs_its_reservation(place: Place) -> None:
+def test_a_copy_needs_its_reservation(slot: Slot) -> None:
     """A copy is there for all after its reservation, and not without one."""
-    place.fill(b"early", version=1, ticket=places.reservation())
-    assert place.read().entry is None
+    slot.fill(b"early", version=1, ticket=slots.reservation())
+    assert slot.read().entry is None
 
-    place.fill(b"entry", version=1, ticket=place.reserve())
-    assert place.read().entry == b"entry"
+    slot.fill(b"entry", version=1, ticket=slot.reserve())
+    assert slot.read().entry == b"entry"
 
 
-@pytest.mark.parametrize("meanwhile", ["bury", "place", "hold", "clear", "clear and reserve"])
-def test_what_happens_meanwhile_voids_a_reservation(place: Place, meanwhile: str) -> None:
-    """A reader that was slow keeps no copy once the place was put to another use."""
-    ticket = place.reserve()
-    if meanwhile == "bury":
-        place.bury()
-    elif meanwhile in {"place", "hold"}:
-        place.place(places.hold() if meanwhile == "hold" else places.reservation())
+@pytest.mark.parametrize(
+    "meanwhile", ["mark_ended", "occupy", "hold", "clear", "clear and reserve"]
+)
+def test_what_happens_meanwhile_voids_a_reservation(slot: Slot, meanwhile: str) -> None:
+    """A reader that was slow keeps no copy once the slot was put to another use."""
+    ticket = slot.reserve()
+    if meanwhile == "mark_ended":
+        slot.mark_ended()
+    elif meanwhile in {"occupy", "hold"}:
+        slot.occupy(slots.hold() if meanwhile == "hold" else slots.reservation())
     else:
-        place.driver.clear([place.name])
+        slot.driver.clear([slot.name])
         if meanwhile == "clear and reserve":
-            place.reserve()
+            slot.reserve()
 
-    place.fill(b"old", version=9, ticket=ticket)
+    slot.fill(b"old", version=9, ticket=ticket)
 
-    assert place.read().entry is None
+    assert slot.read().entry is None
 
 
-def test_a_write_voids_a_reservation(place: Place) -> None:
+def test_a_write_voids_a_reservation(slot: Slot) -> None:
     """Who read the row before a write cannot put that copy after it."""
-    ticket = place.reserve()
+    ticket = slot.reserve()
 
-    place.replace(b"new", version=2, hold=b"")
-    place.fill(b"old", version=1, ticket=ticket)
+    slot.replace(b"new", version=2, hold=b"")
+    slot.fill(b"old", version=1, ticket=ticket)
 
-    assert place.read().entry in {None, b"new"}
+    assert slot.read().entry in {None, b"new"}
 
 
-def test_a_write_lets_no_older_copy_stand(place: Place) -> None:
+def test_a_write_lets_no_older_copy_stand(slot: Slot) -> None:
     """After a write its own copy stands, or none; a late older write changes nothing."""
-    place.fill(b"one", version=1, ticket=place.reserve())
+    slot.fill(b"one", version=1, ticket=slot.reserve())
 
-    place.replace(b"three", version=3, hold=b"")
-    place.replace(b"two", version=2, hold=b"")
+    slot.replace(b"three", version=3, hold=b"")
+    slot.replace(b"two", version=2, hold=b"")
 
-    assert place.read().entry in {None, b"three"}
+    assert slot.read().entry in {None, b"three"}
 
 
-@pytest.mark.parametrize("act", ["fill", "replace", "place"])
-def test_ended_stays_ended(place: Place, act: str) -> None:
-    """Nothing takes the place of an end, nor may it be reserved."""
-    ticket = place.reserve()
-    place.bury()
+@pytest.mark.parametrize("act", ["fill", "replace", "occupy"])
+def test_ended_stays_ended(slot: Slot, act: str) -> None:
+    """Nothing takes the slot of an end, nor may it be reserved."""
+    ticket = slot.reserve()
+    slot.mark_ended()
     if act == "fill":
-        place.fill(b"old", version=9, ticket=ticket)
+        slot.fill(b"old", version=9, ticket=ticket)
     elif act == "replace":
-        place.replace(b"old", version=9, hold=b"")
+        slot.replace(b"old", version=9, hold=b"")
     else:
-        place.place(places.reservation())
+        slot.occupy(slots.reservation())
 
-    assert place.read() == places.BARRED
+    assert slot.read() == slots.BARRED
 
 
-def test_a_hold_keeps_all_others_out(place: Place) -> None:
+def test_a_hold_keeps_all_others_out(slot: Slot) -> None:
     """While a writer's transaction goes on, nobody keeps a copy; then the writer may."""
-    hold = places.hold()
-    place.fill(b"one", version=1, ticket=place.reserve())
+    hold = slots.hold()
+    slot.fill(b"one", version=1, ticket=slot.reserve())
 
-    place.place(hold)
-    assert place.read() == places.BARRED
+    slot.occupy(hold)
+    assert slot.read() == slots.BARRED
 
-    place.replace(b"two", version=2, hold=hold)
-    assert place.read().entry in {None, b"two"}
-    assert place.read() != places.BARRED
+    slot.replace(b"two", version=2, hold=hold)
+    assert slot.read().entry in {None, b"two"}
+    assert slot.read() != slots.BARRED
 
 
-def test_a_foreign_value_is_a_miss(place: Place, tier: Tier) -> None:
+def test_a_foreign_value_is_a_miss(slot: Slot, tier: Tier) -> None:
     """What is none of ours is not served, and gives way to a copy or to an end."""
-    caches["default"].set(place.name, {"_auth_user_id": 1}, version=1)
+    caches["default"].set(slot.name, {"_auth_user_id": 1}, version=1)
     raw = getattr(tier.driver, "_client", None)
     if raw is not None:
-        raw.set(place.name, b"\x80\x05cos\nsystem\n")
+        raw.set(slot.name, b"\x80\x05cos\nsystem\n")
 
-    glimpse = place.read()
-    assert glimpse.entry is None
+    recalled = slot.read()
+    assert recalled.entry is None
 
-    place.bury()
-    assert place.read() == places.BARRED
+    slot.mark_ended()
+    assert slot.read() == slots.BARRED
 
 
 def test_a_new_session_has_its_copy(tier: Tier, world: World) -> None:

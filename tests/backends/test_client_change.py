@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 from django.test import override_settings
 
-from sessions_plus.backends.client_change import (
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.conf import conf
+from sessions_plus.rows.columns import EMPTY_ROW
+from sessions_plus.rows.session_row import ATTRIBUTES, Row
+from sessions_plus.store.client_change import (
     ClientChange,
     Reaction,
     change_to_act_on,
     differences,
 )
-from sessions_plus.backends.columns import EMPTY_ROW
-from sessions_plus.backends.rows import ATTRIBUTES, Row
-from sessions_plus.client_info import ClientInfo
-from sessions_plus.conf import conf
 from tests.browsers import FIREFOX, SAFARI
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import override_settings
 
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache.tier import Tier
 from sessions_plus.models import Session
 from tests import caches
 

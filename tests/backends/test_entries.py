@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from sessions_plus.backends import entries, rows
 from sessions_plus.backends.db import SessionStore
-from sessions_plus.backends.keys import new_public_id
-from sessions_plus.backends.rows import Row
+from sessions_plus.cache import entries
+from sessions_plus.keys import new_public_id
 from sessions_plus.models.session import unseal_data
+from sessions_plus.rows import session_row
+from sessions_plus.rows.session_row import Row
 
 pytestmark = pytest.mark.django_db
 
@@ -22,7 +23,7 @@ def row() -> Row:
     store["color"] = "red"
     store.save()
     assert store.public_id is not None
-    found = rows.fetch(store.public_id)
+    found = session_row.fetch(store.public_id)
     assert found is not None
     found.payload = unseal_data(found.data, found.public_id, found.user_id)
     return found

@@ -15,7 +15,7 @@ from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.models import Session
 from sessions_plus.policy import Limits, SessionFacts
 from tests.browsers import Browser
@@ -32,7 +32,7 @@ def clock() -> Iterator[Any]:
     caches["default"].clear()
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @pytest.fixture

@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 import redis.connection
 
-from sessions_plus.backends import cache_tier, places, redis_cache
-from sessions_plus.backends.redis_cache import RedisDriver
+from sessions_plus.cache import copies, slots
+from sessions_plus.cache.drivers import redis as driver_module
+from sessions_plus.cache.drivers.redis import RedisDriver
 from tests import caches
 from tests.services.caches import ask_redis
 from tests.services.process import Server, wait_until
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.services
 
 ANN, BEN = "ann's session", "ben's session"
 
-TRACED = (redis_cache.__file__, redis.connection.__file__)
+TRACED = (driver_module.__file__, redis.connection.__file__)
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def driver(server: Server) -> Iterator[RedisDriver]:
         driver = tier.driver
         assert isinstance(driver, RedisDriver)
         for name in (ANN, BEN):
-            assert driver.reserve(name, places.copy(1, name.encode()), seconds=60)
+            assert driver.reserve(name, slots.copy(1, name.encode()), seconds=60)
             assert text_at(driver, name) == name
         yield driver
 
@@ -131,7 +132,7 @@ def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server
     """While Redis hangs again and again, and kills connections, nobody reads another's."""
     names = [f"session {number}" for number in range(8)]
     for name in names:
-        driver.reserve(name, places.copy(1, name.encode()), seconds=60)
+        driver.reserve(name, slots.copy(1, name.encode()), seconds=60)
     is_over = threading.Event()
 
     def read_on(name: str) -> int:
@@ -157,7 +158,7 @@ def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server
 
 def wrong_type(driver: RedisDriver, server: Server) -> None:
     ask_redis(server, "lpush", "list", "element")
-    assert driver.read("list") is places.BARRED
+    assert driver.read("list") is slots.BARRED
 
 
 def full(driver: RedisDriver, server: Server) -> None:
@@ -174,7 +175,7 @@ def read_only(driver: RedisDriver, server: Server) -> None:
 
 def no_script(driver: RedisDriver, server: Server) -> None:
     ask_redis(server, "script", "flush")
-    driver.place("new", b"value", seconds=60)
+    driver.occupy("new", b"value", seconds=60)
     assert ask_redis(server, "get", "new").strip() == "value"
 
 
@@ -223,6 +224,6 @@ def test_closed_driver_leaves_no_connection(driver: RedisDriver, server: Server)
     """A cache that is no longer configured is left alone."""
     connected = clients_of(server)
 
-    cache_tier.reset()
+    copies.reset()
 
     wait_until(lambda: clients_of(server) < connected, what="the end of the connection")

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from sessions_plus.backends.keys import TOKEN_LENGTH, new_public_id, new_token, read_token
 from sessions_plus.crypto import Purpose
+from sessions_plus.keys import TOKEN_LENGTH, new_public_id, new_token, read_token
 
 
 def test_token_names_its_public_id() -> None:

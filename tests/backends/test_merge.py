@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_plus.backends.merge import merge
+from sessions_plus.store.merge import merge
 
 CASES = [
     pytest.param({}, {}, {}, {}, id="nothing"),

@@ -12,10 +12,10 @@ from django.core.cache import caches
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from sessions_plus.backends import rows
-from sessions_plus.backends.keys import read_token
+from sessions_plus.keys import read_token
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
+from sessions_plus.rows import session_row
 from tests.conftest import World
 from tests.pauses import Pause, stopped
 from tests.stores import signed_in, under_way, user_id_under
@@ -100,7 +100,7 @@ def test_row_shows_nothing(user: User, world: World) -> None:
     store = under_way(signed_in(user))
     store["color"] = "a secret colour"
     world(store, "save")
-    row = rows.fetch(store.public_id)
+    row = session_row.fetch(store.public_id)
 
     for shown in (repr(row), str(row), repr(store.row), repr([store.row])):
         assert "colour" not in shown

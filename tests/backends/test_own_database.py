@@ -8,9 +8,9 @@ import pytest
 from django.core.cache import caches as django_caches
 from django.test import override_settings
 
-from sessions_plus.backends import rows
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.models import Session
+from sessions_plus.rows import session_row
 from tests import caches
 from tests.other_sites import assert_they_pass
 
@@ -36,7 +36,7 @@ def _replica() -> Any:
 @pytest.mark.usefixtures("_replica")
 def test_engine_never_asks_a_replica() -> None:
     """Load, save, touch and existence go to the database that is written to."""
-    assert rows.database() == "default"
+    assert session_row.database() == "default"
     with caches.site_with(caches.local()):
         store = SessionStore()
         store["color"] = "red"

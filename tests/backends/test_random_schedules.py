@@ -21,13 +21,14 @@ from django.core.cache import caches as django_caches
 from django.db import transaction
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from sessions_plus.backends import cache_tier, rows
-from sessions_plus.backends import tier as tiers
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.backends.drivers import driver_for
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache import copies
+from sessions_plus.cache import tier as tiers
+from sessions_plus.cache.drivers.choosing import driver_for
+from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
+from sessions_plus.rows import session_row
 from tests import schedules
 from tests.schedules import Actor
 
@@ -37,7 +38,7 @@ SCHEDULES = int(os.environ.get("SESSIONS_PLUS_SCHEDULES", "25"))
 SEEDS = [int(os.environ["SESSIONS_PLUS_SEED"])] if "SESSIONS_PLUS_SEED" in os.environ else None
 
 NODES, PEOPLE, ACTORS, ACTS = 3, 3, 5, 6
-COMMANDS = ("read", "reserve", "fill", "replace", "place", "bury", "clear")
+COMMANDS = ("read", "reserve", "fill", "replace", "occupy", "mark_ended", "clear")
 
 
 class Unreliable:
@@ -85,7 +86,7 @@ class World:
         self.ends_of_all, self.ends_under_way = Counter[int](), Counter[int]()
 
     def tier(self) -> Tier:
-        """Stand in for ``cache_tier.tier``: each actor is on a node of its own."""
+        """Stand in for ``copies.tier``: each actor is on a node of its own."""
         actor = threading.current_thread()
         node: int = actor.node if isinstance(actor, Actor) else 0
         return self.nodes[node]
@@ -181,7 +182,7 @@ class World:
     def check(self) -> None:
         """At the end: what lives has all that was stored, and what ended is over everywhere."""
         for known in self.known:
-            row = rows.fetch(SessionStore(known.key)._stored_public_id())  # type: ignore[arg-type]
+            row = session_row.fetch(SessionStore(known.key)._stored_public_id())  # type: ignore[arg-type]
             assert row is not None
             if not known.may_end:
                 assert row.revoked_at is None
@@ -193,10 +194,10 @@ class World:
 def run_schedule(seed: int, monkeypatch: pytest.MonkeyPatch) -> World:
     django_caches["default"].clear()
     world = World(seed, list(range(1, PEOPLE + 1)))
-    monkeypatch.setattr(cache_tier, "tier", world.tier)
+    monkeypatch.setattr(copies, "tier", world.tier)
     for user_id in world.user_ids:
         world.sign_in(user_id)
-    statements = [(rows, name) for name in ("fetch", "insert", "update", "touch")]
+    statements = [(session_row, name) for name in ("fetch", "insert", "update", "touch")]
     with schedules.stepping(*statements):
         actors = [Actor(f"actor {number}", world.act) for number in range(ACTORS)]
         schedules.run(actors, rng=world.rng, between=world.between)

@@ -15,9 +15,9 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.backends import stretches, sweeping
-from sessions_plus.backends.cleanup import cleanup
 from sessions_plus.backends.db import SessionStore
+from sessions_plus.maintenance import batch_delete, key_ranges
+from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.management.commands.clearsessions import Command
 from sessions_plus.models import Challenge, Device, Notice, Session, SessionEvent, Throttle
 from tests.conftest import World
@@ -32,12 +32,12 @@ def now() -> datetime:
 
 @pytest.fixture(autouse=True)
 def _small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a few rows are many stretches and batches."""
-    monkeypatch.setattr(sweeping, "BATCH_ROWS", 3)
-    monkeypatch.setattr(stretches, "KEYS", 3)
-    monkeypatch.setattr(stretches, "MOST_KEYS", 7)
-    monkeypatch.setattr(stretches, "PAGES", 1)
-    monkeypatch.setattr(stretches, "MOST_PAGES", 1)
+    """So that a few rows are many ranges and batches."""
+    monkeypatch.setattr(batch_delete, "BATCH_ROWS", 3)
+    monkeypatch.setattr(key_ranges, "KEYS", 3)
+    monkeypatch.setattr(key_ranges, "MOST_KEYS", 7)
+    monkeypatch.setattr(key_ranges, "PAGES", 1)
+    monkeypatch.setattr(key_ranges, "MOST_PAGES", 1)
 
 
 def a_session(now: datetime, user: User | None = None, **columns: Any) -> Session:

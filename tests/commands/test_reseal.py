@@ -16,9 +16,9 @@ from django.test import override_settings
 from django.utils import timezone
 
 from sessions_plus import crypto
-from sessions_plus.backends import resealing
-from sessions_plus.backends.keys import new_public_id
 from sessions_plus.crypto import key_ring, sealed_under_current_key
+from sessions_plus.keys import new_public_id
+from sessions_plus.maintenance import resealing
 from sessions_plus.management.commands.reseal import sealed_columns
 from sessions_plus.mfa.totp import open_secret, seal_secret
 from sessions_plus.models import Authenticator, Session, SigningKey

@@ -41,7 +41,7 @@ def delete_row() -> None:
 
 
 STEPS = {
-    "recognised": lambda: Pause(sign_in, "greet"),
+    "recognised": lambda: Pause(sign_in, "mark_seen"),
     "about to be stored": lambda: Pause(SignIn, "columns"),
     "stored": lambda: Pause(SignIn, "written", before=True),
 }

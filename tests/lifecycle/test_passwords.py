@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.lifecycle import keep_other_sessions, passwords, revoke
 from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEvent
 from sessions_plus.tokens import refresh
@@ -134,7 +134,7 @@ class TestKept:
 
         assert phone.text("who") == "ann"
         if engine.endswith("cached_db"):
-            assert cache_tier.tier().peek(on_phone().public_id)
+            assert copies.tier().peek(on_phone().public_id)
         assert phone.text("who") == "ann"
         caches["default"].clear()
         assert phone.text("who") == "ann"
@@ -208,7 +208,7 @@ class TestKept:
 
         with suppress(ZeroDivisionError), transaction.atomic(), keep_other_sessions(user):
             user.set_password(NEW)
-            passwords.settle_other_sessions(user, own=public_id)
+            passwords.end_or_keep_others(user, own=public_id)
             raise ZeroDivisionError
 
         assert phone.text("who") == ann.text("who") == "ann"
@@ -292,7 +292,7 @@ class TestEnded:
         user.set_password(NEW)
 
         with keep_other_sessions(user):
-            passwords.settle_other_sessions(user, own=public_id)
+            passwords.end_or_keep_others(user, own=public_id)
 
         assert reasons()["iOS"] == Reason.PASSWORD_CHANGED
 

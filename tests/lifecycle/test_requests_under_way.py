@@ -14,10 +14,11 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from sessions_plus.backends import cache_tier, rows
+from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.models import Event, Session, SessionEvent
 from sessions_plus.policy import Verdict
+from sessions_plus.rows import session_row
 from tests import sites
 from tests.browsers import Browser
 from tests.conftest import World
@@ -67,7 +68,7 @@ def clock() -> Iterator[Any]:
     caches["default"].clear()
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @pytest.fixture
@@ -151,7 +152,7 @@ def test_flush_under_the_key_before(ann: Browser) -> None:
 def test_verdict_on_what_was_read_before_ends_nothing(ann: Browser, clock: Any) -> None:
     """A session that another request renewed does not expire by an older reading of its row."""
     ann.text("who")
-    stale = rows.fetch(Session.objects.get().public_id)
+    stale = session_row.fetch(Session.objects.get().public_id)
     clock.shift(timedelta(minutes=5))
     ann.text("who")
     store = under_way(None)

@@ -12,7 +12,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
 from tests.browsers import Browser
@@ -34,7 +34,7 @@ def _empty_cache() -> None:
 def clock() -> Iterator[Any]:
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @pytest.fixture

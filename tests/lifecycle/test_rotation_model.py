@@ -24,7 +24,7 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session, SessionEvent
 
@@ -149,7 +149,7 @@ def _limits() -> Iterator[None]:
 def world() -> Iterator[World]:
     with time_machine.travel(START, tick=False) as clock:
         yield World(clock)
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @pytest.mark.parametrize(

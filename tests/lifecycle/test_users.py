@@ -16,9 +16,10 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier
-from sessions_plus.backends.user_state import why_gone
+from sessions_plus.cache import copies
 from sessions_plus.models import Device, Reason, Session, SessionEvent
+from sessions_plus.rows import session_row
+from sessions_plus.rows.user_state import why_gone
 from tests.browsers import Browser
 from tests.conftest import World
 
@@ -67,10 +68,10 @@ DELETING = [by_delete, by_delete_of_a_queryset, by_delete_in_sql]
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> Iterator[None]:
     caches["default"].clear()
-    cache_tier.reset()
-    cache_tier.tier()  # notes when it began
+    copies.reset()
+    copies.tier()  # notes when it began
     yield
-    cache_tier.reset()
+    copies.reset()
 
 
 @pytest.fixture
@@ -233,9 +234,8 @@ def test_users_elsewhere_are_asked_apart(
     ann: Browser, user: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where one statement cannot ask of both tables, a second one does."""
-    from sessions_plus.backends import rows
 
-    monkeypatch.setattr(rows, "living_user", lambda alias: None)
+    monkeypatch.setattr(session_row, "living_user", lambda alias: None)
     later = timezone.now() + timedelta(seconds=61)
 
     with time_machine.travel(later, tick=False):

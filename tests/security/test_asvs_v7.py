@@ -22,9 +22,9 @@ from django.test import Client, override_settings
 from django.urls import reverse
 
 from sessions_plus.admin.users import URL_NAME
-from sessions_plus.backends import cache_tier
-from sessions_plus.backends.keys import SECRET_BYTES, new_public_id, new_token
+from sessions_plus.cache import copies
 from sessions_plus.conf import PROFILES, Profile, conf
+from sessions_plus.keys import SECRET_BYTES, new_public_id, new_token
 from sessions_plus.mfa.totp import open_secret
 from sessions_plus.models import Authenticator, Session, SessionEvent
 from sessions_plus.policy import Limits, SessionFacts
@@ -47,7 +47,7 @@ def clock() -> Iterator[Any]:
     caches["default"].clear()
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 class Person:
@@ -221,7 +221,7 @@ def test_asvs_7_2_3(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append(size)
         return bytes(size)
 
-    monkeypatch.setattr("sessions_plus.backends.keys.secrets.token_bytes", generate)
+    monkeypatch.setattr("sessions_plus.keys.secrets.token_bytes", generate)
     new_token(public_id)
     assert asked == [SECRET_BYTES]
 
@@ -488,7 +488,7 @@ def test_asvs_7_5_2(ann: Person, user: User, password: str, clock: Any) -> None:
 
 
 def public_id_of(person: Person) -> Any:
-    from sessions_plus.backends.keys import read_token
+    from sessions_plus.keys import read_token
 
     return read_token(person.key)
 

@@ -19,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path, reverse
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.models import Authenticator, RecoveryCode, Session
@@ -73,7 +73,7 @@ def clock() -> Iterator[Any]:
     caches["default"].clear()
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @dataclass

@@ -13,8 +13,8 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.utils import timezone
 
-from sessions_plus.backends import places
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache import slots
+from sessions_plus.cache.tier import Tier
 from sessions_plus.models import Session
 from tests import caches
 from tests.browsers import SAFARI, Browser
@@ -158,7 +158,7 @@ def test_nothing_secret_can_be_read(victim: Browser, attacker: Attacker) -> None
 
     raw = attacker.read(Session.objects.get())
 
-    assert raw.startswith(places.COPY)
+    assert raw.startswith(slots.COPY)
     assert b"chartreuse" not in raw
     assert victim.key.encode() not in raw
     assert Session.objects.get().key_hash.encode() not in raw

@@ -11,7 +11,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from tests.browsers import Browser
@@ -28,7 +28,7 @@ def clock() -> Iterator[Any]:
     caches["default"].clear()
     with time_machine.travel(START, tick=False) as traveller:
         yield traveller
-    cache_tier.reset()  # it noted when it began
+    copies.reset()  # it noted when it began
 
 
 @pytest.fixture

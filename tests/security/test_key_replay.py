@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.models import Session
 from tests.browsers import Browser
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction
 def _fresh_cache() -> Iterator[None]:
     caches["default"].clear()
     yield
-    cache_tier.reset()
+    copies.reset()
 
 
 def sign_out(browser: Browser, user: User) -> None:

@@ -21,10 +21,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier, rows
-from sessions_plus.backends.tier import Tier
+from sessions_plus.cache import copies
+from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
+from sessions_plus.rows import session_row
 from tests import caches
 from tests.browsers import SAFARI, Browser
 from tests.conftest import World
@@ -82,7 +83,7 @@ def test_reader_that_read_the_row_before(visitor: Browser, evict: Callable[[], N
     """A miss, the row is read, the session is revoked, the copy is stored (V5)."""
     forget_copies()
 
-    with stopped(lambda: visitor.get("read"), at=Pause(rows, "fetch")):
+    with stopped(lambda: visitor.get("read"), at=Pause(session_row, "fetch")):
         end()
         evict()
 
@@ -93,7 +94,7 @@ def test_reader_that_is_about_to_store(visitor: Browser, evict: Callable[[], Non
     """The same, at the last moment before the cache is told."""
     forget_copies()
 
-    with stopped(lambda: visitor.get("read"), at=Pause(cache_tier, "keep", before=True)):
+    with stopped(lambda: visitor.get("read"), at=Pause(copies, "keep", before=True)):
         end()
         evict()
 
@@ -105,7 +106,7 @@ def test_touch_under_way(visitor: Browser, evict: Callable[[], None]) -> None:
     visitor.get("read")
     touch_is_due()
 
-    with stopped(lambda: visitor.get("read"), at=Pause(rows, "touch")):
+    with stopped(lambda: visitor.get("read"), at=Pause(session_row, "touch")):
         end()
         evict()
 
@@ -116,7 +117,7 @@ def test_writer_that_stores_its_copy_after(visitor: Browser, evict: Callable[[],
     """The row was written, the session is revoked, the written copy is stored (V3)."""
     visitor.get("read")
 
-    with stopped(lambda: visitor.get("write"), at=Pause(rows, "update")):
+    with stopped(lambda: visitor.get("write"), at=Pause(session_row, "update")):
         end()
         evict()
 
@@ -126,7 +127,7 @@ def test_writer_that_stores_its_copy_after(visitor: Browser, evict: Callable[[],
 def test_writer_that_had_read_before(visitor: Browser) -> None:
     """A save of what was loaded before the revocation writes nothing, and revives nothing."""
     with stopped(
-        lambda: visitor.get("write", color="revived"), at=Pause(rows, "update", before=True)
+        lambda: visitor.get("write", color="revived"), at=Pause(session_row, "update", before=True)
     ):
         end()
 
@@ -139,7 +140,7 @@ def test_sign_in_beside_revoke_all(tier: Tier, world: World, user: User) -> None
     visitor = Browser(world)
 
     with stopped(
-        lambda: visitor.get("sign-in", name="ann"), at=Pause(cache_tier, "introduce", before=True)
+        lambda: visitor.get("sign-in", name="ann"), at=Pause(copies, "introduce", before=True)
     ):
         assert revoke_all(user).count == 1
 
@@ -188,7 +189,7 @@ def test_late_commit_leaves_no_window(visitor: Browser) -> None:
                 in_thread(lambda: visitor.get("read")).result(20)
 
     # The second word to the cache is the one after the commit.
-    with stopped(revoke_slowly, at=Pause(Tier, "bury", before=True, turn=2)):
+    with stopped(revoke_slowly, at=Pause(Tier, "mark_ended", before=True, turn=2)):
         assert is_over(visitor)
 
     assert is_over(visitor)
@@ -235,7 +236,7 @@ def test_process_that_dies_after_changing_the_key(visitor: Browser, world: World
 def test_past_the_engine(act: Callable[[User], object], visitor: Browser, user: User) -> None:
     """However the row is ended, also by a reader's leave, no copy goes on."""
     forget_copies()
-    with stopped(lambda: visitor.get("read"), at=Pause(rows, "fetch")):
+    with stopped(lambda: visitor.get("read"), at=Pause(session_row, "fetch")):
         act(user)
 
     assert is_over(visitor)
@@ -252,7 +253,7 @@ def test_bulk_update_in_a_transaction(visitor: Browser) -> None:
 
     visitor.get("read")
 
-    found, _ = cache_tier.recall(Session.objects.get().public_id)
+    found, _ = copies.recall(Session.objects.get().public_id)
     assert found is None or found.row().version == before
 
 
@@ -263,7 +264,7 @@ def test_admin_delete(tier: Tier, user: User, staff: User) -> None:
     visitor.force_login(user)
     admin.force_login(staff)
     session = Session.objects.get(user=user)
-    cache_tier.recall(session.public_id)
+    copies.recall(session.public_id)
     url = reverse("admin:sessions_plus_session_changelist")
 
     admin.post(
@@ -273,7 +274,7 @@ def test_admin_delete(tier: Tier, user: User, staff: User) -> None:
     remaining = Session.objects.filter(user=user, revoked_at=None)
     if remaining.exists():
         pytest.skip("the admin of sessions offers no deletion")
-    assert cache_tier.recall(session.public_id)[0] is None
+    assert copies.recall(session.public_id)[0] is None
 
 
 def test_old_key_beside_a_sign_in(visitor: Browser, world: World) -> None:
@@ -282,7 +283,7 @@ def test_old_key_beside_a_sign_in(visitor: Browser, world: World) -> None:
     thief.key = visitor.key
     forget_copies()
 
-    with stopped(lambda: thief.get("read"), at=Pause(rows, "fetch")):
+    with stopped(lambda: thief.get("read"), at=Pause(session_row, "fetch")):
         visitor.get("sign-in", name="ann")
 
     assert is_over(thief)
@@ -295,7 +296,7 @@ def test_old_key_after_an_older_write(visitor: Browser, world: World) -> None:
     thief.key = visitor.key
     visitor.get("read")
 
-    with stopped(lambda: thief.get("write"), at=Pause(cache_tier, "replace", before=True)):
+    with stopped(lambda: thief.get("write"), at=Pause(copies, "replace", before=True)):
         visitor.get("sign-in", name="ann")
 
     assert is_over(thief)

@@ -24,7 +24,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, resolve
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from sessions_plus.backends.keys import new_public_id
+from sessions_plus.keys import new_public_id
 from sessions_plus.models import Challenge, Event, Scope, Session, SessionEvent, Throttle
 from tests.authenticators import App, enrol
 

@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
 
-from sessions_plus.backends.keys import new_public_id, new_token
+from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Session
 from tests.browsers import Browser
 from tests.conftest import World

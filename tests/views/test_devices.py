@@ -15,7 +15,7 @@ from django.contrib.messages import get_messages
 from django.test import AsyncClient, Client, override_settings
 from django.utils import timezone
 
-from sessions_plus.backends.keys import read_token
+from sessions_plus.keys import read_token
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 from tests.views.conftest import SAFARI, SignIn, same_browser
 

@@ -14,10 +14,10 @@ from django.db.models import Model
 from django.test import Client, override_settings
 from pytest_django import DjangoAssertNumQueries
 
-from sessions_plus.backends.keys import new_public_id, new_token
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.events import record
+from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Device, Event, Notice, Reason, Session, SessionEvent
 from sessions_plus.notices.links import LINK_LIFETIME
 from sessions_plus.signals import session_revoked

@@ -33,7 +33,6 @@ from demo_project.shop.history.timeline import (
     Visit,
     days,
 )
-from sessions_plus.backends.lifetime import limits_of
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.revocation import revoke_device
@@ -41,6 +40,7 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.models import Authenticator, Device, Reason, Session, SessionEvent
 from sessions_plus.policy import expires_at
+from sessions_plus.rows.lifetime import limits_of
 
 
 @dataclass

@@ -19,7 +19,6 @@ from sessions_plus.api.permissions import FreshFactors, IsSignedIn
 from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
-from sessions_plus.backends import rows
 from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
@@ -27,13 +26,14 @@ from sessions_plus.mfa.qr_code import as_svg
 from sessions_plus.mfa.reauthentication import Proved, Removed
 from sessions_plus.models import Authenticator
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.rows import session_row
 
 
 class MfaEndpoint(Endpoint):
     permission_classes = [IsSignedIn, FreshFactors]
 
     def own(self) -> AuthenticatorQuerySet:
-        return Authenticator.objects.using(rows.database()).for_user(self.user).confirmed()
+        return Authenticator.objects.using(session_row.database()).for_user(self.user).confirmed()
 
 
 class Mfa(MfaEndpoint):

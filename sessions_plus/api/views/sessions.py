@@ -13,7 +13,6 @@ from sessions_plus.api.inputs import DeviceName
 from sessions_plus.api.permissions import FreshFactor, IsSignedIn
 from sessions_plus.api.serializers import DeviceSerializer, EventSerializer, SessionSerializer
 from sessions_plus.api.views.base import Endpoint
-from sessions_plus.backends import rows
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import NOT_SHOWN
 from sessions_plus.devices.revocation import revoke_device
@@ -21,6 +20,7 @@ from sessions_plus.lifecycle.revocation import Revocation, revoke, revoke_all, r
 from sessions_plus.models import Device, Session, SessionEvent
 from sessions_plus.models.device import DeviceQuerySet
 from sessions_plus.models.session import SessionQuerySet
+from sessions_plus.rows import session_row
 
 
 def outcome(revoked: Revocation) -> Response:
@@ -30,7 +30,7 @@ def outcome(revoked: Revocation) -> Response:
 
 
 def sessions_shown() -> SessionQuerySet:
-    found = Session.objects.using(rows.database()).active()
+    found = Session.objects.using(session_row.database()).active()
     return found.select_related("device").defer(*NOT_SHOWN)
 
 
@@ -74,7 +74,7 @@ class RevokeAll(SessionEndpoint):
 
 class DeviceEndpoint(Endpoint):
     def own(self) -> DeviceQuerySet:
-        return Device.objects.using(rows.database()).for_user(self.user).active()
+        return Device.objects.using(session_row.database()).for_user(self.user).active()
 
 
 class DeviceList(DeviceEndpoint):
@@ -106,5 +106,5 @@ class DeviceDetail(DeviceEndpoint):
 class EventList(Endpoint):
     @docs.event_list
     def get(self, request: Request) -> Response:
-        own = SessionEvent.objects.using(rows.database()).shown_to(self.user)
+        own = SessionEvent.objects.using(session_row.database()).shown_to(self.user)
         return self.page(own.select_related("device"), EventSerializer)

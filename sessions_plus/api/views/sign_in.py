@@ -19,8 +19,8 @@ from sessions_plus.api.inputs import ChallengeAnswer, Credentials, Proofs
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.tokens import check_credentials, shown
-from sessions_plus.backends.keys import read_token
 from sessions_plus.exceptions import ChallengeOver
+from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD

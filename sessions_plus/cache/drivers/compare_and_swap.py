@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
-from sessions_plus.backends import places
+from sessions_plus.cache import slots
 
 Decision = Callable[[bytes | None], bytes | None]
 
 
-class SwappingDriver(ABC):
-    """The part of a ``drivers.Driver`` that decides by ``places.successor``."""
+class CompareAndSwapDriver(ABC):
+    """The part of a ``drivers.Driver`` that decides by ``slots.successor``."""
 
     @abstractmethod
     def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:
@@ -19,23 +19,23 @@ class SwappingDriver(ABC):
 
     def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
         """See Driver.fill()."""
-        value = places.copy(version, entry)
+        value = slots.copy(version, entry)
         return self._swap(name, _successor(ticket, value, version, b""), seconds=seconds)
 
     def replace(
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
         """See Driver.replace()."""
-        value = places.copy(version, entry)
-        decide = _successor(hold, value, version, places.reservation())
+        value = slots.copy(version, entry)
+        decide = _successor(hold, value, version, slots.reservation())
         self._swap(name, decide, seconds=seconds)
 
-    def place(self, name: str, value: bytes, *, seconds: float) -> None:
-        """See Driver.place()."""
-        self._swap(name, lambda held: None if held == places.ENDED else value, seconds=seconds)
+    def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
+        """See Driver.occupy()."""
+        self._swap(name, lambda held: None if held == slots.ENDED else value, seconds=seconds)
 
 
 def _successor(seen: bytes, value: bytes, version: int, vacated: bytes) -> Decision:
-    return lambda held: places.successor(
+    return lambda held: slots.successor(
         held, seen=seen, value=value, version=version, vacated=vacated
     )

@@ -1,4 +1,4 @@
-"""What the cache tier asks of each kind of cache, and which one speaks to which."""
+"""What the cache tier asks of each kind of cache."""
 
 from __future__ import annotations
 
@@ -6,11 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from django.core.cache import caches
-from django.core.cache.backends.base import BaseCache
-from django.core.cache.backends.locmem import LocMemCache
-
-from sessions_plus.backends.places import Reading
+from sessions_plus.cache.slots import Reading
 from sessions_plus.crypto import digest
 
 # Long enough for a busy server, short enough that nobody minds it once.
@@ -21,7 +17,7 @@ class Driver(Protocol):
     """
     One kind of cache. Every method may raise one of ``faults``; the tier handles it.
 
-    See ``places`` for what may stand at a name and what may replace it.
+    See ``slots`` for what may stand at a name and what may replace it.
     """
 
     kind: str
@@ -43,17 +39,17 @@ class Driver(Protocol):
         """See reserve()."""
 
     def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
-        """Put a copy of a row that was read, if the place is still as ``ticket`` says."""
+        """Put a copy of a row that was read, if the slot is still as ``ticket`` says."""
 
     def replace(
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
         """Put a copy of a row that was written; see to it that no older one can be put."""
 
-    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+    def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         """Put a reservation or a hold, whatever stands there, but not over ``ENDED``."""
 
-    def bury(self, name: str, *, seconds: float) -> None:
+    def mark_ended(self, name: str, *, seconds: float) -> None:
         """Put ``ENDED``, whatever stands there."""
 
     def clear(self, names: Sequence[str]) -> None:
@@ -74,53 +70,10 @@ class Driver(Protocol):
 
 def stem(public_id: UUID) -> str:
     """
-    Return the name of a session's place.
+    Return the name of a session's slot.
 
-    A digest of its public id, not of its key: so rotation keeps the place, and a
+    A digest of its public id, not of its key: so rotation keeps the slot, and a
     revocation finds it. Unkeyed, so that it also finds it while encryption keys are
     being replaced. The braces keep all names of one session in one slot of a cluster.
     """
     return f"sessions_plus:{{{digest(public_id.hex)[:32]}}}"
-
-
-def driver_for(alias: str) -> Driver:
-    """
-    Return the driver that gets the most out of a cache alias.
-
-    Raises:
-        InvalidCacheBackendError: ``CACHES`` has no such alias.
-    """
-    cache = caches[alias]
-    return _redis(cache) or _memcached(cache) or _local_memory(alias) or _portable(alias)
-
-
-def _redis(cache: BaseCache) -> Driver | None:
-    if "redis" not in f"{type(cache).__mro__}".lower():
-        return None  # spares a site without Redis the import
-    from sessions_plus.backends.redis_cache import RedisDriver
-    from sessions_plus.backends.redis_clients import configuration_of
-
-    configuration = configuration_of(cache)
-    return RedisDriver(configuration, cache.make_key) if configuration is not None else None
-
-
-def _memcached(cache: BaseCache) -> Driver | None:
-    if not any(base.__name__ == "PyMemcacheCache" for base in type(cache).__mro__):
-        return None
-    from sessions_plus.backends.memcached import MemcachedDriver
-
-    return MemcachedDriver(cache)
-
-
-def _local_memory(alias: str) -> Driver | None:
-    if not isinstance(caches[alias], LocMemCache):
-        return None
-    from sessions_plus.backends.local_memory import LocalMemoryDriver
-
-    return LocalMemoryDriver(alias)
-
-
-def _portable(alias: str) -> Driver:
-    from sessions_plus.backends.portable_cache import PortableDriver
-
-    return PortableDriver(alias)

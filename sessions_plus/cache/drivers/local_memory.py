@@ -13,13 +13,13 @@ from uuid import UUID
 
 from django.core.cache import caches
 
-from sessions_plus.backends import places
-from sessions_plus.backends.drivers import stem
-from sessions_plus.backends.places import Reading
-from sessions_plus.backends.swapping import Decision, SwappingDriver
+from sessions_plus.cache import slots
+from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
+from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.slots import Reading
 
 
-class LocalMemoryDriver(SwappingDriver):
+class LocalMemoryDriver(CompareAndSwapDriver):
     """A ``drivers.Driver`` for ``LocMemCache``; never waits, so it needs no thread either."""
 
     kind = "local memory"
@@ -37,7 +37,7 @@ class LocalMemoryDriver(SwappingDriver):
         return stem(public_id)
 
     def read(self, name: str) -> Reading:
-        return places.read(self._cache.get(name))
+        return slots.read(self._cache.get(name))
 
     async def aread(self, name: str) -> Reading:
         return self.read(name)
@@ -57,9 +57,9 @@ class LocalMemoryDriver(SwappingDriver):
             self._cache.set(name, value, timeout=seconds)
             return True
 
-    def bury(self, name: str, *, seconds: float) -> None:
+    def mark_ended(self, name: str, *, seconds: float) -> None:
         with self._lock:
-            self._cache.set(name, places.ENDED, timeout=seconds)
+            self._cache.set(name, slots.ENDED, timeout=seconds)
 
     def clear(self, names: Sequence[str]) -> None:
         with self._lock:

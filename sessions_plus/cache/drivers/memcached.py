@@ -14,17 +14,17 @@ from asgiref.sync import sync_to_async
 from pymemcache.client.base import PooledClient
 from pymemcache.exceptions import MemcacheError
 
-from sessions_plus.backends import places
-from sessions_plus.backends.drivers import TIMEOUT_SECONDS, stem
-from sessions_plus.backends.places import Reading
-from sessions_plus.backends.swapping import Decision, SwappingDriver
+from sessions_plus.cache import slots
+from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
+from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, stem
+from sessions_plus.cache.slots import Reading
 
 # Of the alias's options, what says how to reach the servers.
 OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module", "max_pool_size")
 ATTEMPTS = 5
 
 
-class MemcachedDriver(SwappingDriver):
+class MemcachedDriver(CompareAndSwapDriver):
     """
     A ``drivers.Driver`` for one or several Memcached servers.
 
@@ -65,7 +65,7 @@ class MemcachedDriver(SwappingDriver):
         return self._clients[number % len(self._clients)]
 
     def read(self, name: str) -> Reading:
-        return places.read(self._at(name).get(name))
+        return slots.read(self._at(name).get(name))
 
     async def aread(self, name: str) -> Reading:
         return await sync_to_async(self.read, thread_sensitive=False)(name)
@@ -77,9 +77,9 @@ class MemcachedDriver(SwappingDriver):
         reserve = sync_to_async(self.reserve, thread_sensitive=False)
         return await reserve(name, value, seconds=seconds)
 
-    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+    def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         if not self._at(name).add(name, value, expire=_whole(seconds)):
-            super().place(name, value, seconds=seconds)
+            super().occupy(name, value, seconds=seconds)
 
     def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:
         client = self._at(name)
@@ -93,8 +93,8 @@ class MemcachedDriver(SwappingDriver):
         client.delete(name)  # so many at once: let the next reader begin anew
         return False
 
-    def bury(self, name: str, *, seconds: float) -> None:
-        self._at(name).set(name, places.ENDED, expire=_whole(seconds))
+    def mark_ended(self, name: str, *, seconds: float) -> None:
+        self._at(name).set(name, slots.ENDED, expire=_whole(seconds))
 
     def clear(self, names: Sequence[str]) -> None:
         for name in names:

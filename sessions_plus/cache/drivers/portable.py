@@ -1,9 +1,9 @@
 """
 Copies in any of Django's caches, with nothing but its common methods.
 
-They have no conditional store, so a session has two names: its place, and a copy that
+They have no conditional store, so a session has two names: its slot, and a copy that
 says which reservation it was put under. A copy counts only while that reservation
-stands; so whoever changes or ends the session just puts another thing at the place.
+stands; so whoever changes or ends the session just puts another thing at the slot.
 A write therefore leaves no copy: the next read does.
 """
 
@@ -16,11 +16,11 @@ from asgiref.sync import sync_to_async
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
-from sessions_plus.backends import places
-from sessions_plus.backends.drivers import stem
-from sessions_plus.backends.places import Reading
+from sessions_plus.cache import slots
+from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.slots import Reading
 
-_TAG_BYTES = len(places.reservation())
+_TAG_BYTES = len(slots.reservation())
 
 
 class PortableDriver:
@@ -43,22 +43,22 @@ class PortableDriver:
 
     def read(self, name: str) -> Reading:
         found = self._cache.get_many([name, _copy(name)])
-        place = found.get(name)
-        if place is None:
-            return places.VACANT
-        if not isinstance(place, bytes) or not place.startswith(places.RESERVED):
-            return places.BARRED
+        slot = found.get(name)
+        if slot is None:
+            return slots.VACANT
+        if not isinstance(slot, bytes) or not slot.startswith(slots.RESERVED):
+            return slots.BARRED
         copy = found.get(_copy(name))
-        if not isinstance(copy, bytes) or copy[:_TAG_BYTES] != place:
-            return Reading(None, place)
-        return Reading(copy[_TAG_BYTES:], place)
+        if not isinstance(copy, bytes) or copy[:_TAG_BYTES] != slot:
+            return Reading(None, slot)
+        return Reading(copy[_TAG_BYTES:], slot)
 
     async def aread(self, name: str) -> Reading:
         return await sync_to_async(self.read)(name)
 
     def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
         # A new session's copy comes without a reservation: its first read makes one.
-        if not value.startswith(places.RESERVED):
+        if not value.startswith(slots.RESERVED):
             return False
         return bool(self._cache.add(name, value, timeout=seconds))
 
@@ -73,14 +73,14 @@ class PortableDriver:
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
         if self._cache.get(name) is not None:
-            self.place(name, places.reservation(), seconds=seconds)
+            self.occupy(name, slots.reservation(), seconds=seconds)
 
-    def place(self, name: str, value: bytes, *, seconds: float) -> None:
-        if self._cache.get(name) != places.ENDED:
+    def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
+        if self._cache.get(name) != slots.ENDED:
             self._cache.set(name, value, timeout=seconds)
 
-    def bury(self, name: str, *, seconds: float) -> None:
-        self._cache.set(name, places.ENDED, timeout=seconds)
+    def mark_ended(self, name: str, *, seconds: float) -> None:
+        self._cache.set(name, slots.ENDED, timeout=seconds)
 
     def clear(self, names: Sequence[str]) -> None:
         self._cache.delete_many([*names, *map(_copy, names)])

@@ -2,7 +2,7 @@
 Copies in Redis: one name per session, one command per read, and no pickle.
 
 The serializer, the compressor and the ``IGNORE_EXCEPTIONS`` of the cache alias have no
-say here: what stands at a place is bytes that only ``entries`` can open.
+say here: what stands at a slot is bytes that only ``entries`` can open.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from sessions_plus.backends import places
-from sessions_plus.backends.drivers import stem
-from sessions_plus.backends.places import Reading
-from sessions_plus.backends.redis_clients import Configuration, LoopClients, close
+from sessions_plus.cache import slots
+from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.drivers.redis_clients import Configuration, LoopClients, close
+from sessions_plus.cache.slots import Reading
 
-# places.successor(), where nothing can come between looking and putting.
+# slots.successor(), where nothing can come between looking and putting.
 # ARGV: what the caller saw there, its copy, the copy's version, a fresh reservation or
 # nothing, milliseconds.
 SWAP = """
@@ -50,7 +50,7 @@ return 1
 """
 
 # ARGV: the value, milliseconds.
-PLACE = """
+OCCUPY = """
 if redis.call('GET', KEYS[1]) == 't' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
@@ -81,7 +81,7 @@ class RedisDriver:
         # A cluster is asked for its nodes here: at the first command, where faults are met.
         if self._made is None:
             self._made = self._configuration.client()
-            self._scripts = {text: self._made.register_script(text) for text in (SWAP, PLACE)}
+            self._scripts = {text: self._made.register_script(text) for text in (SWAP, OCCUPY)}
         return self._made
 
     def clock(self) -> float | None:
@@ -98,7 +98,7 @@ class RedisDriver:
 
     def read(self, name: str) -> Reading:
         try:
-            return places.read(self._get(name))
+            return slots.read(self._get(name))
         except ResponseError as error:
             return _foreign(error)
 
@@ -158,7 +158,7 @@ class RedisDriver:
         if loop is None:
             return await sync_to_async(self.read)(name)
         try:
-            return places.read(await loop.ask("GET", name))
+            return slots.read(await loop.ask("GET", name))
         except ResponseError as error:
             return _foreign(error)
 
@@ -184,22 +184,22 @@ class RedisDriver:
     def replace(
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
-        self._store(name, entry, version, hold, places.reservation(), seconds)
+        self._store(name, entry, version, hold, slots.reservation(), seconds)
 
     def _store(
         self, name: str, entry: bytes, version: int, seen: bytes, vacated: bytes, seconds: float
     ) -> bool:
-        args = [seen, places.copy(version, entry), version, vacated, _milliseconds(seconds)]
+        args = [seen, slots.copy(version, entry), version, vacated, _milliseconds(seconds)]
         return self._or_clear(name, lambda: self._run(SWAP, name, args))
 
-    def place(self, name: str, value: bytes, *, seconds: float) -> None:
+    def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         args = [value, _milliseconds(seconds)]
-        self._or_clear(name, lambda: self._run(PLACE, name, args))
+        self._or_clear(name, lambda: self._run(OCCUPY, name, args))
 
-    def bury(self, name: str, *, seconds: float) -> None:
+    def mark_ended(self, name: str, *, seconds: float) -> None:
         client = self._client
         milliseconds = _milliseconds(seconds)
-        self._or_clear(name, lambda: client.set(name, places.ENDED, px=milliseconds))
+        self._or_clear(name, lambda: client.set(name, slots.ENDED, px=milliseconds))
 
     def _or_clear(self, name: str, act: Callable[[], object]) -> bool:
         """Do it; where Redis is full, or what stands there is no string, remove that."""
@@ -287,7 +287,7 @@ def _exchange(connection: Any, command: Sequence[Any]) -> object:
 def _foreign(error: ResponseError) -> Reading:
     """What is no string is none of ours; anything else that Redis refuses is a fault."""
     if "WRONGTYPE" in str(error):
-        return places.BARRED
+        return slots.BARRED
     raise error
 
 

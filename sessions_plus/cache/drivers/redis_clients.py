@@ -23,7 +23,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 from redis.sentinel import SentinelConnectionPool
 
-from sessions_plus.backends.drivers import TIMEOUT_SECONDS
+from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
 
 # Of what a pool was given, this says where the server is and who we are.
 ADDRESS = (

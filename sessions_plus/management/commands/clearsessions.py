@@ -22,8 +22,8 @@ class Command(BaseCommand):
     )
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
-        from sessions_plus.backends.base import SessionStore
-        from sessions_plus.backends.cleanup import cleanup
+        from sessions_plus.maintenance.cleanup import cleanup
+        from sessions_plus.store.session_store import SessionStore
 
         store = import_module(settings.SESSION_ENGINE).SessionStore
         if not issubclass(store, SessionStore):

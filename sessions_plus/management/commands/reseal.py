@@ -20,7 +20,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
-        from sessions_plus.backends.resealing import reseal
+        from sessions_plus.maintenance.resealing import reseal
 
         bar = ProgressBar(sys.stderr)
         broken = 0
@@ -44,8 +44,8 @@ class Command(BaseCommand):
 
 def sealed_columns() -> dict[str, Any]:
     """Every column of envelopes, by what it holds."""
-    from sessions_plus.backends.resealing import SealedColumn, sessions_column
     from sessions_plus.crypto import Purpose
+    from sessions_plus.maintenance.resealing import SealedColumn, sessions_column
     from sessions_plus.mfa.totp import secret_context
     from sessions_plus.models import Authenticator, SigningKey
     from sessions_plus.tokens.keys import private_key_context

@@ -9,7 +9,7 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand
 
-from sessions_plus.backends.diagnosis import Diagnosis, diagnose
+from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
 
 
 class Command(BaseCommand):

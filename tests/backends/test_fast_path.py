@@ -10,14 +10,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from sessions_plus.backends import glance
-from sessions_plus.backends import payload as payloads
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.backends.glance import Glance
-from sessions_plus.backends.rows import Row
+from sessions_plus.cache import fast_path
+from sessions_plus.cache.fast_path import FastPath
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.crypto import digest
 from sessions_plus.policy import Limits
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows.session_row import Row
 from tests.browsers import FIREFOX, SAFARI
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +47,7 @@ def make_row(user: User) -> MakeRow:
 
 
 def suffices(
-    seen: Glance,
+    seen: FastPath,
     *,
     key: str = KEY,
     client: ClientInfo | None = FIREFOX_CLIENT,
@@ -59,7 +59,7 @@ def suffices(
 
 def test_nothing_new_suffices(make_row: MakeRow) -> None:
     """Same key, same browser, a moment later; and a program that calls without a request."""
-    seen = glance.of(make_row())
+    seen = fast_path.of(make_row())
 
     assert suffices(seen)
     assert suffices(seen, client=None)
@@ -78,7 +78,7 @@ def test_nothing_new_suffices(make_row: MakeRow) -> None:
 )
 def test_any_news_asks_for_the_row(make_row: MakeRow, news: dict[str, Any]) -> None:
     """Whatever is not as the last request left it is judged in full."""
-    assert not suffices(glance.of(make_row()), **news)
+    assert not suffices(fast_path.of(make_row()), **news)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_copy_made_under_other_settings_is_judged_in_full(
     make_row: MakeRow, settings: Any, name: str, value: object
 ) -> None:
     """A changed limit holds at once, whatever the copy says."""
-    seen = glance.of(make_row())
+    seen = fast_path.of(make_row())
 
     setattr(settings, f"SESSIONS_PLUS_{name}", value)
 
@@ -110,7 +110,7 @@ def test_copy_made_under_other_settings_is_judged_in_full(
 
 def test_cookie_age_of_django_is_one_of_these_settings(make_row: MakeRow, settings: Any) -> None:
     """It is the idle timeout where no other was chosen."""
-    seen = glance.of(make_row())
+    seen = fast_path.of(make_row())
 
     settings.SESSION_COOKIE_AGE = 1
 
@@ -133,7 +133,7 @@ def test_it_holds_until_something_is_due(
     """Activity to write, an end, a key to rotate: at the first of them the row is asked."""
     for name, value in settings_changed.items():
         setattr(settings, f"SESSIONS_PLUS_{name}", value)
-    seen = glance.of(make_row())
+    seen = fast_path.of(make_row())
 
     assert suffices(seen, after=last_moment - timedelta(milliseconds=1))
     assert not suffices(seen, after=last_moment)
@@ -151,7 +151,7 @@ def test_what_each_request_has_to_be_asked_for_is_never_seen_at_a_glance(
     for name, value in changes.items():
         setattr(settings, f"SESSIONS_PLUS_{name}", value)
 
-    assert not suffices(glance.of(make_row()))
+    assert not suffices(fast_path.of(make_row()))
 
 
 def test_end_without_a_time_zone_is_the_same_for_whoever_asks(
@@ -164,7 +164,7 @@ def test_end_without_a_time_zone_is_the_same_for_whoever_asks(
     row.payload = payloads.encode(ends)
 
     with timezone.override("America/New_York"):
-        seen = glance.of(row)
+        seen = fast_path.of(row)
 
     assert suffices(seen, after=timedelta(seconds=19))
     assert not suffices(seen, after=timedelta(seconds=20))
@@ -176,7 +176,7 @@ def test_it_holds_until_the_end_that_the_site_set(make_row: MakeRow, expiry: obj
     row = make_row()
     row.payload = payloads.encode({"_session_expiry": expiry})
     last_moment = timedelta(seconds=2 if expiry == 20 else 20)
-    seen = glance.of(row)
+    seen = fast_path.of(row)
 
     assert suffices(seen, after=last_moment - timedelta(milliseconds=1))
     assert not suffices(seen, after=last_moment)
@@ -186,13 +186,13 @@ def test_key_that_is_never_rotated(make_row: MakeRow, settings: Any) -> None:
     """An interval beyond the calendar's end is a long one, and no error."""
     settings.SESSIONS_PLUS_ROTATION_INTERVAL = timedelta.max
 
-    assert suffices(glance.of(make_row()))
+    assert suffices(fast_path.of(make_row()))
 
 
 def test_limits_of_api_clients_hold(make_row: MakeRow, settings: Any) -> None:
     """A refresh token's limits are its own, and a change of them counts at once."""
     settings.SESSIONS_PLUS_REFRESH_LIFETIME = timedelta(seconds=10)
-    seen = glance.of(make_row(kind="api"))
+    seen = fast_path.of(make_row(kind="api"))
 
     assert suffices(seen, is_browser=False)
     assert not suffices(seen, is_browser=False, after=timedelta(seconds=10))
@@ -203,11 +203,11 @@ def test_limits_of_api_clients_hold(make_row: MakeRow, settings: Any) -> None:
 
 def test_successor_that_was_never_used_has_to_be_proved(make_row: MakeRow) -> None:
     """The first use of a rotated key is written down, so it is no business of a glance."""
-    assert not suffices(glance.of(make_row(successor_seen=False)))
+    assert not suffices(fast_path.of(make_row(successor_seen=False)))
 
 
 def test_any_browser_will_do_where_changes_are_ignored(make_row: MakeRow, settings: Any) -> None:
     """With ``CLIENT_CHANGE`` at ``ignore`` another browser changes nothing."""
     settings.SESSIONS_PLUS_CLIENT_CHANGE = "ignore"
 
-    assert suffices(glance.of(make_row()), client=ClientInfo.of(user_agent=SAFARI))
+    assert suffices(fast_path.of(make_row()), client=ClientInfo.of(user_agent=SAFARI))

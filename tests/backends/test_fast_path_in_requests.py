@@ -16,7 +16,7 @@ from django.test import override_settings
 from django.urls import path
 from django.utils import timezone
 
-from sessions_plus.backends import cache_tier
+from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Device, Session, SessionEvent
 from tests.browsers import Browser
@@ -148,8 +148,8 @@ def what_became_of(name: str, beginning: str, world: World) -> Any:
     for model in (Session, Device, SessionEvent):
         model.objects.all().delete()
     caches["default"].clear()
-    cache_tier.reset()
-    cache_tier.tier()
+    copies.reset()
+    copies.tier()
     browser = Browser(world)
     browser.get(beginning)
     key = browser.key

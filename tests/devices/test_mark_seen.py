@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.devices.recognition import DEVICES, greet
+from sessions_plus.devices.recognition import DEVICES, mark_seen
 from sessions_plus.mfa import sign_in
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.models import Authenticator, Device, Session
@@ -99,10 +99,10 @@ def test_another_user_or_a_removed_device_is_not_greeted(
     """One browser is a device of each of its users, and of nobody once it was removed."""
     token, now = ann.cookies["device"].value, timezone.now()
 
-    assert greet(other_user, token, client=None, now=now) is None
-    assert greet(user, token, client=None, now=now) is not None
+    assert mark_seen(other_user, token, client=None, now=now) is None
+    assert mark_seen(user, token, client=None, now=now) is not None
     Device.objects.update(revoked_at=now)
-    assert greet(user, token, client=None, now=now) is None
+    assert mark_seen(user, token, client=None, now=now) is None
 
 
 def test_people_who_share_a_browser(ann: Browser, other_user: User) -> None:
@@ -120,7 +120,7 @@ def test_greeting_that_was_rolled_back(ann: Browser, user: User) -> None:
     token, before = ann.cookies["device"].value, Device.objects.get().last_seen_at
 
     with transaction.atomic():
-        assert greet(user, token, client=None, now=timezone.now()) is not None
+        assert mark_seen(user, token, client=None, now=timezone.now()) is not None
         transaction.set_rollback(True)
 
     assert Device.objects.get().last_seen_at == before
@@ -132,7 +132,7 @@ def test_factor_confirmed_after_the_greeting_is_asked_for_next_time(
     ann: Browser, user: User
 ) -> None:
     """Who was greeted before is in; nobody is afterwards."""
-    with stopped(lambda: ann.get("sign-in", name="ann"), at=Pause(sign_in, "greet")):
+    with stopped(lambda: ann.get("sign-in", name="ann"), at=Pause(sign_in, "mark_seen")):
         store_factor(user)
     assert ann.text("who") == "ann"
     assert Session.objects.get(revoked_at=None).auth_methods == "pwd"

@@ -1,0 +1,1 @@
+"""How the tier speaks to each kind of cache."""

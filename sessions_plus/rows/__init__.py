@@ -1,0 +1,1 @@
+"""The session's row, without a model instance: found, changed and ended in single statements."""

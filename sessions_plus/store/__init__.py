@@ -1,0 +1,1 @@
+"""One session in one request: read, renewed, changed, rotated, ended."""
