@@ -35,7 +35,7 @@ demo-cluster: $(STAMP)  ## Serve the shop from two processes, with PostgreSQL an
 	$(BIN)/python -m demo_project.cluster $(PORT)
 
 test: $(STAMP)  ## Run every test, on SQLite and on each database server that is installed
-	$(BIN)/python -m tests.run
+	$(BIN)/python -m tests.support.run
 
 quick: $(STAMP)  ## Run the tests that need no server, on SQLite
 	$(BIN)/python -m pytest -q -n 2 -m "not browser and not packaging and not services"
@@ -81,7 +81,7 @@ package: $(STAMP)  ## Build the distribution into dist/
 	rm -rf build
 
 matrix: $(STAMP)  ## Run the quick tests on each Python and Django that we support
-	$(BIN)/python -m tests.matrix
+	$(BIN)/python -m tests.support.matrix
 
 browser: $(STAMP)  ## Run the browser tests
 	$(BIN)/python -m pytest -m browser

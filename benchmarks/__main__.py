@@ -19,9 +19,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from benchmarks.stacks import STACKS
-from tests.databases import from_url
-from tests.services.caches import start_redis
-from tests.services.databases import start_postgresql
+from tests.support.databases import from_url
+from tests.support.services.caches import start_redis
+from tests.support.services.databases import start_postgresql
 
 SYNC = ("ignored", "read", "write", "sign-in", "sign-in again", "bogus")
 ASYNC = ("asgi ignored", "asgi read")

@@ -19,9 +19,9 @@ import django
 from django.conf import settings
 
 from benchmarks.stacks import AUTHENTICATION, STACKS, settings_for
-from tests.databases import from_url
-from tests.services.caches import start_redis
-from tests.services.databases import start_postgresql
+from tests.support.databases import from_url
+from tests.support.services.caches import start_redis
+from tests.support.services.databases import start_postgresql
 
 SESSIONS_PER_USER = 10
 

@@ -19,9 +19,9 @@ from typing import Any
 import django
 from django.conf import settings
 
-from tests.databases import from_url
-from tests.services.caches import start_redis
-from tests.services.databases import start_postgresql
+from tests.support.databases import from_url
+from tests.support.services.caches import start_redis
+from tests.support.services.databases import start_postgresql
 
 PEERS = {"knox": "knox", "rest_framework_simplejwt": "rest_framework_simplejwt"}
 

@@ -20,9 +20,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from tests.services.caches import start_redis
-from tests.services.databases import start_postgresql
-from tests.services.process import HOST, answers, free_port, wait_until
+from tests.support.services.caches import start_redis
+from tests.support.services.databases import start_postgresql
+from tests.support.services.process import HOST, answers, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parent.parent
 PROCESSES = 2

@@ -18,9 +18,9 @@ from django.db import connection
 from django.test import override_settings
 
 from sessions_plus.cache import copies
-from tests.emptying import empty_quickly
+from tests.support.emptying import empty_quickly
 
-pytest_plugins = ["tests.services"]
+pytest_plugins = ["tests.support.services", "tests.support.cache_fixtures"]
 
 PASSWORD = "correct horse battery staple"
 

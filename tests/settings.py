@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django
 
-from tests.databases import from_url
+from tests.support.databases import from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 

@@ -2,5 +2,5 @@
 
 from tests.settings import *  # noqa: F403
 
-INSTALLED_APPS = ["tests.prefixed_users", *INSTALLED_APPS]  # noqa: F405
+INSTALLED_APPS = ["tests.support.prefixed_users", *INSTALLED_APPS]  # noqa: F405
 AUTH_USER_MODEL = "prefixed_users.Person"

@@ -8,7 +8,9 @@ any other; one under ``if TYPE_CHECKING`` does not run, so it does not count.
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -109,17 +111,32 @@ HOMES: dict[str, tuple[str, ...]] = {
 NOWHERE = {"random", "pickle", "marshal", "shelve"}
 
 
-def imports_of(source: str, module: str) -> set[str]:
+@lru_cache(maxsize=1024)
+def imports_of(source: str, module: str) -> frozenset[str]:
     """Return the full dotted names that a module imports."""
     package = module.rpartition(".")[0]
     found: set[str] = set()
-    for node in running_nodes(ast.parse(source)):
+    for node in running_nodes(parsed(source)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             origin = absolute(node, package)
             found |= {f"{origin}.{alias.name}" for alias in node.names}
-    return found
+    return frozenset(found)
+
+
+def parsed(source: str) -> ast.Module:
+    """
+    Return the tree of a source, with the garbage collector at rest.
+
+    What it runs while CPython 3.11 builds a tree can end in a SystemError there ("recursion
+    depth mismatch").
+    """
+    gc.disable()
+    try:
+        return ast.parse(source)
+    finally:
+        gc.enable()
 
 
 def running_nodes(tree: ast.AST) -> Iterator[ast.AST]:

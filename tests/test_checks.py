@@ -179,7 +179,7 @@ def test_is_reported_before_going_live(expected: str, values: dict[str, Any]) ->
     "values",
     [
         pytest.param({"SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}, id="a name"),
-        pytest.param({"ROOT_URLCONF": "tests.sites"}, id="no API"),
+        pytest.param({"ROOT_URLCONF": "tests.support.sites"}, id="no API"),
         pytest.param({"ROOT_URLCONF": None}, id="no addresses"),
     ],
 )
@@ -193,7 +193,7 @@ def test_an_issuer_is_asked_for_where_tokens_are_issued(values: dict[str, Any]) 
     [
         pytest.param({"ALLOWED_HOSTS": ["shop.example", "[::1]"]}, id="hosts in full"),
         pytest.param({"SESSIONS_PLUS_SITE_URL": "https://shop.example"}, id="a site"),
-        pytest.param({"ROOT_URLCONF": "tests.sites"}, id="no pages"),
+        pytest.param({"ROOT_URLCONF": "tests.support.sites"}, id="no pages"),
         pytest.param({"ROOT_URLCONF": None}, id="no addresses"),
     ],
 )

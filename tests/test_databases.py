@@ -7,7 +7,7 @@ import os
 import pytest
 from django.db import connection
 
-from tests.databases import from_url
+from tests.support.databases import from_url
 
 
 @pytest.mark.parametrize(

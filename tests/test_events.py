@@ -23,8 +23,8 @@ from sessions_plus.events import OWASP_WORDS, note, record
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.models import Device, Event, Outcome, Session, SessionEvent
 from sessions_plus.signals import event_recorded
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import PASSWORD, World
+from tests.support.browsers import FIREFOX, SAFARI, Browser
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 

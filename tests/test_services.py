@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.services import STARTERS
-from tests.services.caches import ask_redis
-from tests.services.process import Server, answers, wait_until
+from tests.support.services import STARTERS
+from tests.support.services.caches import ask_redis
+from tests.support.services.process import Server, answers, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -92,13 +92,13 @@ def test_a_missing_binary_is_told(tmp_path: Path, required: str, outcome: str) -
     """A missing server skips its test and is named at the end, or fails where it is required."""
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     (tmp_path / "test_it.py").write_text(
-        "from tests.services.process import Missing\n"
-        "from tests.services import STARTERS\n"
+        "from tests.support.services.process import Missing\n"
+        "from tests.support.services import STARTERS\n"
         "def gone(): raise Missing('redis-server is not installed')\n"
         "STARTERS['redis'] = gone\n"
         "def test_it(redis_server): pass\n"
     )
-    command = [sys.executable, "-m", "pytest", "-p", "tests.services", "-p", "no:django"]
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.services", "-p", "no:django"]
     root = Path(__file__).resolve().parent.parent
 
     done = subprocess.run(

@@ -14,9 +14,9 @@ from django.test import Client
 from django.utils.translation import override
 
 from sessions_plus.templatetags.sessions_plus import in_words
-from tests.services import obtain
-from tests.services.process import find_program
-from tests.translations import Message, places, read_compiled, read_source
+from tests.support.services import obtain
+from tests.support.services.process import find_program
+from tests.support.translations import Message, places, read_compiled, read_source
 
 PACKAGE = Path(__file__).resolve().parent.parent / "sessions_plus"
 SOURCES = sorted(PACKAGE.glob("locale/*/LC_MESSAGES/django.po"))

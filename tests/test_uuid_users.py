@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tests.other_sites import assert_they_pass
+from tests.support.other_sites import assert_they_pass
 
 SAME_TESTS = [
-    "tests/backends/test_store.py",
+    "tests/store/test_session_store.py",
     "tests/devices/test_recognition.py",
     "tests/lifecycle/test_revocation.py",
     "tests/lifecycle/test_rotation.py",
@@ -24,6 +24,6 @@ def test_keys_may_look_otherwise_in_the_database() -> None:
     assert_they_pass(
         "tests/devices/test_recognition.py",
         "tests/lifecycle/test_revocation.py",
-        "tests/backends/test_rolled_back_writes.py",
+        "tests/store/test_rolled_back_writes.py",
         settings="tests.settings_prefixed_users",
     )

@@ -54,7 +54,7 @@ class ActiveStore(SessionBase):
         """
         Do what Django's does, which imports the serializer anew for every request.
 
-        That takes it longer than all the rest; tests/backends/test_store.py sees to it that
+        That takes it longer than all the rest; tests/store/test_session_store.py sees to it that
         nothing else is left out.
         """
         self._session_key = session_key

@@ -19,7 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from sessions_plus.api.docs import ERRORS
 from sessions_plus.models import Device, Session
-from tests.authenticators import enrol
+from tests.support.authenticators import enrol
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from sessions_plus.models import Authenticator, Event, Session, SessionEvent
 from tests.api.conftest import Caller, give_csrf_token
-from tests.authenticators import App, enrol, only
+from tests.support.authenticators import App, enrol, only
 
 pytestmark = pytest.mark.django_db
 

@@ -15,8 +15,8 @@ import httpx
 import jwt
 import pytest
 
-from tests.demo import PASSWORD, ROOT, Demo
-from tests.services.process import Server, new_directory
+from tests.support.demo import PASSWORD, ROOT, Demo
+from tests.support.services.process import Server, new_directory
 
 pytestmark = pytest.mark.services
 

@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.services.process import HOST, answers, free_port, wait_until
+from tests.support.services.process import HOST, answers, free_port, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -70,7 +70,7 @@ def site(start_server: Callable[[str], Any]) -> Iterator[Site]:
     database, redis = start_server("postgresql"), start_server("redis")
     environment = {
         **os.environ,
-        "DJANGO_SETTINGS_MODULE": "tests.served",
+        "DJANGO_SETTINGS_MODULE": "tests.support.served",
         "TEST_DATABASE_URL": database.url,
         "TEST_REDIS_URL": redis.url,
     }

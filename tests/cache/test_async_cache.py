@@ -19,11 +19,11 @@ from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
 from sessions_plus.cache.drivers.redis_clients import CONNECTIONS_PER_LOOP
 from sessions_plus.cache.tier import Tier
-from tests import caches
-from tests.services.caches import ask_redis
-from tests.services.process import Server
+from tests.support import caches
+from tests.support.services.caches import ask_redis
+from tests.support.services.process import Server
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(params=["single", "Sentinel", "cluster"])

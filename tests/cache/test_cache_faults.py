@@ -19,14 +19,14 @@ from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from sessions_plus.signals import cache_recovered, cache_unavailable
-from tests import caches
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.services.caches import RedisSentinel, ask_redis
-from tests.services.process import Server, wait_until
+from tests.support import caches
+from tests.support.browsers import Browser
+from tests.support.services.caches import RedisSentinel, ask_redis
+from tests.support.services.process import Server, wait_until
 
 pytestmark = [
-    pytest.mark.urls("tests.sites"),
+    pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.services,
 ]

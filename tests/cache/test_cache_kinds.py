@@ -17,10 +17,10 @@ from sessions_plus.cache.tier import Tier
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

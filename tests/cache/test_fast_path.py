@@ -18,7 +18,7 @@ from sessions_plus.crypto import digest
 from sessions_plus.policy import Limits
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows.session_row import Row
-from tests.browsers import FIREFOX, SAFARI
+from tests.support.browsers import FIREFOX, SAFARI
 
 pytestmark = pytest.mark.django_db
 

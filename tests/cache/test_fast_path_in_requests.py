@@ -19,9 +19,9 @@ from django.utils import timezone
 from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Device, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World, people
-from tests.sites import BACKEND
+from tests.support.browsers import Browser
+from tests.support.sites import BACKEND
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]
 

@@ -19,9 +19,9 @@ import redis.connection
 from sessions_plus.cache import copies, slots
 from sessions_plus.cache.drivers import redis as driver_module
 from sessions_plus.cache.drivers.redis import RedisDriver
-from tests import caches
-from tests.services.caches import ask_redis
-from tests.services.process import Server, wait_until
+from tests.support import caches
+from tests.support.services.caches import ask_redis
+from tests.support.services.process import Server, wait_until
 
 pytestmark = pytest.mark.services
 

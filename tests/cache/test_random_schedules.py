@@ -29,8 +29,8 @@ from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
 from sessions_plus.rows import session_row
-from tests import schedules
-from tests.schedules import Actor
+from tests.support import schedules
+from tests.support.schedules import Actor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -23,10 +23,10 @@ from sessions_plus.management.commands.reseal import sealed_columns
 from sessions_plus.mfa.totp import open_secret, seal_secret
 from sessions_plus.models import Authenticator, Session, SigningKey
 from sessions_plus.tokens.keys import rotate
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 FIRST, SECOND = (base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2))
 

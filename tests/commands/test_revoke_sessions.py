@@ -13,7 +13,7 @@ from django.test import Client
 
 from sessions_plus.lifecycle import revocation
 from sessions_plus.models import Event, Reason, Session, SessionEvent
-from tests import caches
+from tests.support import caches
 from tests.tokens.factories import new_tokens
 
 pytestmark = pytest.mark.django_db

@@ -15,11 +15,11 @@ from sessions_plus.devices.recognition import DEVICES, mark_seen
 from sessions_plus.mfa import sign_in
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.models import Authenticator, Device, Session
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.pauses import Pause, stopped
+from tests.support.browsers import Browser
+from tests.support.pauses import Pause, stopped
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

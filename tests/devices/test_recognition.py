@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_plus.models import Device, Session, SessionEvent
-from tests.browsers import SAFARI, Browser
 from tests.conftest import World
+from tests.support.browsers import SAFARI, Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 def test_sign_in_binds_user_device_and_methods(engine: str, world: World, user: User) -> None:

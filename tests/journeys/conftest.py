@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.demo import PASSWORD, ROOT, Demo
 from tests.journeys.visitor import Visitor
-from tests.services.process import Server, new_directory
+from tests.support.demo import PASSWORD, ROOT, Demo
+from tests.support.services.process import Server, new_directory
 
 # Not how long anything takes, but when to give up: the machine may have other work.
 PATIENCE_MS = 20_000

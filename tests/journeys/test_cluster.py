@@ -15,8 +15,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.demo import PASSWORD, ROOT
-from tests.services.process import HOST, free_port
+from tests.support.demo import PASSWORD, ROOT
+from tests.support.services.process import HOST, free_port
 
 pytestmark = pytest.mark.services
 

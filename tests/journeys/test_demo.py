@@ -10,9 +10,9 @@ import httpx
 import jwt
 import pytest
 
-from tests.authenticators import App
-from tests.demo import PASSWORD, ROOT, Demo
-from tests.services.process import Server
+from tests.support.authenticators import App
+from tests.support.demo import PASSWORD, ROOT, Demo
+from tests.support.services.process import Server
 
 COUNTS = """
 from django.contrib.auth.models import User

@@ -10,9 +10,9 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from sessions_plus.models import Reason, Session
-from tests.browsers import FIREFOX, SAFARI
 from tests.conftest import PASSWORD
 from tests.notices.mails import link_in, only_mail
+from tests.support.browsers import FIREFOX, SAFARI
 
 pytestmark = [
     pytest.mark.browser,

@@ -15,10 +15,10 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from sessions_plus.models import Kind, Reason, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 REFUSE = {"SESSIONS_PLUS_MAX_SESSIONS_PER_USER": 2, "SESSIONS_PLUS_ON_SESSION_LIMIT": "refuse"}
 

@@ -22,9 +22,9 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEvent
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
-from tests.sites import urlpatterns as sites
+from tests.support.browsers import FIREFOX, SAFARI, Browser
+from tests.support.sites import urlpatterns as sites
 from tests.tokens.factories import new_tokens
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]

@@ -31,9 +31,9 @@ from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEv
 from sessions_plus.tokens import refresh
 from sessions_plus.tokens.sessions import engine as engine_of
 from sessions_plus.tokens.sessions import find_live
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
-from tests.sites import urlpatterns as sites
+from tests.support.browsers import FIREFOX, SAFARI, Browser
+from tests.support.sites import urlpatterns as sites
 from tests.tokens.factories import new_tokens
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]

@@ -19,11 +19,11 @@ from sessions_plus.conf import conf
 from sessions_plus.models import Event, Session, SessionEvent
 from sessions_plus.policy import Verdict
 from sessions_plus.rows import session_row
-from tests import sites
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.pauses import Pause, stopped
-from tests.stores import under_way, user_id_under
+from tests.support import sites
+from tests.support.browsers import Browser
+from tests.support.pauses import Pause, stopped
+from tests.support.stores import under_way, user_id_under
 
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(seconds=1)

@@ -11,10 +11,10 @@ from django.contrib.auth.models import User
 from sessions_plus import lifecycle
 from sessions_plus.models import Reason, Session, SessionEvent
 from sessions_plus.signals import session_revoked
-from tests.browsers import SAFARI, Browser
 from tests.conftest import World
+from tests.support.browsers import SAFARI, Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 def call(world: World, name: str, *args: Any, **kwargs: Any) -> Any:

@@ -15,10 +15,10 @@ from django.core.cache import caches
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ROTATION_INTERVAL = timedelta(hours=24)

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from sessions_plus.models import Session, SessionEvent
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 THREADS = 20
 REQUESTS = 1000

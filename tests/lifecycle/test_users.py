@@ -20,10 +20,10 @@ from sessions_plus.cache import copies
 from sessions_plus.models import Device, Reason, Session, SessionEvent
 from sessions_plus.rows import session_row
 from sessions_plus.rows.user_state import why_gone
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 User: Any = get_user_model()
 Disable = Callable[[Any], object]

@@ -16,7 +16,7 @@ from django.test import override_settings
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.cache.tier import Tier
 from sessions_plus.models import Session
-from tests import caches
+from tests.support import caches
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

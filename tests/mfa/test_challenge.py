@@ -12,7 +12,7 @@ from sessions_plus.exceptions import ChallengeOver, InvalidCode
 from sessions_plus.mfa import challenge
 from sessions_plus.mfa.challenge import LIFETIME
 from sessions_plus.models import Challenge, Event, SessionEvent
-from tests.authenticators import SESSION, enrol
+from tests.support.authenticators import SESSION, enrol
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 ELSEWHERE = UUID("018f0000-0000-7000-8000-000000000002")

@@ -14,7 +14,7 @@ from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.enrolment import PENDING_LIFETIME
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.models import Authenticator, Event, RecoveryCode, SessionEvent
-from tests.authenticators import SESSION, App, enrol, only
+from tests.support.authenticators import SESSION, App, enrol, only
 
 ELSEWHERE = UUID("018f0000-0000-7000-8000-000000000002")
 

@@ -24,7 +24,7 @@ from sessions_plus.models import (
     Session,
     SessionEvent,
 )
-from tests.authenticators import enrol, only
+from tests.support.authenticators import enrol, only
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +33,7 @@ LIST = "/admin/sessions_plus/authenticator/"
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
 
 
 def signed_in(user: User) -> Client:

@@ -12,8 +12,8 @@ from django.test import AsyncClient, Client
 from django.urls import get_resolver
 
 from sessions_plus.models import Session
-from tests.authenticators import App, enrol
 from tests.security.test_second_factor_at_every_door import every_path
+from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ def is_ann(user: User) -> bool:
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
     settings.LOGIN_URL = "/account/login/"
     settings.LOGIN_REDIRECT_URL = "/"
     settings.SESSIONS_PLUS_MFA_POLICY = "required"

@@ -17,7 +17,7 @@ from django.views import View
 from sessions_plus.decorators import ReauthenticationRequiredMixin
 from sessions_plus.mfa.reauthentication import is_fresh
 from sessions_plus.models import Event, Outcome, Session, SessionEvent
-from tests.authenticators import App, enrol
+from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db
 
@@ -26,7 +26,7 @@ AGE = timedelta(minutes=10)
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
     settings.LOGIN_URL = "/account/login/"
     settings.LOGIN_REDIRECT_URL = "/"
 

@@ -13,7 +13,7 @@ from django.test import override_settings
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.mfa import totp
 from sessions_plus.models import Authenticator
-from tests.authenticators import App, enrol, only
+from tests.support.authenticators import App, enrol, only
 
 SEED = b"12345678901234567890"
 # The table of RFC 6238 does not say that each hash has a seed of its own length.

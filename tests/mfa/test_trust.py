@@ -13,14 +13,14 @@ from django.utils import timezone
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.mfa import enrolment
 from sessions_plus.models import Device, Event, Session, SessionEvent
-from tests.authenticators import App, enrol
+from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
     settings.LOGIN_URL = "/account/login/"
     settings.LOGIN_REDIRECT_URL = "/"
 

@@ -12,7 +12,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.exceptions import InvalidCode, TooManyAttempts, WrongPassword
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Authenticator, Event, Outcome, Scope, SessionEvent, Throttle
-from tests.authenticators import App, enrol, only
+from tests.support.authenticators import App, enrol, only
 
 HERE = ClientInfo.of(ip_address="203.0.113.5")
 STEP = timedelta(seconds=30)

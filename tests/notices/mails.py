@@ -7,8 +7,8 @@ from typing import Any
 
 from django.core import mail
 
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
+from tests.support.browsers import FIREFOX, SAFARI, Browser
 
 LINK = re.compile(r"https?://\S+/notices/\S+/")
 

@@ -15,8 +15,8 @@ from sessions_plus.events import record
 from sessions_plus.models import Device, Event
 from sessions_plus.notices.composing import not_a_link, one_line
 from sessions_plus.notices.letters import LETTERS
-from tests.browsers import SAFARI
 from tests.notices.mails import html_of, link_in, only_mail, sign_in_elsewhere
+from tests.support.browsers import SAFARI
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 

@@ -10,9 +10,9 @@ from django.test import Client, override_settings
 
 from sessions_plus.events import record
 from sessions_plus.models import Event, Notice, Session
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
 from tests.notices.mails import html_of, link_in, only_mail
+from tests.support.browsers import FIREFOX, SAFARI, Browser
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 
@@ -77,7 +77,7 @@ def test_shell_links_to_the_site_of_the_setting(user: User) -> None:
     assert link_in(only_mail()).startswith("https://shop.example/account/notices/")
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 def test_site_without_our_pages_has_no_link(user: User) -> None:
     """A site that mounts only the engine sends its mails without a link."""
     sign_in_at("testserver")

@@ -13,10 +13,10 @@ from django.test import override_settings
 
 from sessions_plus.events import record
 from sessions_plus.models import Device, Event, Notice, SessionEvent
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
 from tests.notices import senders
 from tests.notices.mails import html_of, only_mail, sign_in_elsewhere
+from tests.support.browsers import FIREFOX, SAFARI, Browser
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 

@@ -1,4 +1,4 @@
-"""The views of ``tests.sites`` and our pages, of a site that lets people reset passwords."""
+"""The views of ``tests.support.sites`` and our pages; people can reset their passwords."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from django.urls import include, path
 
 from sessions_plus.events import record
 from sessions_plus.models import Event
-from tests.sites import urlpatterns as views
+from tests.support.sites import urlpatterns as views
 
 
 def add_authenticator(request: HttpRequest) -> HttpResponse:

@@ -17,8 +17,8 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from sessions_plus.rows import session_row
 from tests.conftest import World
-from tests.pauses import Pause, stopped
-from tests.stores import signed_in, under_way, user_id_under
+from tests.support.pauses import Pause, stopped
+from tests.support.stores import signed_in, under_way, user_id_under
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 

@@ -14,7 +14,7 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from sessions_plus.models import Authenticator, Device, Session
-from tests.browsers import FIREFOX, SAFARI
+from tests.support.browsers import FIREFOX, SAFARI
 
 HTTPS: dict[str, Any] = {
     "SESSION_COOKIE_SECURE": True,

@@ -17,7 +17,7 @@ from sessions_plus.api.urls import urlpatterns
 from sessions_plus.models import Device, Event, Session, SessionEvent
 from sessions_plus.tokens.refresh import Tokens
 from tests.api.conftest import Caller, give_csrf_token
-from tests.authenticators import enrol, only
+from tests.support.authenticators import enrol, only
 from tests.tokens.factories import new_tokens
 
 pytestmark = pytest.mark.django_db

@@ -33,10 +33,10 @@ from sessions_plus.mfa import enrolment, methods, recovery_codes, totp
 from sessions_plus.mfa.throttle import ADDRESS_FACTOR, FIRST_WAIT, LONGEST_WAIT
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Event, Scope, Session, SessionEvent
-from tests import doors
-from tests.authenticators import App, enrol, only
-from tests.browsers import FIREFOX, SAFARI
 from tests.security.test_second_factor_at_every_door import every_path, through_a_reset
+from tests.support import doors
+from tests.support.authenticators import App, enrol, only
+from tests.support.browsers import FIREFOX, SAFARI
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

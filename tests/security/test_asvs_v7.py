@@ -28,7 +28,7 @@ from sessions_plus.keys import SECRET_BYTES, new_public_id, new_token
 from sessions_plus.mfa.totp import open_secret
 from sessions_plus.models import Authenticator, Session, SessionEvent
 from sessions_plus.policy import Limits, SessionFacts
-from tests.authenticators import App, enrol, only
+from tests.support.authenticators import App, enrol, only
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -287,7 +287,7 @@ def password_change(ann: Person, user: User, password: str) -> str:
     return old
 
 
-@pytest.mark.urls("tests.doors")
+@pytest.mark.urls("tests.support.doors")
 @pytest.mark.parametrize(
     "act", [second_factor, recovery, first_factor_set_up, factor_removed, password_change]
 )
@@ -493,7 +493,7 @@ def public_id_of(person: Person) -> Any:
     return read_token(person.key)
 
 
-@pytest.mark.urls("tests.doors")
+@pytest.mark.urls("tests.support.doors")
 def test_asvs_7_6_1(engine: str, user: User, clock: Any) -> None:
     """A sign-in at another service is a proof as long as one here; the policy says what is not."""
     client = Client()

@@ -23,8 +23,8 @@ from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.models import Authenticator, RecoveryCode, Session
-from tests.authenticators import App, enrol, only
 from tests.security.addresses import addresses
+from tests.support.authenticators import App, enrol, only
 from tests.tokens.factories import changed, new_tokens
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]

@@ -16,11 +16,11 @@ from django.utils import timezone
 from sessions_plus.cache import slots
 from sessions_plus.cache.tier import Tier
 from sessions_plus.models import Session
-from tests import caches
-from tests.browsers import SAFARI, Browser
 from tests.conftest import World
+from tests.support import caches
+from tests.support.browsers import SAFARI, Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 class Trap:

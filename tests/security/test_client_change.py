@@ -15,8 +15,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
-from tests.browsers import FIREFOX, SAFARI, Browser
 from tests.conftest import World
+from tests.support.browsers import FIREFOX, SAFARI, Browser
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 
@@ -346,7 +346,7 @@ class TestReauthenticate:
         assert (session.system, session.ip_address) == ("iOS", "203.0.113.7")
         assert browser.text("who") == "AnonymousUser"
 
-    @pytest.mark.urls("tests.sites")
+    @pytest.mark.urls("tests.support.sites")
     def test_site_without_our_pages(self, ann: Browser) -> None:
         """Where there is no page to prove oneself on, the request is refused all the same."""
         assert stolen(ann).get("who").status_code == 403

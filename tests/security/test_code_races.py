@@ -23,7 +23,7 @@ from sessions_plus.mfa import challenge, enrolment, recovery_codes, totp
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Authenticator, Challenge, RecoveryCode, Scope, Throttle
-from tests.authenticators import SESSION, enrol
+from tests.support.authenticators import SESSION, enrol
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

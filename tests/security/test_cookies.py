@@ -14,10 +14,10 @@ from django.test import Client, override_settings
 
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.models import Reason, Session
-from tests.browsers import SAFARI, Browser
 from tests.conftest import World
 from tests.security.addresses import Address, addresses
 from tests.security.conftest import HTTPS, Person
+from tests.support.browsers import SAFARI, Browser
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -180,7 +180,7 @@ def test_nothing_is_cleared_for_strangers(https_site: None, db: None, key: str) 
     assert "Clear-Site-Data" not in person.ask("get", "/account/devices/").headers
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 def test_nothing_is_cleared_for_visitors(https_site: None, db: None) -> None:
     """The end of a session that nobody was signed in to is nobody's sign-out."""
     person = Person()
@@ -209,7 +209,7 @@ def test_what_is_cleared_is_the_sites_choice(
         assert signed_out(ann).headers.get("Clear-Site-Data") == expected
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 def test_asvs_14_3_1_any_sign_out(engine: str, world: World, user: User) -> None:
     """Whichever view signs out, in either world."""
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
@@ -223,7 +223,7 @@ def test_asvs_14_3_1_any_sign_out(engine: str, world: World, user: User) -> None
     assert Session.objects.get().revoked_reason == Reason.SIGNED_OUT
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 def test_signing_in_clears_nothing(engine: str, world: World, user: User, other_user: User) -> None:
     """Somebody who signs in where another was signed in starts with what they stored since."""
     with override_settings(SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https")):
@@ -234,7 +234,7 @@ def test_signing_in_clears_nothing(engine: str, world: World, user: User, other_
         assert "Clear-Site-Data" not in browser.get("sign-in", name="ben").headers
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 @pytest.mark.parametrize("view", ["sign-in", "write", "sign-out"])
 def test_asvs_14_3_2_no_cache_keeps_a_cookie(
     engine: str, world: World, user: User, view: str
@@ -250,7 +250,7 @@ def test_asvs_14_3_2_no_cache_keeps_a_cookie(
     assert {"no-store", "private"} <= set(response.headers["Cache-Control"].split(", "))
 
 
-@pytest.mark.urls("tests.sites")
+@pytest.mark.urls("tests.support.sites")
 def test_other_answers_are_the_sites(engine: str, world: World, user: User) -> None:
     """A page that sets no cookie is cached as the site says."""
     browser = Browser(world)

@@ -15,10 +15,10 @@ from django.utils import timezone
 from sessions_plus.cache import copies
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.models import Session
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ from django.core.cache import caches
 from django.db import models
 
 from sessions_plus.models import Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 def change(session: Session, **columns: object) -> None:

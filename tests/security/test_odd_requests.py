@@ -10,10 +10,10 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 
 from sessions_plus.models import Device, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 NASTY = [
     pytest.param('x\r\n{"event":"session.started","user":"1"}', id="a second line"),

@@ -26,12 +26,12 @@ from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
 from sessions_plus.rows import session_row
-from tests import caches
-from tests.browsers import SAFARI, Browser
 from tests.conftest import World
-from tests.pauses import Pause, in_thread, stopped
+from tests.support import caches
+from tests.support.browsers import SAFARI, Browser
+from tests.support.pauses import Pause, in_thread, stopped
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 # One for each way in which the tier decides what may be put where.
 KINDS: dict[str, Callable[[pytest.FixtureRequest], dict[str, Any]]] = {

@@ -26,14 +26,14 @@ from django.utils.http import urlsafe_base64_encode
 
 from sessions_plus.keys import new_public_id
 from sessions_plus.models import Challenge, Event, Scope, Session, SessionEvent, Throttle
-from tests.authenticators import App, enrol
+from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
     settings.LOGIN_URL = "/account/login/"
     settings.LOGIN_REDIRECT_URL = "/"
 
@@ -192,7 +192,7 @@ def _sample(found: re.Match[str]) -> str:
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-@pytest.mark.parametrize("urlconf", ["tests.doors", "tests.urls", "demo_project.urls"])
+@pytest.mark.parametrize("urlconf", ["tests.support.doors", "tests.urls", "demo_project.urls"])
 def test_no_address_opens_half_way(
     staff: User, password: str, urlconf: str, method: str, settings: Any
 ) -> None:

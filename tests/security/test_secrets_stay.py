@@ -28,7 +28,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from sessions_plus.mfa import enrolment, totp
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Event, SessionEvent
-from tests.authenticators import SESSION, App, enrol
+from tests.support.authenticators import SESSION, App, enrol
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +65,7 @@ def everything_stored() -> str:
 
 @pytest.fixture(autouse=True)
 def site(settings: Any) -> None:
-    settings.ROOT_URLCONF = "tests.doors"
+    settings.ROOT_URLCONF = "tests.support.doors"
     settings.LOGIN_URL = "/account/login/"
     settings.LOGIN_REDIRECT_URL = "/"
     settings.SESSION_ENGINE = "sessions_plus.backends.cached_db"

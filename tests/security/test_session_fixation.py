@@ -8,11 +8,11 @@ from django.core.cache import caches
 
 from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Session
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.stores import enter, stored, under_way, user_id_under
+from tests.support.browsers import Browser
+from tests.support.stores import enter, stored, under_way, user_id_under
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

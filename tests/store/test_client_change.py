@@ -19,7 +19,7 @@ from sessions_plus.store.client_change import (
     change_to_act_on,
     differences,
 )
-from tests.browsers import FIREFOX, SAFARI
+from tests.support.browsers import FIREFOX, SAFARI
 
 NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ELSEWHERE = ClientInfo.of(ip_address="203.0.113.7", user_agent=SAFARI)

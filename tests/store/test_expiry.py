@@ -18,10 +18,10 @@ from django.test.utils import CaptureQueriesContext
 from sessions_plus.cache import copies
 from sessions_plus.models import Session
 from sessions_plus.policy import Limits, SessionFacts
-from tests.browsers import Browser
 from tests.conftest import World
+from tests.support.browsers import Browser
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)

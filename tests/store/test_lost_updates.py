@@ -19,9 +19,9 @@ from sessions_plus.exceptions import NotSerialisable
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from tests.conftest import World
-from tests.pauses import in_thread
+from tests.support.pauses import in_thread
 
-pytestmark = [pytest.mark.urls("tests.sites"), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 ROUNDS = 200
 

@@ -11,8 +11,8 @@ from django.test import override_settings
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.models import Session
 from sessions_plus.rows import session_row
-from tests import caches
-from tests.other_sites import assert_they_pass
+from tests.support import caches
+from tests.support.other_sites import assert_they_pass
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,4 +63,4 @@ def test_user_may_live_elsewhere() -> None:
 
 def test_sessions_may_live_apart_from_users() -> None:
     """Sign-ins, refused ones and every way to end a session work across two databases."""
-    assert_they_pass("tests/two_databases.py", settings="tests.settings_own_database")
+    assert_they_pass("tests/support/two_databases.py", settings="tests.settings_own_database")

@@ -13,13 +13,13 @@ from sessions_plus.crypto import Purpose
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Device, Session
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.pauses import Pause, in_thread, stopped
-from tests.stores import enter, signed_in, under_way, user_id_under
+from tests.support.browsers import Browser
+from tests.support.pauses import Pause, in_thread, stopped
+from tests.support.stores import enter, signed_in, under_way, user_id_under
 
 pytestmark = [
-    pytest.mark.urls("tests.sites"),
+    pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("engine"),
 ]

@@ -14,10 +14,10 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
-from tests import sites
-from tests.browsers import Browser
 from tests.conftest import World, people
-from tests.stores import stored, under_way, user_id_under
+from tests.support import sites
+from tests.support.browsers import Browser
+from tests.support.stores import stored, under_way, user_id_under
 
 pytestmark = [
     pytest.mark.urls(__name__),

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from sessions_plus.exceptions import NotSerialisable
 from sessions_plus.models import Event, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import World
-from tests.stores import stored, under_way, user_id_under
+from tests.support.browsers import Browser
+from tests.support.stores import stored, under_way, user_id_under
 
 pytestmark = [
-    pytest.mark.urls("tests.sites"),
+    pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.usefixtures("engine"),
 ]

@@ -14,8 +14,8 @@ from django.utils import timezone
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.exceptions import NotSerialisable
 from sessions_plus.models import Session, SessionEvent
-from tests.browsers import FIREFOX
 from tests.conftest import World
+from tests.support.browsers import FIREFOX
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,11 +18,11 @@ from django.utils import timezone
 
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
-from tests import sites
-from tests.browsers import Browser
 from tests.conftest import World, people
-from tests.pauses import Pause, in_thread, stopped
-from tests.stores import stored, under_way
+from tests.support import sites
+from tests.support.browsers import Browser
+from tests.support.pauses import Pause, in_thread, stopped
+from tests.support.stores import stored, under_way
 
 pytestmark = [
     pytest.mark.urls(__name__),

@@ -18,7 +18,7 @@ SAFARI = (
 
 
 class Browser:
-    """Asks the views of ``tests.sites`` of its world through the whole handler."""
+    """Asks the views of ``tests.support.sites`` of its world through the whole handler."""
 
     def __init__(self, world: World, *, user_agent: str = FIREFOX) -> None:
         self.world = world

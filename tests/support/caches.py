@@ -13,7 +13,7 @@ from django_redis.pool import ConnectionFactory
 
 from sessions_plus.cache import copies
 from sessions_plus.cache.tier import Tier
-from tests.services.caches import RedisSentinel
+from tests.support.services.caches import RedisSentinel
 
 ENGINE = "sessions_plus.backends.cached_db"
 DJANGO_REDIS = "django_redis.cache.RedisCache"

@@ -8,9 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services.process import Server, answers, free_port, new_directory
+from tests.support.services.process import Server, answers, free_port, new_directory
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 # Of each account that `seed_demo` makes.
 PASSWORD = "figs-on-toast"

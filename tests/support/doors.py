@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 
 from sessions_plus.decorators import mfa_required, reauthentication_required
-from tests import sites
+from tests.support import sites
 
 
 def page(request: HttpRequest) -> HttpResponse:

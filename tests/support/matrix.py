@@ -20,9 +20,9 @@ from pathlib import Path
 
 import django
 
-from tests.run import ONCE
+from tests.support.run import ONCE
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ENVIRONMENTS = ROOT / ".cache" / "matrix"
 MATRIX = {
     "3.11": ["5.2"],
@@ -35,9 +35,9 @@ NEWEST = ("3.13", "6.1")
 CLOSEST = [
     "test_middleware.py",
     "test_checks.py",
-    "backends/test_store.py",
-    "backends/test_fast_path.py",
-    "backends/test_keys.py",
+    "store/test_session_store.py",
+    "cache/test_fast_path.py",
+    "test_keys.py",
     "admin",
     "lifecycle/test_rotation.py",
     "lifecycle/test_limits.py",
@@ -53,9 +53,9 @@ EVERY_PART = [
     "test_crypto.py",
     "admin",
     "api",
-    "backends/test_store.py",
-    "backends/test_fast_path.py",
-    "backends/test_keys.py",
+    "store/test_session_store.py",
+    "cache/test_fast_path.py",
+    "test_keys.py",
     "client_info",
     "commands",
     "devices",

@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from tests.services import NOT_EXERCISED
-from tests.services.databases import start_mariadb, start_postgresql
-from tests.services.process import Missing, Server
+from tests.support.services import NOT_EXERCISED
+from tests.support.services.databases import start_mariadb, start_postgresql
+from tests.support.services.process import Missing, Server
 
 # What does not depend on the database of the site is shown once, on SQLite.
 ONCE = "not browser and not packaging and not services"
@@ -39,10 +39,10 @@ SAME_EVERYWHERE = [
     "test_without_api.py",
     "api/test_schema.py",
     "api/test_schemathesis.py",
-    "backends/test_cache_kinds.py",
-    "backends/test_fast_path.py",
-    "backends/test_fast_path_in_requests.py",
-    "backends/test_keys.py",
+    "cache/test_cache_kinds.py",
+    "cache/test_fast_path.py",
+    "cache/test_fast_path_in_requests.py",
+    "test_keys.py",
     "security/test_api_sweeps.py",
     "security/test_cache_forgery.py",
     "security/test_client_change.py",

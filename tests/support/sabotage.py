@@ -1,8 +1,8 @@
 """
 Take each guard away in a copy of the tree, and see that a test fails for it.
 
-``python -m tests.sabotage`` tries all, ``python -m tests.sabotage mark`` those whose name
-holds the word. A guard whose removal fails no test is untested: then this fails.
+``python -m tests.support.sabotage`` tries all; with a word, those whose name holds it.
+A guard whose removal fails no test is untested: then this fails.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "sessions_plus/"
 RACES = "tests/security/test_revocation_races.py"
-FAULTS = "tests/backends/test_cache_faults.py"
-KINDS = "tests/backends/test_cache_kinds.py"
-UPDATES = "tests/backends/test_lost_updates.py"
+FAULTS = "tests/cache/test_cache_faults.py"
+KINDS = "tests/cache/test_cache_kinds.py"
+UPDATES = "tests/store/test_lost_updates.py"
 FORGERY = "tests/security/test_cache_forgery.py"
-ASYNC = "tests/backends/test_async_cache.py"
-FAST_PATH = "tests/backends/test_fast_path.py"
-IN_REQUESTS = "tests/backends/test_fast_path_in_requests.py"
-CONNECTIONS = "tests/backends/test_kept_connections.py"
+ASYNC = "tests/cache/test_async_cache.py"
+FAST_PATH = "tests/cache/test_fast_path.py"
+IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
+CONNECTIONS = "tests/cache/test_kept_connections.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 
 # The settings that a glance was worked out with.
@@ -138,7 +138,7 @@ SABOTAGES = (
         PACKAGE + "cache/tier.py",
         "self.pending.discharge(told)\n        self.distrust()",
         "self.pending.discharge(told)",
-        FAULTS + " tests/backends/test_random_schedules.py",
+        FAULTS + " tests/cache/test_random_schedules.py",
     ),
     Sabotage(
         "forget what the cache was not told",
@@ -173,21 +173,21 @@ SABOTAGES = (
         PACKAGE + "cache/breaker.py",
         "if self.opened_at is not None:\n                return False",
         "pass",
-        "tests/backends/test_breaker.py",
+        "tests/cache/test_breaker.py",
     ),
     Sabotage(
         "queue up behind a dead cache",
         PACKAGE + "cache/drivers/redis_clients.py",
         "if self._failed_at >= asked_at:",
         "if False:",
-        "tests/backends/test_async_cache.py -k queues",
+        "tests/cache/test_async_cache.py -k queues",
     ),
     Sabotage(
         "take a busy loop for a dead cache",
         PACKAGE + "cache/drivers/redis_clients.py",
         "if loop.time() - began < self._timeout + LATE_SECONDS:",
         "if True:",
-        "tests/backends/test_async_cache.py -k busy",
+        "tests/cache/test_async_cache.py -k busy",
     ),
     Sabotage(
         "wait as long as the alias does",
@@ -208,14 +208,14 @@ SABOTAGES = (
         PACKAGE + "cache/entries.py",
         " + public_id.bytes",
         "",
-        "tests/backends/test_entries.py",
+        "tests/cache/test_entries.py",
     ),
     Sabotage(
         "serve copies from before the fault",
         PACKAGE + "cache/entries.py",
         "if proven_at < proven_since:",
         "if False:",
-        FAULTS + " tests/backends/test_entries.py",
+        FAULTS + " tests/cache/test_entries.py",
     ),
     Sabotage(
         "fast path: any key will do",

@@ -10,7 +10,7 @@ from django.urls import path
 from tests import settings as common
 from tests.settings import *  # noqa: F403 - Django wants all of them here
 
-ROOT_URLCONF = "tests.served"
+ROOT_URLCONF = "tests.support.served"
 SESSION_ENGINE = "sessions_plus.backends.cached_db"
 CACHES = {
     "default": {
@@ -32,7 +32,7 @@ def kept(request: HttpRequest) -> JsonResponse:
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    from tests import sites  # not before the apps are loaded: this module is the settings, too
+    from tests.support import sites  # not before the apps are loaded: this is the settings, too
 
     return sites.sign_in(request)
 

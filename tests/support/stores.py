@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 
 from sessions_plus.devices.recognition import SignIn
 from tests.conftest import World
-from tests.sites import BACKEND
+from tests.support.sites import BACKEND
 
 
 def under_way(key: str | None, *, device_token: str | None = None) -> Any:

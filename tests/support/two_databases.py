@@ -1,7 +1,7 @@
 """
 The rules of a site whose sessions have a database of their own, apart from its users.
 
-Run by ``tests/backends/test_own_database.py``, in a process with ``tests.settings_own_database``.
+Run by ``tests/store/test_own_database.py``, in a process with ``tests.settings_own_database``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import keep_other_sessions, revoke, revoke_all
 from sessions_plus.lifecycle.passwords import end_or_keep_others
 from sessions_plus.models import Device, Event, Session, SessionEvent
-from tests.browsers import Browser
 from tests.conftest import PASSWORD, World, people
+from tests.support.browsers import Browser
 
 pytestmark = [
-    pytest.mark.urls("tests.sites"),
+    pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True, databases=["default", "sessions"]),
 ]
 

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from sessions_plus.mfa.totp import open_secret
 from sessions_plus.models import Authenticator, Challenge, Reason, RecoveryCode, Session, Throttle
-from tests.authenticators import App, enrol, only
+from tests.support.authenticators import App, enrol, only
 
 pytestmark = pytest.mark.django_db
 

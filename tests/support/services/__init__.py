@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 import pytest
 
-from tests.services.caches import (
+from tests.support.services.caches import (
     RedisCluster,
     RedisSentinel,
     start_memcached,
@@ -22,9 +22,9 @@ from tests.services.caches import (
     start_redis_cluster,
     start_redis_sentinel,
 )
-from tests.services.chromium import ARGUMENTS, find_chromium
-from tests.services.databases import start_mariadb, start_postgresql
-from tests.services.process import Missing, Server
+from tests.support.services.chromium import ARGUMENTS, find_chromium
+from tests.support.services.databases import start_mariadb, start_postgresql
+from tests.support.services.process import Missing, Server
 
 NOT_EXERCISED = "not exercised here: "
 

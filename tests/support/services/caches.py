@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.services.process import (
+from tests.support.services.process import (
     HOST,
     Server,
     account,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.services.process import find_program
+from tests.support.services.process import find_program
 
 # QUIC, updates and sync would only reach for a network that tests don't have. Root needs the
 # sandbox off.

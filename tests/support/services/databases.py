@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.services.process import (
+from tests.support.services.process import (
     HOST,
     Missing,
     Server,

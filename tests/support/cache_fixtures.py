@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sessions_plus.cache.tier import Tier
-from tests import caches
+from tests.support import caches
 
 KINDS: dict[str, Callable[[pytest.FixtureRequest], dict[str, Any]]] = {
     "django-redis": lambda r: caches.django_redis(r.getfixturevalue("redis_server").url),

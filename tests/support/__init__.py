@@ -1,0 +1,1 @@
+"""What tests share: servers, browsers, sites, people, and ways to force a race."""
