@@ -1,0 +1,44 @@
+"""What can be wrong with a value of the right type, in words; None: nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+
+def not_negative(value: timedelta | int | None) -> str | None:
+    if isinstance(value, timedelta):
+        return "it is negative" if value < timedelta(0) else None
+    return "it is negative" if value is not None and value < 0 else None
+
+
+def positive(value: timedelta | int | None) -> str | None:
+    zero: Any = timedelta(0) if isinstance(value, timedelta) else 0
+    return "it is not more than zero" if value is not None and value <= zero else None
+
+
+def empty(value: object) -> str | None:
+    return "it is empty" if isinstance(value, str) and not value.strip() else None
+
+
+SITE_DATA = ("cache", "cookies", "storage", "executionContexts", "*")
+
+
+def no_site_data(values: list[str]) -> str | None:
+    unknown = [value for value in values if value not in SITE_DATA]
+    return f"{unknown[0]!r} is none of {', '.join(SITE_DATA)}" if unknown else None
+
+
+def no_origin(value: str | None) -> str | None:
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    is_origin = parts.scheme in ("http", "https") and parts.netloc and not parts.path.strip("/")
+    return None if is_origin else "it is not a scheme and a host, such as https://example.com"
+
+
+def no_policy(value: object) -> str | None:
+    if not isinstance(value, str) or value in ("optional", "staff", "required") or "." in value:
+        return None
+    return "it is neither optional, staff or required, nor the dotted path of a function"

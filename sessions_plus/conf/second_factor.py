@@ -1,0 +1,98 @@
+"""Secrets, the second factor, and proving oneself again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+from sessions_plus.conf.problems import empty, no_policy, not_negative, positive
+from sessions_plus.conf.setting import FROM_PROFILE, Setting
+
+
+class SecondFactorSettings:
+    """Secrets, the second factor, and proving oneself again."""
+
+    # Secrets
+
+    ENCRYPTION_KEYS = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Master keys that seal what is stored, newest first: each at least 32 random bytes "
+        "in base64. Empty: derived from `SECRET_KEY` and `SECRET_KEY_FALLBACKS`.",
+    )
+
+    # Second factor
+
+    MFA_POLICY = Setting[Callable[[Any], bool] | str](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        "optional",
+        "Who must have a second factor: nobody (`optional`), `staff`, everybody (`required`), or "
+        "a function of the user, or its dotted path. Who must and has none reaches nothing but "
+        "its enrolment.",
+        problem=no_policy,
+    )
+    TOTP_ISSUER = Setting[str | None](
+        str,
+        None,
+        "What authenticator apps call this site. None: the host of the request.",
+        optional=True,
+        problem=empty,
+    )
+    TOTP_DIGITS = Setting[int](
+        int,
+        6,
+        "How many digits the codes of new authenticators have.",
+        choices=(6, 7, 8),
+    )
+    TOTP_ALGORITHM = Setting[Literal["SHA1", "SHA256", "SHA512"]](
+        str,
+        "SHA1",
+        "The hash of new authenticators. Several apps know `SHA1` only, whatever they are told.",
+        choices=("SHA1", "SHA256", "SHA512"),
+    )
+    TOTP_TOLERANCE = Setting[int](
+        int,
+        FROM_PROFILE,
+        "How many time steps (30 s) an authenticator's clock may be off, either way.",
+        profile_field="totp_tolerance",
+        problem=not_negative,
+    )
+    THROTTLE_ATTEMPTS = Setting[int](
+        int,
+        FROM_PROFILE,
+        "How many wrong codes in a row are let through before each next one has to wait: 30 s at "
+        "first, then longer and longer, an hour at most.",
+        profile_field="throttle_attempts",
+        problem=positive,
+    )
+    THROTTLE_HARD_LIMIT = Setting[int](
+        int,
+        FROM_PROFILE,
+        "How many wrong codes in a row disable an authenticator. NIST allows 100.",
+        profile_field="throttle_hard_limit",
+        problem=positive,
+    )
+    FRESH_FACTOR_AGE = Setting[timedelta](
+        timedelta,
+        FROM_PROFILE,
+        "How long ago somebody may have proved one factor to end sessions.",
+        profile_field="fresh_factor_age",
+        problem=positive,
+    )
+    REAUTHENTICATION_AGE = Setting[timedelta](
+        timedelta,
+        FROM_PROFILE,
+        "How long ago somebody may have proved all their factors to change one.",
+        profile_field="reauthentication_age",
+        problem=positive,
+    )
+    TRUSTED_DEVICE_LIFETIME = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "How long a device that its user trusts may skip the second factor; staff always need it. "
+        "None: never.",
+        optional=True,
+        profile_field="trusted_device_lifetime",
+        problem=positive,
+    )

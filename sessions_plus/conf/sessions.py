@@ -1,0 +1,156 @@
+"""How long sessions go on, how many there may be, and what is kept of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+from sessions_plus.conf.problems import not_negative, positive
+from sessions_plus.conf.setting import FROM_PROFILE, Setting
+
+
+class SessionSettings:
+    """How long sessions go on, how many there may be, and what is kept of them."""
+
+    # Limits
+
+    PROFILE = Setting[str](
+        str,
+        "aal1",
+        "The named set of limits that all other defaults come from.",
+        choices=("aal1", "aal2", "aal3"),
+    )
+    IDLE_TIMEOUT = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest pause between two requests of a session. None: Django's `SESSION_COOKIE_AGE`.",
+        optional=True,
+        profile_field="idle_timeout",
+        problem=positive,
+    )
+    ABSOLUTE_LIFETIME = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest age of a session since sign-in, however active. None: no such limit.",
+        optional=True,
+        profile_field="absolute_lifetime",
+        problem=positive,
+    )
+    ANONYMOUS_LIFETIME = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "Longest pause between two requests of a session that nobody is signed in to. "
+        "None: Django's `SESSION_COOKIE_AGE`.",
+        optional=True,
+        profile_field="anonymous_lifetime",
+        problem=positive,
+    )
+    ACTIVITY_INTERVAL = Setting[timedelta](
+        timedelta,
+        timedelta(seconds=60),
+        "How often, at most, a session's last activity is written; and how long, at most, "
+        "a session goes on after its end if the cache could not be told of it.",
+        problem=positive,
+    )
+
+    ROTATION_INTERVAL = Setting[timedelta | None](
+        timedelta,
+        FROM_PROFILE,
+        "How often the key of a session in use is replaced. None: only when privilege changes.",
+        optional=True,
+        profile_field="rotation_interval",
+        problem=positive,
+    )
+    ROTATION_GRACE_PERIOD = Setting[timedelta](
+        timedelta,
+        FROM_PROFILE,
+        "How long a key that was replaced while in use still finds the session, for requests "
+        "that were under way.",
+        profile_field="rotation_grace_period",
+        problem=not_negative,
+    )
+
+    PERSISTENT_COOKIE = Setting[bool](
+        bool,
+        FROM_PROFILE,
+        "Whether the session's cookie may outlive the browser's window. False: it goes when the "
+        "browser closes, whatever `SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
+        profile_field="persistent_cookie",
+    )
+    LIMITS = Setting[Callable[..., Any] | str | None](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        None,
+        "A function `(session) -> Limits | None`, or its dotted path, that gives a user's or a "
+        "session's own limits in place of the ones above. It runs at each request, so it must "
+        "not ask a database. Its argument is a `sessions_plus.policy.SessionFacts`.",
+        optional=True,
+    )
+    PASSIVE_PATHS = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Paths whose requests use a session without counting as activity, as a page that polls "
+        "does: each stands for itself and all below it.",
+    )
+
+    MAX_SESSIONS_PER_USER = Setting[int | None](
+        int,
+        None,
+        "How many browsers a user may be signed in with at once. None: any number.",
+        optional=True,
+        problem=positive,
+    )
+    MAX_API_SESSIONS_PER_USER = Setting[int | None](
+        int,
+        None,
+        "How many API clients a user may be signed in with at once. None: any number.",
+        optional=True,
+        problem=positive,
+    )
+    ON_SESSION_LIMIT = Setting[Literal["revoke_oldest", "refuse"]](
+        str,
+        "revoke_oldest",
+        "What one sign-in too many does: end the session that was signed in to longest ago, or "
+        "not sign in.",
+        choices=("revoke_oldest", "refuse"),
+    )
+
+    # Clean-up
+
+    RETENTION_SESSIONS = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=30),
+        "How long ended sessions are kept, without their data, for people to look back on. "
+        "None: for ever.",
+        optional=True,
+        problem=not_negative,
+    )
+    RETENTION_EVENTS = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=90),
+        "How long events are kept. None: for ever.",
+        optional=True,
+        problem=not_negative,
+    )
+    RETENTION_DEVICES = Setting[timedelta | None](
+        timedelta,
+        timedelta(days=365),
+        "How long devices are kept after their last sign-in. None: for ever.",
+        optional=True,
+        problem=not_negative,
+    )
+
+    CLIENT_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
+        str,
+        "record",
+        "What follows where a session is used with another browser or system than it is known by "
+        "(an update is none). `reauthenticate`: nothing goes on before its user proved themselves "
+        "again; `revoke`: it ends.",
+        choices=("ignore", "record", "reauthenticate", "revoke"),
+    )
+    NETWORK_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
+        str,
+        "ignore",
+        "The same, for another network (/24 or /48). Telephones change theirs all day.",
+        choices=("ignore", "record", "reauthenticate", "revoke"),
+    )

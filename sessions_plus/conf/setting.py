@@ -1,0 +1,94 @@
+"""What a setting is: a name, its type, its default and its meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar, cast, overload
+
+from django.conf import settings
+
+from sessions_plus.conf.profiles import Profile
+
+PREFIX = "SESSIONS_PLUS_"
+
+T = TypeVar("T")
+
+
+class FromProfile:
+    """The default of a setting that the chosen profile decides."""
+
+    def __repr__(self) -> str:
+        return "<from the profile>"
+
+
+FROM_PROFILE = FromProfile()
+
+
+class Resolved(Protocol):
+    """What a setting asks of the object that it is an attribute of."""
+
+    resolved: dict[str, object]
+
+    @property
+    def profile(self) -> Profile:
+        """The profile in force."""
+
+
+class Setting(Generic[T]):
+    """One ``SESSIONS_PLUS_*`` setting: a read-only attribute of ``conf``."""
+
+    name: str
+
+    def __init__(
+        self,
+        kind: type | tuple[type, ...],
+        default: T | FromProfile,
+        meaning: str,
+        *,
+        choices: tuple[T, ...] = (),
+        optional: bool = False,
+        profile_field: str = "",
+        problem: Callable[[T], str | None] | None = None,
+    ) -> None:
+        """
+        Declare it.
+
+        ``kind`` is the type or types a value may have, ``optional`` says that None
+        (off) may be given, ``profile_field`` names the profile's value that is the
+        default, and ``problem`` returns what is wrong with a value of the right type.
+        """
+        self.kind = kind if isinstance(kind, tuple) else (kind,)
+        self.default = default
+        self.meaning = meaning
+        self.choices = choices
+        self.optional = optional
+        self.profile_field = profile_field
+        self.problem = problem
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @property
+    def full_name(self) -> str:
+        return PREFIX + self.name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Setting[T]: ...
+
+    @overload
+    def __get__(self, instance: Resolved, owner: type) -> T: ...
+
+    def __get__(self, instance: Resolved | None, owner: type) -> Setting[T] | T:
+        if instance is None:
+            return self
+        try:
+            return cast(T, instance.resolved[self.name])
+        except KeyError:
+            value = instance.resolved[self.name] = self.resolve(instance)
+            return value
+
+    def resolve(self, conf: Resolved) -> T:
+        default = self.default
+        if isinstance(default, FromProfile):
+            default = cast(T, getattr(conf.profile, self.profile_field))
+        return cast(T, getattr(settings, self.full_name, default))
