@@ -74,6 +74,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("statements", "prepared", "payload"),
     ),
     "store": (
+        ("of_request",),
         ("session_store",),
         ("expiry",),
         ("writing",),

@@ -6,7 +6,7 @@ from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.db import models
+from django.db import models, router
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -60,6 +60,13 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def ended(self) -> Self:
         """Those that were revoked or have expired."""
         return self.exclude(revoked_at=None, expire_date__gt=timezone.now())
+
+    def named(self, public_id: UUID | None) -> Session | None:
+        """Return the row of that name with its device, ended or not, or None. One statement."""
+        if public_id is None:
+            return None
+        rows = self.using(router.db_for_write(self.model)).select_related("device")
+        return rows.filter(public_id=public_id).first()
 
     def update(self, **kwargs: Any) -> int:
         """

@@ -24,11 +24,11 @@ from sessions_plus.exceptions import InvalidToken, TokenReused
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import Revocation, revoke
 from sessions_plus.mfa.reauthentication import Proved
-from sessions_plus.models import Reason
+from sessions_plus.models import Reason, Session
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens import access
-from sessions_plus.tokens.sessions import api_session, find_session, named_session, user_of
+from sessions_plus.tokens.sessions import api_session, named_session, user_of
 
 # A refresh that meets another write of its session tries again; more than one other at a
 # time is no client that we know.
@@ -88,7 +88,7 @@ def _request_of(store: SessionStore, request: HttpRequest) -> HttpRequest:
 
 
 def _name_device(store: SessionStore, name: str) -> None:
-    session = find_session(store.public_id)
+    session = Session.objects.named(store.public_id)
     device = session.device if session is not None else None
     if device is not None and not device.name:
         rename(device, name, client=store.client)
@@ -136,7 +136,7 @@ def refresh(
 
 
 def _refusal(token: str) -> InvalidToken:
-    session = find_session(read_token(token))
+    session = Session.objects.named(read_token(token))
     if session is not None and session.revoked_reason == Reason.KEY_REUSED:
         return TokenReused("reused")
     return InvalidToken("refresh")
@@ -173,7 +173,7 @@ def revoke_token(token: str, *, client: ClientInfo | None) -> Revocation:
     """
     store = api_session(token, client=client, device_token=None)
     store.load()
-    session = find_session(store.public_id)
+    session = Session.objects.named(store.public_id)
     if session is None:
         return Revocation(0)
     return revoke(session, reason=Reason.SIGNED_OUT, client=client)

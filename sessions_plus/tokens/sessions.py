@@ -132,18 +132,10 @@ def user_of(store: SessionStore) -> AbstractBaseUser | None:
     if row is None:
         return None
     user = _find_user(payloads.decode(row.payload))
-    session = find_session(row.public_id) if user is None else None
+    session = Session.objects.named(row.public_id) if user is None else None
     if session is not None:
         revoke(session, reason=Reason.USER_INACTIVE, client=store.client)
     return user
-
-
-def find_session(public_id: UUID | None) -> Session | None:
-    """Return a session's row, ended or not."""
-    if public_id is None:
-        return None
-    sessions = Session.objects.using(session_row.database()).select_related("device")
-    return sessions.filter(public_id=public_id).first()
 
 
 def _find_user(data: Mapping[str, Any]) -> AbstractBaseUser | None:

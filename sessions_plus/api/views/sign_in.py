@@ -26,9 +26,8 @@ from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.reauthentication import Proved, prove
 from sessions_plus.mfa.sign_in import finish, waiting_challenge
-from sessions_plus.models import Reason
+from sessions_plus.models import Reason, Session
 from sessions_plus.tokens import refresh
-from sessions_plus.tokens.sessions import find_session
 
 
 class CookieEndpoint(Endpoint):
@@ -84,7 +83,7 @@ class Logout(Endpoint):
         self.read(Nothing)
         if isinstance(request.successful_authenticator, CookieAuthentication):
             logout(request._request)
-        elif (session := find_session(self.credentials.session_public_id)) is not None:
+        elif (session := Session.objects.named(self.credentials.session_public_id)) is not None:
             revoke(session, reason=Reason.SIGNED_OUT, client=self.client_info)
         return Response(status=204)
 

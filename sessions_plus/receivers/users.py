@@ -1,0 +1,80 @@
+"""What follows where a user is disabled or deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.apps import apps
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.db.models.signals import post_delete, post_save, pre_delete
+from django.dispatch import receiver
+
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.lifecycle.users import end_access, end_access_if_gone
+from sessions_plus.models import (
+    Authenticator,
+    Challenge,
+    Device,
+    Notice,
+    Reason,
+    RecoveryCode,
+    Session,
+    SessionEvent,
+)
+from sessions_plus.rows.session_row import Row
+from sessions_plus.signals import (
+    user_gone,
+)
+
+
+def user_models() -> Iterator[type[models.Model]]:
+    """
+    Yield each model of users, those that a site derived from its own too.
+
+    Receivers are connected by sender: one for every model would slow down each delete of
+    the whole site.
+    """
+    return (model for model in apps.get_models() if issubclass(model, get_user_model()))
+
+
+@receiver(user_gone, dispatch_uid="sessions_plus.user_gone")
+def end_after_user_went(row: Row, reason: Reason, client: ClientInfo | None, **_: object) -> None:
+    """A user was disabled or deleted in a way that sends no signal."""
+    end_access(row.user_id, reason=reason, client=client)
+
+
+def end_sessions_of_disabled_user(
+    instance: models.Model,
+    created: bool,
+    raw: bool,
+    update_fields: frozenset[str] | None,
+    **_: object,
+) -> None:
+    """Costs nothing for a user who may sign in."""
+    is_told = update_fields is None or "is_active" in update_fields
+    if is_told and not created and not raw and not getattr(instance, "is_active", True):
+        end_access_if_gone(instance.pk)
+
+
+def end_sessions_of_deleted_user(instance: models.Model, **_: object) -> None:
+    end_access(instance.pk, reason=Reason.USER_DELETED)
+
+
+def forget_deleted_user(instance: models.Model, **_: object) -> None:
+    """
+    What stays of a deleted user's own account names them no more.
+
+    What they did to other people's stays on record, by their number alone.
+    """
+    Session.objects.for_user(instance).update(user=None, device=None)
+    Device.objects.for_user(instance).delete()
+    for belonging in (Authenticator, RecoveryCode, Challenge, Notice):
+        belonging._default_manager.filter(user_id=instance.pk).delete()
+    SessionEvent.objects.for_user(instance).update(user=None)
+
+
+for model in user_models():
+    post_save.connect(end_sessions_of_disabled_user, sender=model)
+    pre_delete.connect(end_sessions_of_deleted_user, sender=model)
+    post_delete.connect(forget_deleted_user, sender=model)
