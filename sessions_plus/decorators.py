@@ -20,6 +20,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 
+from sessions_plus.authority import Authority, aproof_of, proof_of
 from sessions_plus.exceptions import MfaEnrolmentRequired, MfaRequired, ReauthenticationRequired
 from sessions_plus.mfa import gate
 from sessions_plus.mfa.methods import has_second_factor
@@ -53,7 +54,7 @@ def mfa_required(view: V) -> V:
             user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
             if not user.is_authenticated:
                 return _to_sign_in(request)
-            if not _has_second_factor(request):
+            if not _has_second_factor(await aproof_of(request)):
                 return _without_factor(request, await ahas_authenticator(user))
             return await view(request, *args, **kwargs)
 
@@ -64,7 +65,7 @@ def mfa_required(view: V) -> V:
         user: Any = request.user
         if not user.is_authenticated:
             return _to_sign_in(request)
-        if not _has_second_factor(request):
+        if not _has_second_factor(proof_of(request)):
             return _without_factor(request, has_authenticator(user))
         return view(request, *args, **kwargs)
 
@@ -105,7 +106,8 @@ def reauthentication_required(
                 if not user.is_authenticated:
                     return _to_sign_in(request)
                 needs_code = factors == "all" and await ahas_authenticator(user)
-                if not _is_fresh(request, factors, needs_code, max_age, timezone.now()):
+                proof = await aproof_of(request)
+                if not _is_fresh(proof, factors, needs_code, max_age, timezone.now()):
                     return _stale(request, factors)
                 return await view(request, *args, **kwargs)
 
@@ -117,7 +119,8 @@ def reauthentication_required(
             if not user.is_authenticated:
                 return _to_sign_in(request)
             needs_code = factors == "all" and has_authenticator(user)
-            if not _is_fresh(request, factors, needs_code, max_age, timezone.now()):
+            proof = proof_of(request)
+            if not _is_fresh(proof, factors, needs_code, max_age, timezone.now()):
                 return _stale(request, factors)
             return view(request, *args, **kwargs)
 
@@ -152,18 +155,18 @@ def is_reauthenticated(
 ) -> bool:
     """Say the same to code that decides itself. The user is signed in."""
     needs_code = factors == "all" and has_authenticator(cast(Any, request.user))
-    return _is_fresh(request, factors, needs_code, max_age, timezone.now())
+    return _is_fresh(proof_of(request), factors, needs_code, max_age, timezone.now())
 
 
 def _is_fresh(
-    request: HttpRequest,
+    proof: Authority | None,
     factors: Factors,
     needs_code: bool,
     max_age: timedelta | None,
     now: datetime,
 ) -> bool:
     return is_fresh(
-        getattr(request.session, "row", None),
+        proof.row if proof is not None else None,
         factors=factors,
         has_authenticator=needs_code,
         max_age=max_age if max_age is not None else max_age_of(factors),
@@ -171,9 +174,8 @@ def _is_fresh(
     )
 
 
-def _has_second_factor(request: HttpRequest) -> bool:
-    row = getattr(request.session, "row", None)
-    return row is not None and has_second_factor(row.auth_methods.split())
+def _has_second_factor(proof: Authority | None) -> bool:
+    return proof is not None and has_second_factor(proof.methods)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
@@ -181,10 +183,8 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 
 def _without_factor(request: HttpRequest, has_one: bool) -> HttpResponseBase:
-    if has_one:
-        return gate.refuse(request, MfaRequired(), to=gate.REAUTHENTICATE)
-    return gate.refuse(request, MfaEnrolmentRequired(), to=gate.ENROL)
+    return gate.refuse(request, MfaRequired() if has_one else MfaEnrolmentRequired())
 
 
 def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:
-    return gate.refuse(request, ReauthenticationRequired(factors), to=gate.REAUTHENTICATE)
+    return gate.refuse(request, ReauthenticationRequired(factors))

@@ -113,6 +113,13 @@ class ChallengeOver(SessionsPlusError):
     message = _("This sign-in took too long. Please start again.")
 
 
+class SecondFactorRequired(SessionsPlusError):
+    """A sign-in was begun, and waits for its second factor."""
+
+    code = "second_factor_required"
+    message = _("Please confirm with a code.")
+
+
 class EnrolmentOver(SessionsPlusError):
     """An enrolment was completed, replaced or has expired, or belongs to another session."""
 
@@ -144,3 +151,17 @@ class MfaEnrolmentRequired(SessionsPlusError):
 
     code = "mfa_enrollment_required"
     message = _("Please set up a second factor first.")
+
+
+class ActingForAnother(SessionsPlusError):
+    """Somebody acts for another person, and this takes that person themselves."""
+
+    code = "acting_for_another"
+    message = _("You are acting for somebody else. Only they themselves can do this.")
+
+
+class ConflictingSessions(SessionsPlusError):
+    """The request came with the sessions of two people, so nobody knows who asks."""
+
+    code = "conflicting_sessions"
+    message = _("The request came with the sessions of two people. Send one of them only.")

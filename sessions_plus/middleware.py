@@ -7,6 +7,7 @@ response needs is decided by one function that both ask.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Awaitable
 from typing import Any, cast
@@ -25,6 +26,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
 
+from sessions_plus.authority import user_put_into
 from sessions_plus.client_info import client_info_from
 from sessions_plus.cookies import (
     clear_site_data,
@@ -35,7 +37,10 @@ from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
 from sessions_plus.mfa import gate
+from sessions_plus.store.of_request import find_store
 from sessions_plus.store.session_store import SessionStore
+
+logger = logging.getLogger("sessions_plus")
 
 
 class SessionMiddleware(DjangoSessionMiddleware):
@@ -81,7 +86,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not isinstance(session, SessionStore) or not gate.concerns(request, view):
             return None
         session.get(SESSION_KEY)
-        return None if gate.passes(request, session) else gate.answer(request, view)
+        return _answer(request, session, view)
 
     async def _aview(
         self, request: HttpRequest, view: Any, args: Any, kwargs: Any
@@ -91,9 +96,28 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not isinstance(session, SessionStore) or not gate.concerns(request, view):
             return None
         await session.aget(SESSION_KEY)
-        if gate.passes(request, session):
+        if user_put_into(request) is None and gate.passes(request, session, view):
             return None
-        return await sync_to_async(gate.answer)(request, view)
+        return await sync_to_async(_answer)(request, session, view)
+
+    def process_exception(
+        self, request: HttpRequest, exception: Exception
+    ) -> HttpResponseBase | None:
+        """
+        Lead on where a view failed as its ``login()`` waits for a second factor.
+
+        Many take it for granted that whoever they signed in is signed in: with an error those
+        people could never come in there.
+        """
+        session = find_store(request)
+        answer = gate.instead_of_failure(request, session) if session is not None else None
+        if answer is not None:
+            logger.warning(
+                "A view failed after its login() became a challenge; the person is led to their "
+                "second factor. After login() it should ask whether somebody is signed in.",
+                exc_info=exception,
+            )
+        return answer
 
     def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
         session = getattr(request, "session", None)
@@ -101,6 +125,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return super().process_response(request, response)
         if not is_used(session):
             return response
+        if response.status_code >= 500:
+            response = gate.instead_of_failure(request, session) or response
         if (user_id := _user_who_was_refused(request, session)) is not None and (
             end_access_if_gone(user_id, client=session.client)
         ):
@@ -128,6 +154,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return await sync_to_async(super().process_response)(request, response)
         if not is_used(session):
             return response
+        if response.status_code >= 500:
+            response = gate.instead_of_failure(request, session) or response
         if (user_id := _user_who_was_refused(request, session)) is not None and (
             await aend_access_if_gone(user_id, client=session.client)
         ):
@@ -167,6 +195,10 @@ async def _arotate_if_due(session: SessionStore, response: HttpResponseBase) -> 
         await session.aconfirm_key()
     if must_rotate(session, response):
         await session.arotate(timezone.now())
+
+
+def _answer(request: HttpRequest, session: SessionStore, view: Any) -> HttpResponseBase | None:
+    return None if gate.passes(request, session, view) else gate.answer(request, view)
 
 
 def is_used(session: SessionStore) -> bool:

@@ -24,7 +24,7 @@ PACKAGE = Path(sessions_plus.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("integrations",),
     ("urls",),
-    ("views", "api", "admin", "management", "checks", "apps"),
+    ("views", "api", "admin", "management", "checks", "apps", "testing"),
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
     ("tokens",),
     ("mfa",),
@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("devices",),
     ("lifecycle",),
     ("events",),
+    ("authority",),
     ("backends",),
     ("store",),
     ("maintenance",),

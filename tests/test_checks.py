@@ -15,7 +15,7 @@ from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import CheckMessage, registry, run_checks
 from django.test import override_settings
 
-from sessions_plus.checks import catalogue, deployment, installation
+from sessions_plus.checks import catalogue, deployment, installation, second_factor
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
 from sessions_plus.middleware import SessionMiddleware
@@ -158,6 +158,8 @@ PROVOKED_LIVE = [
     pytest.param("W209", {}, id="no issuer"),
     pytest.param("W210", {"ALLOWED_HOSTS": ["shop.example", "*"]}, id="any host"),
     pytest.param("W210", {"ALLOWED_HOSTS": [".shop.example"]}, id="any host below"),
+    pytest.param("W220", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="tokens of others"),
+    pytest.param("W221", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="a password each"),
 ]
 
 
@@ -258,11 +260,11 @@ def test_every_check_is_registered() -> None:
     """Each function that checks is known to Django, those of a live site as such."""
     known = registry.registry.get_checks(include_deployment_checks=True)
     everyday = registry.registry.get_checks()
-    for module in (value_checks, installation, deployment):
+    for module in (value_checks, installation, deployment, second_factor):
         checks = {check for name, check in vars(module).items() if name.startswith("check_")}
         assert checks
         assert checks <= set(known)
-        assert checks.isdisjoint(everyday) == (module is deployment)
+        assert checks.isdisjoint(everyday) == (module in (deployment, second_factor))
 
 
 @pytest.mark.parametrize("setting", [pytest.param(s, id=s.name) for s in Conf.declared()])

@@ -80,7 +80,7 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
 
     def _prove_first(self, request: HttpRequest) -> HttpResponseBase | None:
         try:
-            return gate.refuse(request, ReauthenticationRequired("all"), to=gate.REAUTHENTICATE)
+            return gate.refuse(request, ReauthenticationRequired("all"))
         except NoReverseMatch:
             text = gettext("Please sign out and in again first.")
             self.message_user(request, text, messages.ERROR)

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from sessions_plus.admin.listing import COUNTED_ROWS
+from sessions_plus.authority import acting_user, authority_of
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
 from sessions_plus.models import Device, Reason, Session
@@ -26,8 +27,8 @@ def may_revoke(request: HttpRequest) -> bool:
 
 def current_public_id(request: HttpRequest) -> UUID | None:
     """The session that staff work in: no button here ends it, "Log out" does."""
-    public_id: UUID | None = getattr(request.session, "public_id", None)
-    return public_id
+    authority = authority_of(request)
+    return authority.session_public_id if authority is not None else None
 
 
 def holds_own(request: HttpRequest, sessions: models.QuerySet[Session]) -> bool:
@@ -46,7 +47,7 @@ def current_device_id(request: HttpRequest) -> int:
 def facts_of(request: HttpRequest) -> dict[str, Any]:
     """What each revocation by staff records beside its reason."""
     return {
-        "actor": request.user,
+        "actor": acting_user(request),
         "client": getattr(request, "client_info", None),
     }
 

@@ -8,9 +8,12 @@ from rest_framework.authentication import BaseAuthentication, SessionAuthenticat
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
 
+from sessions_plus.api.errors import Refused
+from sessions_plus.authority import authority_of
 from sessions_plus.exceptions import InvalidToken
-from sessions_plus.store.session_store import SessionStore
+from sessions_plus.mfa.gate import refuses_bearer
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
+from sessions_plus.tokens.guards import take
 
 # REST framework tells its own wrapper from Django's request by this attribute.
 _DJANGO = "_request"
@@ -25,13 +28,22 @@ class BearerAuthentication(BaseAuthentication):
     """
 
     verification: Verification | None = None
+    sessions_plus_takes_bearers = True  # gate.TAKES_BEARERS
 
     def authenticate(self, request: Request) -> tuple[Any, Credentials] | None:
+        django_request: Any = getattr(request, _DJANGO)
         try:
-            found = authenticate(getattr(request, _DJANGO), verification=self.verification)
+            found = authenticate(django_request, verification=self.verification)
         except InvalidToken as refused:
             raise AuthenticationFailed(refused.message, code=refused.code) from None
-        return None if found is None else (found.user, found)
+        if found is None:
+            return None
+        take(django_request, found)
+        match = django_request.resolver_match
+        error = refuses_bearer(django_request, match.func if match is not None else None)
+        if error is not None:
+            raise Refused(error)
+        return found.user, found
 
     def authenticate_header(self, request: Request) -> str:
         return CHALLENGE
@@ -58,10 +70,10 @@ class CookieAuthentication(SessionAuthentication):
         if user is None or not user.is_active:
             return None
         self.enforce_csrf(request)
-        store = django_request.session
-        if not isinstance(store, SessionStore) or store.public_id is None:
+        authority = authority_of(django_request)
+        if authority is None:
             return user, None
-        return user, Credentials(user, store.public_id, store.row)
+        return user, Credentials(user, authority.session_public_id, authority.row)
 
     def enforce_csrf(self, request: Request) -> None:
         try:

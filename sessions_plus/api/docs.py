@@ -69,6 +69,8 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "mfa_required": (403, "The site asks this user for a second factor."),
         "mfa_enrollment_required": (403, "The user must set up a second factor first."),
         "session_limit_reached": (403, "The user is signed in as often as the site allows."),
+        "acting_for_another": (403, "Only the user themselves can do this, not who acts for them."),
+        "conflicting_sessions": (403, "The request came with the sessions of two people."),
         "not_found": (404, "There is no such thing, or it is not the user's."),
         "body_too_large": (413, "The body is larger than 16 kB."),
         "unsupported_media_type": (415, "The body is not `application/json`."),
@@ -79,7 +81,7 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
 
 ALWAYS = ("throttled",)
 SIGNED_IN = ("not_authenticated", "invalid_token", "mfa_required", "mfa_enrollment_required")
-WRITING = ("csrf_failed",)
+WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions")
 READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 FRESH = ("reauthentication_required",)
 LIMIT = ("session_limit_reached",)
@@ -141,6 +143,13 @@ class Enrolled(serializers.Serializer[Any]):
         child=serializers.CharField(),
         help_text="Shown this once. Empty where there were unused ones.",
     )
+    tokens = Tokens(required=False, help_text="Where a token came: its session now has the factor.")
+
+
+class NewTokens(serializers.Serializer[Any]):
+    """What an access token's session goes on with; its refresh token of before is dead."""
+
+    tokens = Tokens()
 
 
 class NewCodes(serializers.Serializer[Any]):
@@ -232,8 +241,14 @@ def operation(
     is_open: bool = False,
     is_list: bool = False,
     parameters: Iterable[OpenApiParameter] = (),
+    to_tokens: type[Any] | None = None,
 ) -> Callable[[Any], Any]:
-    """Describe one operation. ``is_open``: without signing in, so by neither cookie nor header."""
+    """
+    Describe one operation.
+
+    ``is_open``: without signing in, so by neither cookie nor header. ``to_tokens``: what is
+    answered, with 200, where an access token came.
+    """
     codes = [*ALWAYS, *errors]
     codes += [] if is_open else SIGNED_IN
     codes += [] if is_safe else READS_BODY
@@ -247,6 +262,7 @@ def operation(
         request=reads,
         responses={
             status: OpenApiResponse(shows, description="Done.") if shows else None,
+            **({200: OpenApiResponse(to_tokens, description="Done.")} if to_tokens else {}),
             **_responses(codes),
         },
         examples=examples,
@@ -401,6 +417,7 @@ totp_remove = operation(
     "Remove an authenticator",
     tag="second factor",
     status=204,
+    to_tokens=NewTokens,
     errors=["not_found", *FRESH],
     parameters=[_named("authenticator")],
 )

@@ -31,6 +31,8 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "mfa_required": status.HTTP_403_FORBIDDEN,
         "mfa_enrollment_required": status.HTTP_403_FORBIDDEN,
         "session_limit_reached": status.HTTP_403_FORBIDDEN,
+        "acting_for_another": status.HTTP_403_FORBIDDEN,
+        "conflicting_sessions": status.HTTP_403_FORBIDDEN,
     }
 )
 
@@ -74,12 +76,23 @@ class TooManyAuthenticators(exceptions.APIException):
     default_detail = _("There are as many authenticators as there may be. Remove one first.")
 
 
+class Refused(exceptions.PermissionDenied):
+    """What the gate tells a program: ``{"code": "mfa_required", "detail": "…"}``, in any view."""
+
+    def __init__(self, error: SessionsPlusError) -> None:
+        super().__init__()
+        self.error = error
+        facts = {"code": error.code, "detail": str(error.message)}
+        self.detail = facts  # type: ignore[assignment]  # what REST framework shows as it is
+
+
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Return the answer to an error; None for one that is a fault of ours (500)."""
     known = _as_api_exception(error)
     if known is None:
         return None
-    body = {"code": _code_of(known), "detail": " ".join(_texts(known.detail))}
+    detail = str(known.error.message) if isinstance(known, Refused) else known.detail
+    body = {"code": _code_of(known), "detail": " ".join(_texts(detail))}
     return Response(
         body | getattr(known, "extra", {}), status=known.status_code, headers=_headers_of(known)
     )
@@ -121,6 +134,8 @@ def _headers_of(error: exceptions.APIException) -> dict[str, str]:
 def _code_of(error: exceptions.APIException) -> str:
     if isinstance(error, exceptions.ValidationError):
         return "invalid"
+    if isinstance(error, Refused):
+        return error.error.code
     codes = error.get_codes()
     return codes if isinstance(codes, str) else str(error.default_code)
 

@@ -9,9 +9,11 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from sessions_plus.api.errors import Refused
+from sessions_plus.authority import proof_of, why_nothing_is_proved
 from sessions_plus.events import record
-from sessions_plus.exceptions import ReauthenticationRequired
-from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.exceptions import MfaRequired, ReauthenticationRequired
+from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.models import Event, Outcome
 from sessions_plus.tokens.bearer import Credentials, client_of
@@ -48,6 +50,34 @@ class MayRevokeAnySession(BasePermission):
         raise PermissionDenied
 
 
+class HasPassedSecondFactor(BasePermission):
+    """
+    For views of your own, whatever authenticates there: nobody passes their second factor by.
+
+    Whoever came with a session of ours has proved what their account asks for. Anybody else
+    is refused if they have a second factor, or must have one.
+    """
+
+    asks_second_factor = True
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        user: Any = request.user
+        if user is None or not user.is_authenticated or proof_of(request) is not None:
+            return True
+        if has_authenticator(user) or must_have_factor(user):
+            raise Refused(why_nothing_is_proved(request) or MfaRequired())
+        return True
+
+
+class ActsForThemselves(BasePermission):
+    """Whoever changes something does so in their own session, not in somebody's name."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if request.method in SAFE or proof_of(request) is not None:
+            return True
+        raise why_nothing_is_proved(request) or PermissionDenied()
+
+
 class FreshFactor(BasePermission):
     """Whoever changes something proved themselves lately, with one factor (OWASP ASVS 7.5.2)."""
 
@@ -58,14 +88,15 @@ class FreshFactor(BasePermission):
             return True
         user: Any = request.user
         has_second = self.factors == "all" and has_authenticator(user)
+        proof = proof_of(request)
         if not is_fresh(
-            auth_of(request).session,
+            proof.row if proof is not None else None,
             factors=self.factors,
             has_authenticator=has_second,
             max_age=max_age_of(self.factors),
             now=timezone.now(),
         ):
-            raise ReauthenticationRequired
+            raise why_nothing_is_proved(request) or ReauthenticationRequired()
         return True
 
 

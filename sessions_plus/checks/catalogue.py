@@ -197,6 +197,22 @@ NO_SITE_URL = Finding(
     "Write SESSIONS_PLUS_SITE_URL = 'https://' and your site's host, or name each host in full in "
     "ALLOWED_HOSTS.",
 )
+PASSES_SECOND_FACTOR = Finding(
+    "W220",
+    "{used} gives out tokens for a password alone, at {path}: people with a second factor are "
+    "not asked for it there.",
+    "Let programs sign in with sessions_plus.api, or refuse such people in a serializer of your "
+    "own: see docs/mfa.md, 'Ways in that we do not see'.",
+)
+PASSWORD_ALONE = Finding(
+    "W221",
+    "{count} views of REST framework, such as {path}, take a name and a password with each "
+    "request (BasicAuthentication, one of its defaults): no second factor is asked for there.",
+    "Write REST_FRAMEWORK = {{'DEFAULT_AUTHENTICATION_CLASSES': ["
+    "'sessions_plus.api.authentication.BearerAuthentication', "
+    "'sessions_plus.api.authentication.CookieAuthentication']}}, or add "
+    "'sessions_plus.api.permissions.HasPassedSecondFactor' to the permission classes.",
+)
 
 
 def findings() -> Iterator[Finding]:

@@ -14,8 +14,10 @@ from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
+from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_plus.authority import Authority
 from sessions_plus.conf import conf
 from sessions_plus.devices.naming import clean_name
 from sessions_plus.devices.trust import distrust_all
@@ -24,7 +26,9 @@ from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import Revocation, revoke_all
 from sessions_plus.mfa import recovery_codes, throttle, totp
+from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.reauthentication import Proved, Removed, check_own
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Event, Reason, Scope
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
@@ -93,7 +97,8 @@ def confirm(
     user: AbstractBaseUser,
     typed: str,
     *,
-    session_public_id: UUID | None,
+    authority: Authority | None,
+    session_public_id: UUID | None = None,
     name: str = "",
     client: ClientInfo | None,
     now: datetime,
@@ -101,12 +106,18 @@ def confirm(
     """
     Complete the enrolment with a first code, which will not sign anybody in again.
 
-    Trust in devices ends, as whoever trusted them may be why a factor is added.
+    ``authority`` is the user's own session, in which it was begun and which has that factor
+    from now on. None: a command does it, for what was begun in ``session_public_id``. Trust in
+    devices ends, as whoever trusted them may be why a factor is added.
 
     Raises:
         EnrolmentOver: nothing waits in this session, or no longer.
         InvalidCode: the code is not of the new authenticator.
+        ActingForAnother, PermissionDenied: see ``reauthentication.check_own``.
     """
+    if authority is not None:
+        check_own(authority, user)
+        session_public_id = authority.session_public_id
     pending = find_pending(user, session_public_id=session_public_id, now=now)
     if pending is None or session_public_id is None:
         raise EnrolmentOver
@@ -127,6 +138,9 @@ def confirm(
     distrust_all(user, client=client)
     pending.refresh_from_db(using=session_row.database())
     codes = () if recovery_codes.left(user) else recovery_codes.make(user, client=client, now=now)
+    if authority is not None:
+        proved = Proved(user.pk, [TOTP_CODE], is_enrolment=True)
+        authority.bind(proved, client=client, now=now)
     return Enrolled(pending, tuple(codes))
 
 
@@ -134,14 +148,37 @@ def remove(
     authenticator: Authenticator,
     user: AbstractBaseUser,
     *,
+    authority: Authority | None = None,
     actor: models.Model | None = None,
     client: ClientInfo | None = None,
+    now: datetime | None = None,
 ) -> bool:
     """
     Delete it; with the last one its recovery codes go. Return False if it was gone.
 
-    Trust in devices ends. Ending the user's other sessions is the caller's to offer.
+    ``authority`` is the user's own session that does it: its key goes with the factor, and
+    with the last one it has none any more. None: staff, or a command. Trust in devices
+    ends. Ending the user's other sessions is the caller's to offer.
+
+    Raises:
+        ActingForAnother, PermissionDenied: see ``reauthentication.check_own``.
     """
+    if authority is not None:
+        check_own(authority, user)
+    is_removed = _delete(authenticator, user, actor=actor, client=client)
+    if authority is not None:
+        removed = Removed(is_last=not has_authenticator(user))
+        authority.bind(removed, client=client, now=now or timezone.now())
+    return is_removed
+
+
+def _delete(
+    authenticator: Authenticator,
+    user: AbstractBaseUser,
+    *,
+    actor: models.Model | None,
+    client: ClientInfo | None,
+) -> bool:
     deleted, _by_model = _of(user).filter(pk=authenticator.pk).delete()
     if not deleted:
         return False

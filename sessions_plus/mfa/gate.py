@@ -6,33 +6,50 @@ Programs get the same as JSON, with a code and no redirect.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urljoin
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from sessions_plus.authority import (
+    Authority,
+    acts_for_another,
+    bearer_authority,
+    known_authority,
+    user_put_into,
+    why_nothing_is_proved,
+)
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import (
+    ActingForAnother,
+    ConflictingSessions,
     MfaEnrolmentRequired,
     MfaRequired,
     ReauthenticationRequired,
+    SecondFactorRequired,
     SessionsPlusError,
 )
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
+from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE = "sessions_plus:challenge"
 ENROL = "sessions_plus:totp_enrol"
 REAUTHENTICATE = "sessions_plus:reauthenticate"
+NOT_FOR_OTHERS = "sessions_plus/not_for_others.html"
 
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""
@@ -46,21 +63,144 @@ WAYS_OUT = (
 """Where a session that has to be proved again still leads, besides Django's sign-out."""
 
 
+TAKES_BEARERS = "sessions_plus_takes_bearers"
+"""The attribute of a view, or of a REST framework authentication class, that reads the
+``Authorization: Bearer`` header: who comes with one is admitted there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """
+    What the gate has to know of a view.
+
+    ``is_exempt``
+        open to people who lack the factor that they must have.
+    ``is_way_out``
+        open to a session that has to be proved again: to do so, or to end.
+    """
+
+    is_admin: bool
+    is_exempt: bool
+    is_way_out: bool
+
+
+def page_of(request: HttpRequest, view: Any) -> Page:
+    return Page(
+        is_admin=is_admin(request),
+        is_exempt=is_exempt(request, view),
+        is_way_out=is_way_out(request, view),
+    )
+
+
+def admits_at_sight(authority: Authority, page: Page) -> bool:
+    """
+    Say whether nothing more has to be asked about who acts on their own session's strength.
+
+    No I/O. Where this says no, ``admit`` decides.
+    """
+    if authority.must_reauthenticate and asks_changed_clients():
+        return page.is_way_out
+    if page.is_exempt or has_second_factor(authority.methods):
+        return True
+    if TRUSTED_DEVICE in authority.methods:
+        return not page.is_admin
+    return is_optional()
+
+
+def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusError | None:
+    """
+    Return what ``user`` has yet to do before they may see the page; None: they may.
+
+    The one rule of the gate, whatever way the session was presented. ``user`` is
+    ``request.user``, and signed in; where that is not the authority's user, nothing is
+    proved of them, and the authority still has to prove what the site asks of its own.
+    """
+    if authority is None:
+        return None if page.is_exempt else _missing_factor(user)
+    if authority.user_id != user.pk:
+        return _admit_another(authority, page, user)
+    if admits_at_sight(authority, page):
+        return None
+    if authority.must_reauthenticate and asks_changed_clients():
+        return ReauthenticationRequired("one")
+    if TRUSTED_DEVICE in authority.methods:
+        return MfaRequired()
+    return _missing_factor(user)
+
+
+def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
+    if not page.is_exempt and must_have_factor(user):
+        return MfaRequired()
+    if admits_at_sight(authority, page):
+        return None
+    owner = get_user_model()._default_manager.filter(pk=authority.user_id).first()
+    return admit(authority, page, owner) if owner is not None else None
+
+
+def _missing_factor(user: Any) -> SessionsPlusError | None:
+    if not must_have_factor(user):
+        return None
+    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
+
+
+def refuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError | None:
+    """Return what whoever came as a bearer lacks for a view; None: they may see it."""
+    authority = bearer_authority(request)
+    if authority is None or not asks_anything(request, view):
+        return None
+    page = page_of(request, view)
+    if admits_at_sight(authority, page) and not acts_for_another(request, authority):
+        return None
+    return admit(authority, page, request.user)
+
+
+async def arefuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError | None:
+    """See refuses_bearer()."""
+    authority = bearer_authority(request)
+    if authority is None or not asks_anything(request, view):
+        return None
+    page = page_of(request, view)
+    if admits_at_sight(authority, page) and not acts_for_another(request, authority):
+        return None
+    return await sync_to_async(admit)(authority, page, request.user)
+
+
 def concerns(request: HttpRequest, view: Any) -> bool:
     """
     Say whether a request needs to be looked at before its view runs. No I/O.
 
-    On a site without a policy only the sign-in pages and the admin do.
+    On a site without a policy only the sign-in pages and the admin do. Whoever comes as a
+    bearer is looked at where the header is read.
     """
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES and user_put_into(request) is None:
         return False
     if is_sign_in_page(request, view):
         return request.method in ("GET", "HEAD")
+    return asks_anything(request, view) and not is_for_bearer(request, view)
+
+
+def asks_anything(request: HttpRequest, view: Any) -> bool:
+    """Say whether the site asks anything of who sees this page. No I/O."""
     if conf.derived("asks nobody but staff", _asks_nobody_but_staff):
         return is_admin(request) and not is_exempt(request, view)
     if asks_changed_clients() and not is_way_out(request, view):
         return True
     return (not is_optional() or is_admin(request)) and not is_exempt(request, view)
+
+
+def is_for_bearer(request: HttpRequest, view: Any) -> bool:
+    """Say whether a bearer came, to a view that takes them: then no cookie counts."""
+    if bearer_authority(request) is not None:
+        return True
+    scheme, _, _ = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    return scheme.lower() == "bearer" and takes_bearers(view)
+
+
+def takes_bearers(view: Any) -> bool:
+    if getattr(view, TAKES_BEARERS, False):
+        return True
+    classes = getattr(getattr(view, "cls", None), "authentication_classes", ())
+    return any(getattr(kind, TAKES_BEARERS, False) for kind in classes)
 
 
 def _asks_nobody_but_staff() -> bool:
@@ -121,63 +261,59 @@ def _is_static(path: str) -> bool:
     return bool(prefix) and prefix.startswith("/") and prefix != "/" and path.startswith(prefix)
 
 
-def passes(request: HttpRequest, store: SessionStore) -> bool:
+def passes(request: HttpRequest, store: SessionStore, view: Any) -> bool:
     """Say whether what was read of the session is enough to let a request through. No I/O."""
-    row = store.row
-    if row is None or row.user_id is None:
-        return not store.get(CHALLENGE_KEY)
-    if row.must_reauthenticate and asks_changed_clients():
+    authority = known_authority(request)
+    if acts_for_another(request, authority):
         return False
-    methods = row.auth_methods.split()
-    if has_second_factor(methods):
-        return True
-    if TRUSTED_DEVICE in methods:
-        return not is_admin(request)
-    return is_optional()
+    if authority is None:
+        put = user_put_into(request)  # by a middleware: what it came with is not ours to know
+        return not store.get(CHALLENGE_KEY) and (put is None or not put.is_authenticated)
+    return not is_sign_in_page(request, view) and admits_at_sight(authority, page_of(request, view))
 
 
 def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
     """Return where a request that ``concerns`` us is led instead of its view, or None."""
-    store: Any = request.session
+    store = current_store(request)
     if is_sign_in_page(request, view):
         if request.user.is_authenticated or waiting_challenge(store, now=timezone.now()) is None:
             return None
         return HttpResponseRedirect(with_next(CHALLENGE, request.GET.get("next", "")))
-    error = _lacking(request, view) if request.user.is_authenticated else None
-    if error is None:
+    if not request.user.is_authenticated:
         return None
-    to = ENROL if isinstance(error, MfaEnrolmentRequired) else REAUTHENTICATE
+    error = admit(known_authority(request), page_of(request, view), request.user)
     # Django REST framework's views have `cls`.
-    return refuse(request, error, to=to, is_program=hasattr(view, "cls"))
-
-
-def _lacking(request: HttpRequest, view: Any) -> SessionsPlusError | None:
-    """Return what a signed-in person has yet to do before they may see the page, or None."""
-    row: Any = request.session.row  # type: ignore[attr-defined]  # `concerns` saw our store
-    if row.must_reauthenticate and asks_changed_clients():
-        return None if is_way_out(request, view) else ReauthenticationRequired("one")
-    if TRUSTED_DEVICE in row.auth_methods.split():
-        return MfaRequired()
-    user: Any = request.user
-    if not must_have_factor(user):
-        return None
-    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
+    return refuse(request, error, is_program=hasattr(view, "cls")) if error is not None else None
 
 
 def refuse(
-    request: HttpRequest, error: SessionsPlusError, *, to: str, is_program: bool = False
+    request: HttpRequest, error: SessionsPlusError, *, is_program: bool = False
 ) -> HttpResponseBase:
-    """Lead a person to the page named ``to``, and back; tell a program the error's code."""
+    """
+    Lead a person to the page where they can do what is missing, and back.
+
+    A program, and who came as a bearer, is told the error's code.
+    """
     response: HttpResponseBase
+    error = why_nothing_is_proved(request) or error
+    to = ENROL if isinstance(error, MfaEnrolmentRequired) else REAUTHENTICATE
+    is_program = is_program or bearer_authority(request) is not None
     if is_program or wants_json(request) or not _is_mounted(to):
-        body = {"code": error.code, "detail": str(error.message)}
-        response = JsonResponse(body, status=403)
+        response = refusal(error)
+    elif isinstance(error, ActingForAnother | ConflictingSessions):
+        response = render(request, NOT_FOR_OTHERS, {"message": error.message}, status=403)
     else:
         target = safe_target(request, came_from(request))
         factors = error.factors if isinstance(error, ReauthenticationRequired) else "all"
         response = HttpResponseRedirect(with_next(to, target, factors=factors))
     add_never_cache_headers(response)
     return response
+
+
+def refusal(error: SessionsPlusError) -> JsonResponse:
+    """Tell a program what it lacks: 403 with the error's code."""
+    body = {"code": error.code, "detail": str(error.message)}
+    return JsonResponse(body, status=403)
 
 
 def _is_mounted(name: str) -> bool:
@@ -229,6 +365,25 @@ def lead_to_challenge(request: HttpRequest, response: HttpResponseBase) -> None:
     if target.partition("?")[0] != request.build_absolute_uri(page):
         response.headers["Location"] = with_next(CHALLENGE, safe_target(request, target))
         add_never_cache_headers(response)
+
+
+def instead_of_failure(request: HttpRequest, store: SessionStore) -> HttpResponse | None:
+    """
+    Return where somebody goes on whose sign-in waits, in place of an error; else None.
+
+    A program is told ``second_factor_required``.
+    """
+    if not store.begun_challenge or not _is_mounted(CHALLENGE):
+        return None
+    response: HttpResponse
+    if wants_json(request):
+        error = SecondFactorRequired()
+        response = JsonResponse({"code": error.code, "detail": str(error.message)}, status=401)
+    else:
+        target = request.POST.get("next") or request.GET.get("next", "")
+        response = HttpResponseRedirect(with_next(CHALLENGE, safe_target(request, target)))
+    add_never_cache_headers(response)
+    return response
 
 
 def safe_target(request: HttpRequest, target: str) -> str:

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import PermissionDenied
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_plus.authority import Authority
 from sessions_plus.conf import conf
 from sessions_plus.events import record
-from sessions_plus.exceptions import InvalidCode, WrongPassword
+from sessions_plus.exceptions import ActingForAnother, InvalidCode, WrongPassword
 from sessions_plus.mfa.methods import (
     EXTERNAL,
     FIRST_FACTORS,
@@ -102,6 +104,43 @@ def prove(
         )
         raise
     return tuple(methods)
+
+
+def check_own(authority: Authority, user: AbstractBaseUser) -> None:
+    """
+    See to it that a proof of ``user`` could be bound to the session.
+
+    Raises:
+        ActingForAnother: it is somebody else's.
+        PermissionDenied: its holder could not be told the new key.
+    """
+    if authority.user_id != user.pk:
+        raise ActingForAnother
+    if not authority.may_bind:
+        raise PermissionDenied
+
+
+@sensitive_variables()
+def reauthenticate(
+    authority: Authority,
+    user: AbstractBaseUser,
+    *,
+    password: str | None,
+    typed: str | None,
+    client: ClientInfo | None,
+    now: datetime,
+) -> tuple[str, ...]:
+    """
+    Let ``user`` prove themselves again in their own session; return the methods. See prove().
+
+    Raises:
+        ActingForAnother: it is not theirs.
+        PermissionDenied: its holder could not be told the new key.
+    """
+    check_own(authority, user)
+    methods = prove(user, password=password, typed=typed, client=client, now=now)
+    authority.bind(Proved(user.pk, methods), client=client, now=now)
+    return methods
 
 
 class Proved:

@@ -25,6 +25,7 @@ from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
+from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
@@ -164,7 +165,7 @@ def leave(store: SessionStore, *, now: datetime) -> None:
 
 def finish(request: HttpRequest, passed: Passed, *, wants_trust: bool = False) -> None:
     """Sign somebody in who passed a challenge: a new key, and all methods recorded."""
-    store: Any = request.session
+    store = current_store(request)
     store.auth_methods = passed.methods
     store.wants_trust = wants_trust
     user: Any = passed.user

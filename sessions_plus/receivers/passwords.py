@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models.signals import post_save
 from django.http import HttpRequest
 
+from sessions_plus.authority import acting_user
 from sessions_plus.current import current_request
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
@@ -62,9 +63,8 @@ def act_on_new_password(
 
 def _somebody_else(request: HttpRequest | None, user: AbstractBaseUser) -> models.Model | None:
     """Who is signed in and changes another person's account: an administrator."""
-    found = getattr(request, "user", None)
-    is_other = found is not None and found.is_authenticated and found.pk != user.pk
-    return found if is_other else None
+    acting = acting_user(request)
+    return acting if acting is not None and acting.pk != user.pk else None
 
 
 for model in user_models():

@@ -9,6 +9,7 @@ all the URL, which ends up in logs (RFC 6750 §5.3).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_plus.authority import Authority, Presented
 from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.conf import conf
 from sessions_plus.events import note
@@ -28,8 +30,10 @@ from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.models import Event
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.tokens import access
+from sessions_plus.store.writing import Binding
+from sessions_plus.tokens import access, refresh
 from sessions_plus.tokens.access import AccessToken
+from sessions_plus.tokens.refresh import Tokens
 from sessions_plus.tokens.sessions import afind_live, browser_session, find_live, user_of
 
 Verification = Literal["session", "stateless"]
@@ -60,6 +64,27 @@ class TokenUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the s
         return _primary_key(self.__dict__["_subject"])
 
 
+class SessionKeyAuthority(Authority):
+    """A browser's session whose key came as a bearer: a borrowed key, which nobody replaces."""
+
+    presented = Presented.SESSION_KEY
+
+
+class AccessTokenAuthority(Authority):
+    """
+    The API session that an access token names.
+
+    ``successor`` holds the tokens that a proof left: the refresh token of before is dead.
+    """
+
+    presented = Presented.ACCESS_TOKEN
+    may_bind = True
+    successor: Tokens | None = None
+
+    def bind(self, binding: Binding, *, client: ClientInfo | None, now: datetime) -> None:
+        self.successor = refresh.bind(self.session_public_id, binding, client=client, now=now)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Credentials:
     """
@@ -79,6 +104,21 @@ class Credentials:
     session_public_id: UUID
     session: Row | None = None
     token: AccessToken | None = None
+
+    def authority(self) -> Authority:
+        """On whose strength a request acts that came with this as a bearer."""
+        kind = SessionKeyAuthority if self.token is None else AccessTokenAuthority
+        return kind(
+            user_id=self.user.pk,
+            session_public_id=self.session_public_id,
+            methods=self._methods(),
+            row=self.session,
+        )
+
+    def _methods(self) -> tuple[str, ...]:
+        if self.session is not None:
+            return tuple(self.session.auth_methods.split())
+        return self.token.auth_methods if self.token is not None else ()
 
 
 def bearer_of(request: HttpRequest) -> str | None:

@@ -16,7 +16,9 @@ from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
 
+from sessions_plus import authority
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.mfa.gate import TAKES_BEARERS, arefuses_bearer, refusal, refuses_bearer
 from sessions_plus.tokens.bearer import (
     CHALLENGE,
     REFUSED,
@@ -44,6 +46,9 @@ def bearer_required(
     wrapped = guard(view, verification)
     # A cookie opens nothing here, so there is nothing to forge a request with.
     wrapped.csrf_exempt = True  # type: ignore[attr-defined]
+    # Nor does Django's LoginRequiredMiddleware have to ask: this asks by itself.
+    wrapped.login_required = False  # type: ignore[attr-defined]
+    setattr(wrapped, TAKES_BEARERS, True)
     return wrapped
 
 
@@ -57,6 +62,8 @@ def _guard(view: Callable[..., Any], verification: Verification | None) -> Calla
         if found is None:
             return unauthorised(None)
         take(request, found)
+        if (error := refuses_bearer(request, guarded)) is not None:
+            return refusal(error)
         return cast(HttpResponseBase, view(request, *args, **kwargs))
 
     return guarded
@@ -72,6 +79,8 @@ def _aguard(view: Callable[..., Any], verification: Verification | None) -> Call
         if found is None:
             return unauthorised(None)
         take(request, found)
+        if (error := await arefuses_bearer(request, guarded)) is not None:
+            return refusal(error)
         return cast(HttpResponseBase, await view(request, *args, **kwargs))
 
     return guarded
@@ -115,9 +124,28 @@ class BearerMiddleware:
             take(request, found)
         return cast(HttpResponseBase, await self.get_response(request))
 
+    @property
+    def process_view(self) -> Any:
+        """What Django calls before a view; of the world it runs in."""
+        return self._aview if self.async_mode else self._view
+
+    def _view(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        error = refuses_bearer(request, view)
+        return refusal(error) if error is not None else None
+
+    async def _aview(
+        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+    ) -> HttpResponseBase | None:
+        """See _view()."""
+        error = await arefuses_bearer(request, view)
+        return refusal(error) if error is not None else None
+
 
 def take(request: Any, found: Credentials) -> None:
     """Let a request be from whom its token says."""
+    authority.take(request, found.authority())
     request.user = found.user
     request.auth = found
 

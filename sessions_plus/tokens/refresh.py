@@ -23,10 +23,10 @@ from sessions_plus.devices.naming import rename
 from sessions_plus.exceptions import InvalidToken, TokenReused
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import Revocation, revoke
-from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.store.writing import Binding
 from sessions_plus.tokens import access
 from sessions_plus.tokens.sessions import api_session, named_session, user_of
 
@@ -143,11 +143,9 @@ def _refusal(token: str) -> InvalidToken:
 
 
 @sensitive_variables()
-def reauthenticate(
-    public_id: UUID, methods: tuple[str, ...], *, client: ClientInfo | None, now: datetime
-) -> Tokens:
+def bind(public_id: UUID, binding: Binding, *, client: ClientInfo | None, now: datetime) -> Tokens:
     """
-    Record that the user of that session proved themselves again, and return new tokens.
+    Add a proof to the session of that name, and return new tokens.
 
     The old refresh token is dead at once, as is any key after a change of privilege.
 
@@ -159,7 +157,7 @@ def reauthenticate(
     user = user_of(store)
     if user is None:
         raise InvalidToken("ended")
-    store.bind(Proved(user.pk, methods))
+    store.bind(binding)
     store.save()
     return _tokens(store, user, now=now)
 

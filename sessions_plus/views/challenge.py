@@ -22,6 +22,7 @@ from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import recovery_codes, sign_in
 from sessions_plus.mfa.gate import with_next
 from sessions_plus.models import Challenge
+from sessions_plus.store.of_request import current_store
 from sessions_plus.views.code_forms import ChallengeForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell
@@ -40,7 +41,7 @@ def challenge(request: HttpRequest) -> HttpResponse:
     """Ask for a code, and sign in with it."""
     if request.user.is_authenticated:
         return HttpResponseRedirect(onward(request))
-    store: Any = request.session
+    store = current_store(request)
     waiting = sign_in.waiting_challenge(store, now=timezone.now())
     if waiting is None:
         return _start_again(request)
@@ -90,7 +91,7 @@ def _say_how_many_are_left(request: HttpRequest, left: int) -> None:
 
 def _start_again(request: HttpRequest) -> HttpResponse:
     """Lead to the sign-in page. Says nothing about why: there may have been no challenge."""
-    store: Any = request.session
+    store = current_store(request)
     sign_in.leave(store, now=timezone.now())
     if request.method == "POST":
         tell(request, ChallengeOver.message, level=messages.WARNING)
@@ -105,6 +106,6 @@ def _start_again(request: HttpRequest) -> HttpResponse:
 @mfa_exempt
 def challenge_cancel(request: HttpRequest) -> HttpResponse:
     """Give the sign-in up, to begin another."""
-    store: Any = request.session
+    store = current_store(request)
     sign_in.leave(store, now=timezone.now())
     return HttpResponseRedirect(login_url())

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -21,6 +22,8 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from sessions_plus.authority import Authority, authority_of, proof_of, why_nothing_is_proved
+from sessions_plus.mfa.gate import refuse
 from sessions_plus.views.destinations import login_url
 
 if TYPE_CHECKING:
@@ -44,13 +47,26 @@ PersonView = Callable[Concatenate[PersonRequest, P], HttpResponseBase]
 
 def current_public_id(request: HttpRequest) -> UUID | None:
     """The public id of the session that asks; None where another engine keeps it."""
-    found: UUID | None = getattr(request.session, "public_id", None)
-    return found
+    authority = authority_of(request)
+    return authority.session_public_id if authority is not None else None
 
 
 def current_device_pk(request: HttpRequest) -> int | None:
     """The primary key of the device that asks, or None."""
-    found: int | None = getattr(getattr(request.session, "row", None), "device_id", None)
+    authority = authority_of(request)
+    return authority.device_id if authority is not None else None
+
+
+def own_authority(request: HttpRequest) -> Authority:
+    """
+    Return the session on whose strength a person changes what is theirs.
+
+    Raises:
+        PermissionDenied: it is none of theirs, or another engine keeps it.
+    """
+    found = proof_of(request)
+    if found is None:
+        raise PermissionDenied
     return found
 
 
@@ -96,14 +112,26 @@ def act(view: PersonView[P]) -> View[P]:
     Others sign in first and find the devices page: coming back to an address that
     takes no GET would show them an error.
     """
-    signed_in = _signed_in(view, back_to="sessions_plus:session_list")
+    signed_in = _signed_in(_for_themselves(view), back_to="sessions_plus:session_list")
     return private(require_POST(csrf_protect(signed_in)))
 
 
 def ask(view: PersonView[P]) -> View[P]:
     """Show a form to whoever is signed in, and take it: GET, and POST with the CSRF token."""
-    signed_in = _signed_in(view, back_to=None)
+    signed_in = _signed_in(_for_themselves(view), back_to=None)
     return private(require_http_methods(["GET", "HEAD", "POST"])(csrf_protect(signed_in)))
+
+
+def _for_themselves(view: PersonView[P]) -> PersonView[P]:
+    """Let nobody change what is another's, in whose name somebody acts."""
+
+    @wraps(view)
+    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        proof_of(request)
+        error = why_nothing_is_proved(request)
+        return view(request, *args, **kwargs) if error is None else refuse(request, error)
+
+    return guarded
 
 
 def _signed_in(view: PersonView[P], *, back_to: str | None) -> Callable[..., Any]:

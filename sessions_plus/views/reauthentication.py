@@ -11,15 +11,16 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 
+from sessions_plus.authority import Authority
 from sessions_plus.decorators import mfa_exempt
 from sessions_plus.exceptions import InvalidCode, SessionsPlusError, TooManyAttempts, WrongPassword
 from sessions_plus.mfa.methods import EXTERNAL
 from sessions_plus.mfa.policy import has_authenticator
-from sessions_plus.mfa.reauthentication import Proved, prove
+from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
 from sessions_plus.views.code_forms import ReauthenticationForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.onward import in_words, onward, refused_status
-from sessions_plus.views.protection import PersonRequest, ask
+from sessions_plus.views.protection import PersonRequest, ask, own_authority
 
 
 @sensitive_post_parameters("password", "code")
@@ -28,10 +29,9 @@ from sessions_plus.views.protection import PersonRequest, ask
 @non_atomic_requests
 def reauthenticate(request: PersonRequest) -> HttpResponse:
     """Ask for password, code or both, and go on where one came from."""
-    store: Any = request.session
     needs_all = request.GET.get("factors") != "one"
     has_code = has_authenticator(request.user)
-    has_password = _signed_in_by_password(store)
+    has_password = _signed_in_by_password(own_authority(request))
     form = ReauthenticationForm(
         request.POST if request.method == "POST" else None,
         has_password=has_password,
@@ -63,19 +63,18 @@ def reauthenticate(request: PersonRequest) -> HttpResponse:
     return refused_status(response, error)
 
 
-def _signed_in_by_password(store: Any) -> bool:
+def _signed_in_by_password(authority: Authority) -> bool:
     """Whether a password can be asked for: another service's is not ours to see."""
-    return store.row is not None and EXTERNAL not in store.row.auth_methods.split()
+    return EXTERNAL not in authority.methods
 
 
 def _prove(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
-    store: Any = request.session
-    methods = prove(
+    prove_again(
+        own_authority(request),
         request.user,
         password=given.get("password") or None,
         typed=given.get("code") or None,
         client=request.client_info,
         now=timezone.now(),
     )
-    store.bind(Proved(request.user.pk, methods))
     return HttpResponseRedirect(onward(request))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -16,6 +17,7 @@ from sessions_plus.views.protection import private
 
 @private
 @require_safe
+@login_not_required
 def session_remaining(request: HttpRequest) -> HttpResponseBase:
     """
     Say how long the session goes on, without prolonging it.
@@ -29,6 +31,7 @@ def session_remaining(request: HttpRequest) -> HttpResponseBase:
 @private
 @require_POST
 @csrf_protect
+@login_not_required
 def session_stay(request: HttpRequest) -> HttpResponseBase:
     """Count as activity, and say how long the session goes on now."""
     if request.user.is_authenticated and isinstance(request.session, SessionStore):

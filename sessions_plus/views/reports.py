@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
@@ -25,6 +26,7 @@ TEMPLATE = "sessions_plus/notice_report.html"
 @private
 @require_http_methods(["GET", "HEAD", "POST"])
 @csrf_protect
+@login_not_required
 @sensitive_variables("token")
 def notice_report(request: HttpRequest, token: str) -> HttpResponse:
     """

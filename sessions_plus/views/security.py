@@ -19,9 +19,7 @@ from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.lifecycle import revoke_others
 from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
 from sessions_plus.mfa.gate import with_next
-from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
-from sessions_plus.mfa.reauthentication import Proved, Removed
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
@@ -29,7 +27,14 @@ from sessions_plus.rows import session_row
 from sessions_plus.views.code_forms import EnrolForm
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.onward import onward
-from sessions_plus.views.protection import PersonRequest, act, ask, current_public_id, page
+from sessions_plus.views.protection import (
+    PersonRequest,
+    act,
+    ask,
+    current_public_id,
+    own_authority,
+    page,
+)
 
 for_changes = reauthentication_required(factors="all")
 """Changing a factor needs all of them, a short while ago (OWASP ASVS 7.5.1)."""
@@ -127,16 +132,14 @@ def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, A
 
 
 def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
-    store: Any = request.session
     enrolled = enrolment.confirm(
         request.user,
         given["code"],
-        session_public_id=current_public_id(request),
+        authority=own_authority(request),
         name=given["name"],
         client=request.client_info,
         now=timezone.now(),
     )
-    store.bind(Proved(request.user.pk, [TOTP_CODE], is_enrolment=True))
     text = _("%(name)s is set up. You will be asked for a code when you sign in.")
     tell(request, text % {"name": enrolled.authenticator.label})
     if given.get("others"):
@@ -198,11 +201,9 @@ def authenticator_remove(request: PersonRequest, public_id: UUID) -> HttpRespons
             "must_end_others": must_end_others,
         }
         return render(request, "sessions_plus/authenticator_remove.html", context)
-    store: Any = request.session
-    if enrolment.remove(authenticator, request.user, client=request.client_info):
+    own = own_authority(request)
+    if enrolment.remove(authenticator, request.user, authority=own, client=request.client_info):
         tell(request, _("%(name)s is removed.") % {"name": authenticator.label})
-    # The old key goes with the factor; with the last one the session has none any more.
-    store.bind(Removed(is_last=not has_authenticator(request.user)))
     if must_end_others or "others" in request.POST:
         _end_others(request)
     return redirect("sessions_plus:security")

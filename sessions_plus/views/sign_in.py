@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth import logout
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.contrib.auth.views import LogoutView as DjangoLogoutView
@@ -22,7 +23,7 @@ from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import private
 
 
-@method_decorator(private, name="dispatch")
+@method_decorator([login_not_required, private], name="dispatch")
 class LoginView(DjangoLoginView):
     """
     Django's, with one message for every failure.

@@ -27,7 +27,9 @@ def begin(user: User, now: datetime, session: UUID = SESSION) -> App:
 def confirm(
     user: User, typed: str, now: datetime, session: UUID | None = SESSION
 ) -> enrolment.Enrolled:
-    return enrolment.confirm(user, typed, session_public_id=session, client=None, now=now)
+    return enrolment.confirm(
+        user, typed, authority=None, session_public_id=session, client=None, now=now
+    )
 
 
 def test_the_first_code_turns_it_on(user: User, now: datetime) -> None:
@@ -168,6 +170,7 @@ def test_names_are_one_printable_line(user: User, now: datetime) -> None:
     enrolment.confirm(
         user,
         app.code(now),
+        authority=None,
         session_public_id=SESSION,
         name="my\u202ephone\r\nX: y" + "z" * 200,
         client=None,

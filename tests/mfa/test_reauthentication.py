@@ -17,6 +17,7 @@ from django.views import View
 from sessions_plus.decorators import ReauthenticationRequiredMixin
 from sessions_plus.mfa.reauthentication import is_fresh
 from sessions_plus.models import Event, Outcome, Session, SessionEvent
+from tests.support import stores
 from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db
@@ -242,14 +243,11 @@ def test_class_based_views(user: User, rf: Any) -> None:
 
     request = rf.get("/page/")
     request.user = user
-    moment = timezone.now() - timedelta(seconds=30)
-    request.session = SimpleNamespace(
-        row=SimpleNamespace(
-            user_id=1, reauthenticated_at=moment, reauth_methods="pwd", auth_methods="pwd"
-        )
-    )
+    request.session = stores.under_way(stores.signed_in(user))
+    Session.objects.update(reauthenticated_at=timezone.now() - timedelta(seconds=30))
     assert Page.as_view()(request).content == b"in"
 
-    request.session.row.reauthenticated_at -= timedelta(seconds=31)
+    Session.objects.update(reauthenticated_at=timezone.now() - timedelta(seconds=61))
+    request.session = stores.under_way(request.session.session_key)
 
     assert Page.as_view()(request).status_code == 302

@@ -115,7 +115,7 @@ def test_one_confirmation(user: User, now: datetime) -> None:
 
     found = race(
         lambda _number: enrolment.confirm(
-            user, code, session_public_id=SESSION, client=None, now=now
+            user, code, authority=None, session_public_id=SESSION, client=None, now=now
         )
     )
 

@@ -139,7 +139,7 @@ def test_no_repr_tells(user: User) -> None:
     pending = enrolment.begin(user, session_public_id=SESSION, now=now)
     app = App(totp.open_secret(pending))
     enrolled = enrolment.confirm(
-        user, app.code(now), session_public_id=SESSION, client=None, now=now
+        user, app.code(now), authority=None, session_public_id=SESSION, client=None, now=now
     )
 
     text = repr(enrolled) + repr(Authenticator.objects.get()) + str(Authenticator.objects.get())

@@ -63,7 +63,13 @@ def enrol(user: User, *, at: datetime | None = None, name: str = "") -> App:
     pending = enrolment.begin(user, session_public_id=SESSION, now=moment)
     app = App(totp.open_secret(pending), digits=pending.digits, algorithm=pending.algorithm)
     made = enrolment.confirm(
-        user, app.code(moment), session_public_id=SESSION, name=name, client=None, now=moment
+        user,
+        app.code(moment),
+        authority=None,
+        session_public_id=SESSION,
+        name=name,
+        client=None,
+        now=moment,
     )
     app.recovery_codes = list(made.recovery_codes)
     return app

@@ -8,7 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.auth.models import User
+from django.test import RequestFactory
 
+from sessions_plus.client_info import client_info_from
 from sessions_plus.devices.recognition import SignIn
 from tests.conftest import World
 from tests.support.sites import BACKEND
@@ -30,7 +32,7 @@ def stored(**data: Any) -> str:
     return str(store.session_key)
 
 
-def enter(store: Any, user: User, world: World) -> None:
+def enter(store: Any, user: User, world: World, methods: tuple[str, ...] = ("pwd",)) -> None:
     """Do to a session what ``login()`` does, and leave the saving to the middleware."""
     world(store, "cycle_key")
     store.update(
@@ -40,13 +42,21 @@ def enter(store: Any, user: User, world: World) -> None:
             HASH_SESSION_KEY: user.get_session_auth_hash(),
         }
     )
-    store.bind(SignIn(user, ("pwd",)))
+    store.bind(SignIn(user, methods))
 
 
-def signed_in(user: User, *, device_token: str | None = None) -> str:
-    """Sign somebody in; return the key of their session."""
+def signed_in(
+    user: User,
+    *,
+    device_token: str | None = None,
+    methods: tuple[str, ...] = ("pwd",),
+    agent: str | None = None,
+) -> str:
+    """Sign somebody in, with a browser of that name; return the key of their session."""
     store = under_way(None, device_token=device_token)
-    enter(store, user, World("sync"))
+    if agent is not None:
+        store.client = client_info_from(RequestFactory().get("/", headers={"user-agent": agent}))
+    enter(store, user, World("sync"), methods)
     store.save()
     return str(store.session_key)
 

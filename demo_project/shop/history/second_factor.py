@@ -39,7 +39,9 @@ def enrol(user: User, *, session: UUID, client: ClientInfo, now: datetime) -> No
     """Let ``user`` set up an app in that session."""
     pending = enrolment.begin(user, session_public_id=session, now=now)
     code = _code_at(pending, totp.step_at(now, period=pending.period))
-    enrolment.confirm(user, code, session_public_id=session, name="Phone", client=client, now=now)
+    enrolment.confirm(
+        user, code, authority=None, session_public_id=session, name="Phone", client=client, now=now
+    )
 
 
 def find_app(username: str) -> Authenticator | None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, cast
 from uuid import UUID
 
+from django.contrib.auth.decorators import login_not_required
 from django.db import models, transaction
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.openapi import AutoSchema
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
@@ -20,8 +21,9 @@ from sessions_plus.api.authentication import CookieAuthentication, LiveBearerAut
 from sessions_plus.api.bodies import MAX_BODY_BYTES, Body, StrictJSONParser
 from sessions_plus.api.errors import BodyTooLarge, handle
 from sessions_plus.api.pages import Pages
-from sessions_plus.api.permissions import IsSignedIn
+from sessions_plus.api.permissions import ActsForThemselves, IsSignedIn
 from sessions_plus.api.throttling import RequestThrottle
+from sessions_plus.authority import Authority, proof_of, why_nothing_is_proved
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome
@@ -46,7 +48,7 @@ class Endpoint(APIView):
     """
 
     authentication_classes = [LiveBearerAuthentication, CookieAuthentication]
-    permission_classes = [IsSignedIn]
+    permission_classes = [IsSignedIn, ActsForThemselves]
     throttle_classes = [RequestThrottle]
     parser_classes = [StrictJSONParser]
     renderer_classes = [JSONRenderer]
@@ -63,7 +65,8 @@ class Endpoint(APIView):
         What a refused request leaves (a session ended as its old token came back, a
         counted attempt, an event) must not be rolled back with it.
         """
-        return transaction.non_atomic_requests(super().as_view(**initkwargs))
+        # Who may come is for `authentication_classes` to say, not for LoginRequiredMiddleware.
+        return login_not_required(transaction.non_atomic_requests(super().as_view(**initkwargs)))
 
     def get_exception_handler(self) -> Any:
         return handle
@@ -101,6 +104,19 @@ class Endpoint(APIView):
     @property
     def credentials(self) -> Credentials:
         return cast(Credentials, self.request.auth)
+
+    @property
+    def authority(self) -> Authority:
+        """
+        The session on whose strength the request acts, of the user whom it names.
+
+        Raises:
+            ActingForAnother, ConflictingSessions, PermissionDenied: nothing is proved.
+        """
+        found = proof_of(self.request)
+        if found is None:
+            raise why_nothing_is_proved(self.request) or PermissionDenied()
+        return found
 
     @sensitive_variables()
     def read(self, kind: type[Body]) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
@@ -11,19 +9,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from sessions_plus.api import docs
-from sessions_plus.api.authentication import CookieAuthentication
 from sessions_plus.api.bodies import Nothing
 from sessions_plus.api.errors import NoAuthenticator, TooManyAuthenticators
 from sessions_plus.api.inputs import Confirmation
-from sessions_plus.api.permissions import FreshFactors, IsSignedIn
+from sessions_plus.api.permissions import ActsForThemselves, FreshFactors, IsSignedIn
 from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
+from sessions_plus.api.views.tokens import new_tokens
 from sessions_plus.mfa import enrolment, recovery_codes, totp
-from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.qr_code import as_svg
-from sessions_plus.mfa.reauthentication import Proved, Removed
 from sessions_plus.models import Authenticator
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
 from sessions_plus.rows import session_row
@@ -72,41 +68,39 @@ class TotpList(MfaEndpoint):
 
 
 class TotpConfirm(MfaEndpoint):
-    permission_classes = [IsSignedIn]  # what is confirmed was begun with fresh factors
+    permission_classes = [
+        IsSignedIn,
+        ActsForThemselves,
+    ]  # what is confirmed was begun with fresh factors
     throttle_classes = [RequestThrottle, SignInThrottle]
 
     @docs.totp_confirm
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        fields = self.read(Confirmation)
+        fields, authority = self.read(Confirmation), self.authority
         enrolled = enrolment.confirm(
             self.user,
             fields["code"],
-            session_public_id=self.credentials.session_public_id,
+            authority=authority,
             name=fields.get("name", ""),
             client=self.client_info,
             now=timezone.now(),
         )
-        if isinstance(request.successful_authenticator, CookieAuthentication):
-            store: Any = request._request.session
-            store.bind(Proved(self.user.pk, (TOTP_CODE,), is_enrolment=True))
-        return Response(
-            {
-                "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
-                "recovery_codes": list(enrolled.recovery_codes),
-            },
-            status=201,
-        )
+        body = {
+            "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
+            "recovery_codes": list(enrolled.recovery_codes),
+        }
+        return Response(body | new_tokens(authority), status=201)
 
 
 class TotpDetail(MfaEndpoint):
     @docs.totp_remove
     def delete(self, request: Request, public_id: str) -> Response:
-        enrolment.remove(self.find(self.own(), public_id), self.user, client=self.client_info)
-        if isinstance(request.successful_authenticator, CookieAuthentication):
-            store: Any = request._request.session
-            store.bind(Removed(is_last=not has_authenticator(self.user)))
-        return Response(status=204)
+        authority = self.authority
+        found = self.find(self.own(), public_id)
+        enrolment.remove(found, self.user, authority=authority, client=self.client_info)
+        tokens = new_tokens(authority)
+        return Response(tokens) if tokens else Response(status=204)
 
 
 class RecoveryCodes(MfaEndpoint):

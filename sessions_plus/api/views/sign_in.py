@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib.auth import login, logout
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -16,6 +15,7 @@ from sessions_plus.api.authentication import CookieAuthentication
 from sessions_plus.api.bodies import Nothing
 from sessions_plus.api.errors import SecondFactorRequired
 from sessions_plus.api.inputs import ChallengeAnswer, Credentials, Proofs
+from sessions_plus.api.permissions import IsSignedIn
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.tokens import check_credentials, shown
@@ -24,10 +24,12 @@ from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD
-from sessions_plus.mfa.reauthentication import Proved, prove
+from sessions_plus.mfa.reauthentication import reauthenticate
 from sessions_plus.mfa.sign_in import finish, waiting_challenge
 from sessions_plus.models import Reason, Session
-from sessions_plus.tokens import refresh
+from sessions_plus.store.of_request import current_store
+from sessions_plus.store.session_store import SessionStore
+from sessions_plus.tokens.bearer import AccessTokenAuthority
 
 
 class CookieEndpoint(Endpoint):
@@ -44,8 +46,8 @@ class CookieEndpoint(Endpoint):
         super().initial(request, *args, **kwargs)
 
     @property
-    def store(self) -> Any:
-        return self.request._request.session
+    def store(self) -> SessionStore:
+        return current_store(self.request._request)
 
     def signed_in(self) -> Response:
         return Response({"session": str(read_token(self.store.session_key))})
@@ -78,6 +80,8 @@ class LoginChallenge(CookieEndpoint):
 
 
 class Logout(Endpoint):
+    permission_classes = [IsSignedIn]
+
     @docs.logout
     def post(self, request: Request) -> Response:
         self.read(Nothing)
@@ -94,27 +98,15 @@ class Reauthenticate(Endpoint):
     @docs.reauthenticate
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        fields, now = self.read(Proofs), timezone.now()
-        if self._is_borrowed_key():
-            # Its new key could only be told to the browser that it belongs to.
-            raise PermissionDenied
-        user: Any = request.user
-        methods = prove(
-            user,
+        fields, authority = self.read(Proofs), self.authority
+        reauthenticate(
+            authority,
+            self.user,
             password=fields.get("password"),
             typed=fields.get("code"),
             client=self.client_info,
-            now=now,
+            now=timezone.now(),
         )
-        if self.credentials.token is not None:
-            public_id = self.credentials.session_public_id
-            return shown(
-                refresh.reauthenticate(public_id, methods, client=self.client_info, now=now)
-            )
-        store: Any = request._request.session
-        store.bind(Proved(user.pk, methods))
-        return Response({"session": str(self.credentials.session_public_id)})
-
-    def _is_borrowed_key(self) -> bool:
-        by_cookie = isinstance(self.request.successful_authenticator, CookieAuthentication)
-        return self.credentials.token is None and not by_cookie
+        if isinstance(authority, AccessTokenAuthority) and authority.successor is not None:
+            return shown(authority.successor)
+        return Response({"session": str(authority.session_public_id)})

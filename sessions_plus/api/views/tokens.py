@@ -23,11 +23,13 @@ from sessions_plus.api.inputs import (
 )
 from sessions_plus.api.throttling import RefreshThrottle, RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
+from sessions_plus.authority import Authority
 from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.tokens import keys, refresh
+from sessions_plus.tokens.bearer import AccessTokenAuthority
 from sessions_plus.tokens.refresh import Tokens
 
 
@@ -46,6 +48,16 @@ def check_credentials(request: HttpRequest, username: str, password: str) -> Abs
 
 
 def shown(tokens: Tokens) -> Response:
+    return Response(facts_of(tokens))
+
+
+def new_tokens(authority: Authority) -> dict[str, Any]:
+    """Return what a proof made of the caller's tokens: ``{"tokens": …}``, or nothing."""
+    successor = authority.successor if isinstance(authority, AccessTokenAuthority) else None
+    return {} if successor is None else {"tokens": facts_of(successor)}
+
+
+def facts_of(tokens: Tokens) -> dict[str, Any]:
     body = {
         "token_type": "Bearer",
         "access": tokens.access,
@@ -55,7 +67,7 @@ def shown(tokens: Tokens) -> Response:
     }
     if tokens.device_token is not None:
         body["device_token"] = tokens.device_token
-    return Response(body)
+    return body
 
 
 class TokenEndpoint(Endpoint):

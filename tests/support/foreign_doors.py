@@ -1,0 +1,29 @@
+"""Views of REST framework that know nothing of us, and some that do."""
+
+from __future__ import annotations
+
+from django.urls import path
+from rest_framework.authtoken.views import obtain_auth_token
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from sessions_plus.api.permissions import HasPassedSecondFactor
+
+
+@api_view(["GET"])
+def orders(request: Request) -> Response:
+    return Response({"user": str(request.user)})
+
+
+@api_view(["GET"])
+@permission_classes([HasPassedSecondFactor])
+def guarded_orders(request: Request) -> Response:
+    return Response({"user": str(request.user)})
+
+
+urlpatterns = [
+    path("token/", obtain_auth_token),
+    path("orders/", orders),
+    path("guarded-orders/", guarded_orders),
+]
