@@ -37,7 +37,9 @@ from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
 from sessions_plus.mfa import gate
+from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.of_request import find_store
+from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
 
 logger = logging.getLogger("sessions_plus")
@@ -86,6 +88,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not isinstance(session, SessionStore) or not gate.concerns(request, view):
             return None
         session.get(SESSION_KEY)
+        if user_put_into(request) is None and gate.passes(request, session, view):
+            return None
         return _answer(request, session, view)
 
     async def _aview(
@@ -135,16 +139,18 @@ class SessionMiddleware(DjangoSessionMiddleware):
             vary_on_cookie(response)
             return response
         _rotate_if_due(session, response)
-        if must_save(session, response):
+        was_saved = must_save(session, response)
+        if was_saved:
             try:
                 session.save()
             except UpdateError:
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
+                was_saved = False
                 response = _refused(request, response, refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
-        set_cookies(request, response, session)
+        tell_browser(request, response, session, was_saved=was_saved)
         return response
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -164,16 +170,18 @@ class SessionMiddleware(DjangoSessionMiddleware):
             vary_on_cookie(response)
             return response
         await _arotate_if_due(session, response)
-        if must_save(session, response):
+        was_saved = must_save(session, response)
+        if was_saved:
             try:
                 await session.asave()
             except UpdateError:
                 raise _interrupted() from None
             except SessionLimitReached as refusal:
+                was_saved = False
                 response = await sync_to_async(_refused)(request, response, refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
-        set_cookies(request, response, session)
+        tell_browser(request, response, session, was_saved=was_saved)
         return response
 
 
@@ -181,7 +189,7 @@ def _rotate_if_due(session: SessionStore, response: HttpResponseBase) -> None:
     """Do what had to wait until the view and its transaction are over."""
     if session.has_postponed_activity and not session.modified:
         session.record_postponed_activity(timezone.now())
-    if session.was_told_key:
+    if session.must_confirm_key and response.status_code < 500:
         session.confirm_key()
     if must_rotate(session, response):
         session.rotate(timezone.now())
@@ -191,7 +199,7 @@ async def _arotate_if_due(session: SessionStore, response: HttpResponseBase) -> 
     """See _rotate_if_due()."""
     if session.has_postponed_activity and not session.modified:
         await session.arecord_postponed_activity(timezone.now())
-    if session.was_told_key:
+    if session.must_confirm_key and response.status_code < 500:
         await session.aconfirm_key()
     if must_rotate(session, response):
         await session.arotate(timezone.now())
@@ -244,7 +252,7 @@ def _refused(
 def must_save(session: SessionStore, response: HttpResponseBase) -> bool:
     """Say whether the session has to be stored. A response that failed stores nothing."""
     wanted = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
-    if session.is_superseded and session.row is None:
+    if session.key_state is KeyState.SUPERSEDED and session.row is None:
         return False  # no cookie would name what it stored
     return wanted and not session.is_empty() and response.status_code < 500
 
@@ -254,20 +262,29 @@ def must_rotate(session: SessionStore, response: HttpResponseBase) -> bool:
     return response.status_code < 500 and session.rotation_is_due(timezone.now())
 
 
-def set_cookies(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
-    """
-    Give the browser what it has to know: a new key, a longer age, or that it is over.
-
-    A request whose key was rotated away by another one leaves the cookie alone: the
-    other's response has the new one, and may arrive first.
-    """
+def tell_browser(
+    request: HttpRequest, response: HttpResponseBase, session: SessionStore, *, was_saved: bool
+) -> None:
+    """Give the browser what it has to know: a new key, a longer age, or that it is over."""
     if session.accessed:
         vary_on_cookie(response)
-    _set_or_delete(request, response, session)
+    news = session.cookie_news(
+        was_saved=was_saved,
+        has_failed=response.status_code >= 500,
+        has_cookie=settings.SESSION_COOKIE_NAME in request.COOKIES,
+    )
+    if news.cookie is Cookie.SET:
+        _set_session_cookie(response, news)
+    elif news.cookie is Cookie.DELETE:
+        _delete_session_cookie(response)
+    if news.device_token is not None:
+        set_device_cookie(response, news.device_token)
+    if news.trust_token is not None:
+        set_trust_cookie(response, news.trust_token)
     if settings.SESSION_COOKIE_NAME in response.cookies:
         # Whoever gets a kept copy of it gets the session with it (OWASP ASVS 14.3.2).
         patch_cache_control(response, no_store=True, private=True)
-    if session.has_ended and request.is_secure() and not _is_signed_in(session):
+    if news.is_over and request.is_secure():
         clear_site_data(response)
 
 
@@ -279,32 +296,12 @@ def vary_on_cookie(response: HttpResponseBase) -> None:
         response.headers["Vary"] = "Cookie"
 
 
-def _is_signed_in(session: SessionStore) -> bool:
-    return session.row is not None and session.row.user_id is not None
-
-
-def _set_or_delete(request: HttpRequest, response: HttpResponseBase, session: SessionStore) -> None:
-    if session.is_empty():
-        if settings.SESSION_COOKIE_NAME in request.COOKIES and not session.is_superseded:
-            _delete_session_cookie(response)
-        return
-    if response.status_code >= 500 or session.is_superseded:
-        return
-    if session.session_key and session.has_news_for_cookie(saved=must_save(session, response)):
-        _set_session_cookie(response, session)
-    if session.issued_device_token is not None:
-        set_device_cookie(response, session.issued_device_token)
-    if session.issued_trust_token is not None:
-        set_trust_cookie(response, session.issued_trust_token)
-
-
-def _set_session_cookie(response: HttpResponseBase, session: SessionStore) -> None:
-    max_age = session.get_cookie_age()
+def _set_session_cookie(response: HttpResponseBase, news: CookieNews) -> None:
     response.set_cookie(
         settings.SESSION_COOKIE_NAME,
-        session.session_key or "",
-        max_age=max_age,
-        expires=None if max_age is None else http_date(time.time() + max_age),
+        news.key,
+        max_age=news.max_age,
+        expires=None if news.max_age is None else http_date(time.time() + news.max_age),
         domain=settings.SESSION_COOKIE_DOMAIN,
         path=settings.SESSION_COOKIE_PATH,
         secure=bool(settings.SESSION_COOKIE_SECURE),

@@ -19,7 +19,7 @@ from django.test.client import AsyncClient
 
 from sessions_plus.cookies import device_cookie_name
 from sessions_plus.devices.recognition import SignIn
-from sessions_plus.tokens.sessions import engine
+from sessions_plus.store.engine import site_engine
 
 __all__ = ["asign_in", "sign_in"]
 
@@ -51,7 +51,7 @@ def sign_in(
     Raises:
         ImproperlyConfigured: the site's engine is none of ours.
     """
-    store = engine()()
+    store = site_engine()()
     store.update(
         {
             SESSION_KEY: user._meta.pk.value_to_string(user),

@@ -8,10 +8,9 @@ in the cache as such, so that nobody's older copy takes its place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from functools import lru_cache
-from importlib import import_module
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.conf import settings
@@ -21,20 +20,10 @@ from django.db import connections, transaction
 from sessions_plus.cache import entries, slots
 from sessions_plus.cache.drivers.choosing import driver_for
 from sessions_plus.cache.entries import Copy
-from sessions_plus.cache.tier import Recalled, Tier
+from sessions_plus.cache.tier import Tier
 from sessions_plus.rows.session_row import Row, database
 
 _tiers: dict[str, Tier] = {}
-
-
-@lru_cache(maxsize=8)
-def _keeps_copies(engine: str) -> bool:
-    return bool(getattr(import_module(engine).SessionStore, "keeps_copies", False))
-
-
-def is_in_use() -> bool:
-    """Say whether the site's engine keeps copies: ``cached_db``, or one that extends it."""
-    return _keeps_copies(settings.SESSION_ENGINE)
 
 
 def tier() -> Tier:
@@ -62,27 +51,42 @@ def reset(*, setting: str = "CACHES", **_: Any) -> None:
 setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
 
 
-def recall(public_id: UUID) -> tuple[Copy | None, Recalled]:
-    """Return the copy of a row or None, and what ``keep`` wants. One cache command."""
-    cache = tier()
-    recalled = cache.read(public_id)
-    return _open(recalled, public_id, cache), recalled
+class Recalled(NamedTuple):
+    """
+    What the cache answered: a copy or None, and the right to put one there.
+
+    ``asked_at`` is a Unix time from before: what is read later lived then, or later.
+    """
+
+    copy: Copy | None = None
+    ticket: bytes = b""
+    asked_at: float = 0.0
 
 
-async def arecall(public_id: UUID) -> tuple[Copy | None, Recalled]:
+NOTHING = Recalled()
+
+
+def recall(public_id: UUID) -> Recalled:
+    """Return the copy of a row, if there is one, and what ``keep`` wants. One cache command."""
+    asked_at, cache = time.time(), tier()
+    entry, ticket = cache.read(public_id)
+    return Recalled(_open(entry, public_id, cache), ticket, asked_at)
+
+
+async def arecall(public_id: UUID) -> Recalled:
     """See recall()."""
-    cache = tier()
-    recalled = await cache.aread(public_id)
-    return _open(recalled, public_id, cache), recalled
+    asked_at, cache = time.time(), tier()
+    entry, ticket = await cache.aread(public_id)
+    return Recalled(_open(entry, public_id, cache), ticket, asked_at)
 
 
-def _open(recalled: Recalled, public_id: UUID, cache: Tier) -> Copy | None:
-    if recalled.entry is None:
+def _open(entry: bytes | None, public_id: UUID, cache: Tier) -> Copy | None:
+    if entry is None:
         return None
-    return entries.decode(recalled.entry, public_id, proven_since=cache.trusted_since)
+    return entries.decode(entry, public_id, proven_since=cache.trusted_since)
 
 
-def keep(row: Row, recalled: Recalled, *, proven_at: float) -> None:
+def keep(row: Row, recalled: Recalled) -> None:
     """
     Keep a copy of a row that was read, or whose lease was renewed, after ``recalled``.
 
@@ -93,10 +97,18 @@ def keep(row: Row, recalled: Recalled, *, proven_at: float) -> None:
         return
     tier().fill(
         row.public_id,
-        entries.encode(row, proven_at=proven_at),
+        entries.encode(row, proven_at=recalled.asked_at),
         version=row.version,
         ticket=recalled.ticket,
     )
+
+
+def written(row: Row) -> None:
+    """Keep a copy of a row that was just made or changed."""
+    if row.version == 1:
+        introduce(row)
+    else:
+        replace(row)
 
 
 def introduce(row: Row) -> None:
@@ -122,9 +134,7 @@ def replace(row: Row) -> None:
 
 
 def outdate(public_id: UUID) -> None:
-    """Drop the copy of a row that was changed past the engine."""
-    if not is_in_use():
-        return
+    """Drop the copy of a row that was changed past its store."""
     if _in_transaction():
         tier().occupy(public_id, slots.hold())
     _after_commit(lambda: tier().occupy(public_id, slots.reservation()))
@@ -139,8 +149,6 @@ def forget(public_id: UUID) -> bool:
     may die); and again, as the commit may come later than the mark lasts. If the
     transaction is rolled back, the session merely does without a copy for a while.
     """
-    if not is_in_use():
-        return True
     reached = tier().mark_ended(public_id)
     if _in_transaction():
         _after_commit(lambda: tier().mark_ended(public_id))

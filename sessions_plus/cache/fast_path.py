@@ -80,7 +80,7 @@ def settings_stamp() -> int:
 
 
 def _stamp() -> int:
-    # Every setting that `of` reads, and so every one that `ReadingStore._serves` does.
+    # Every setting that `of` reads, and so every one that `admission.serves` does.
     values = (
         settings.SESSION_COOKIE_AGE,
         conf.ACTIVITY_INTERVAL,

@@ -13,11 +13,12 @@ from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessio
 from django.core.checks import CheckMessage, register
 from django.utils.module_loading import import_string
 
-from sessions_plus.cache import copies
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.conf import conf
 from sessions_plus.middleware import SessionMiddleware
+from sessions_plus.store.copies import NO_COPIES
+from sessions_plus.store.engine import site_copies
 from sessions_plus.store.session_store import SessionStore
 
 NEED_A_SESSION = (
@@ -119,7 +120,7 @@ def check_cache(**_: object) -> list[CheckMessage]:
 def keeps_copies() -> bool:
     """Say whether the engine uses a cache; not where it cannot be imported, which E104 reports."""
     try:
-        return copies.is_in_use()
+        return site_copies() is not NO_COPIES
     except (ImportError, AttributeError):
         return False
 

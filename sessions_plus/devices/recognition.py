@@ -43,7 +43,7 @@ NO_REQUEST = "no_request"
 
 class SignIn:
     """
-    What a sign-in adds to its session (a ``backends.base.Binding``).
+    What a sign-in adds to its session (a ``store.writing.Binding``).
 
     Made for every ``login()``, whoever calls it; everything that costs anything
     happens with the save. ``device`` is one that was recognised before.

@@ -18,7 +18,6 @@ from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
-from sessions_plus.cache import copies
 from sessions_plus.crypto import Purpose, same, seal
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.lifecycle.revocation import revoke_others, revoke_selected
@@ -28,6 +27,7 @@ from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import next_version
 from sessions_plus.rows.session_row import Row
+from sessions_plus.store.engine import site_copies
 from sessions_plus.store.writing import SAVE_ATTEMPTS
 
 if TYPE_CHECKING:
@@ -169,5 +169,5 @@ def _write(row: Row, data: dict[str, Any]) -> bool:
     }
     if not session_row.update(row.public_id, changes, version=row.version):
         return False
-    copies.outdate(row.public_id)
+    site_copies().outdate(row.public_id)
     return True

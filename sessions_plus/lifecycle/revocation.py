@@ -17,11 +17,11 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils import timezone
 
-from sessions_plus.cache import copies
 from sessions_plus.events import record
 from sessions_plus.models import Event, Reason, Session
 from sessions_plus.rows import session_row
 from sessions_plus.signals import session_revoked
+from sessions_plus.store.engine import site_copies
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -73,7 +73,7 @@ def revoke(
         now=now,
         actor_id=actor.pk if actor is not None else None,
     )
-    reached = copies.forget(session.public_id)
+    reached = site_copies().forget(session.public_id)
     if not ended:
         return Revocation(0, reached)
     session.revoked_at, session.revoked_reason, session.data = now, reason, b""

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.core.cache import caches
 from django.db import DatabaseError, connections
 
-from sessions_plus.cache import copies, entries
+from sessions_plus.cache import entries
 from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
 from sessions_plus.keys import new_public_id
 from sessions_plus.models.session import Session
@@ -67,16 +67,20 @@ class Diagnosis:
         return asdict(self)
 
 
-def diagnose(*, sample: int) -> Diagnosis:
-    """Look at everything once; of the sessions at the ``sample`` newest that have not ended."""
+def diagnose(*, sample: int, tier: Tier | None) -> Diagnosis:
+    """
+    Look at everything once; of the sessions at the ``sample`` newest that have not ended.
+
+    ``tier`` is where the engine keeps copies; None: it keeps none.
+    """
     found = Diagnosis(engine=settings.SESSION_ENGINE, database=database())
     try:
         found.database_clock_seconds = _difference(_database_clock)
     except DatabaseError as error:
         found.problems.append(f"The database does not answer: {error}")
         return found
-    if copies.is_in_use():
-        _examine_cache(found, copies.tier(), sample)
+    if tier is not None:
+        _examine_cache(found, tier, sample)
     _judge(found)
     return found
 

@@ -144,7 +144,7 @@ def reauthenticate(
 
 
 class Proved:
-    """What a proof adds to its session (a ``backends.base.Binding``): a new key with it."""
+    """What a proof adds to its session (a ``store.writing.Binding``): a new key with it."""
 
     def __init__(self, user_id: Any, methods: Iterable[str], *, is_enrolment: bool = False) -> None:
         """

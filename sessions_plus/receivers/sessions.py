@@ -8,7 +8,6 @@ from uuid import UUID
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
 
-from sessions_plus.cache import copies
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import note, record
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
@@ -31,6 +30,7 @@ from sessions_plus.signals import (
     session_expired,
 )
 from sessions_plus.store.client_change import ClientChange, Reaction
+from sessions_plus.store.engine import site_copies
 
 
 @receiver(session_ended, dispatch_uid="sessions_plus.ended")
@@ -107,6 +107,7 @@ def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
 
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
 def tell_cache(public_ids: list[UUID], ended: bool, **_: object) -> None:
+    copies = site_copies()
     for public_id in public_ids:
         if ended:
             copies.forget(public_id)
@@ -126,4 +127,4 @@ def end_before_delete(instance: Session, **_: object) -> None:
     if instance.revoked_at is None and instance.user_id is not None:
         revoke(instance, reason=Reason.DELETED)
     else:
-        copies.forget(instance.public_id)
+        site_copies().forget(instance.public_id)

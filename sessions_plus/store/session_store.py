@@ -1,35 +1,57 @@
 """
 The session store: Django's interface over a row that decides.
 
-Reading, writing and expiry stand in their own modules; here are the key and the end.
+It holds what is known of one session in one request, and nothing else: what may be read,
+how it is written and which key follows are functions of values, in the modules beside it.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar, Self
+from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.contrib.sessions.backends.base import UpdateError
-from django.contrib.sessions.exceptions import SessionInterrupted
+from django.conf import settings
+from django.contrib.sessions.backends.base import CreateError, SessionBase
 from django.utils import timezone
 
+from sessions_plus.cache.copies import NOTHING, Recalled
+from sessions_plus.cache.entries import Copy
+from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
-from sessions_plus.crypto import digest, same
-from sessions_plus.keys import read_token
+from sessions_plus.cookies import device_token_in
+from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
-from sessions_plus.models.session import Reason, Session
+from sessions_plus.models.session import Kind, Reason, Session
+from sessions_plus.policy import is_passive
+from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import AUTH_USER_KEY
+from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.rows.session_row import Row
-from sessions_plus.signals import session_ended
-from sessions_plus.store.expiry import ExpiringStore
-from sessions_plus.store.presented_key import seal_successor
-from sessions_plus.store.writing import SAVE_ATTEMPTS, Binding, Superseded
+from sessions_plus.store import admission, ending, expiry, lease, reading, rotation, writing
+from sessions_plus.store.copies import NO_COPIES, Copies
+from sessions_plus.store.expiry import Cookie, CookieNews
+from sessions_plus.store.presentation import (
+    ACCESS_TOKEN,
+    REFRESH_TOKEN,
+    SESSION_KEY,
+    Caller,
+    KeyState,
+    Presentation,
+    holds,
+)
+from sessions_plus.store.reading import Found
+from sessions_plus.store.writing import Binding, Draft, Uncommitted
 
 __all__ = ["Binding", "SessionStore"]
 
 
-class SessionStore(ExpiringStore):
+class SessionStore(SessionBase):
     """
     A tracked session.
 
@@ -37,15 +59,12 @@ class SessionStore(ExpiringStore):
 
     ``cookies``, ``path``, ``client``
         of the request that it serves, and who is calling; None where it was built without one.
+    ``key_state``
+        where the key comes from that the request goes on under.
     ``is_touched``
         this request recorded activity, so the cookie's age may be renewed.
     ``has_postponed_activity``
         activity is to be recorded once the view's transaction is over.
-    ``was_told_key``
-        the key presented was the one before; this request goes on under its successor.
-    ``is_superseded``
-        the key was replaced a moment ago by another request: this one must neither
-        set nor delete the cookie, which is the other's to set.
     ``has_ended``
         the key was of somebody's session that has ended, by this request or before it:
         the browser should forget what it kept for them.
@@ -62,12 +81,68 @@ class SessionStore(ExpiringStore):
         whether this request ended a ``login()`` in a challenge.
     """
 
+    copies: Copies = NO_COPIES
+    """Where copies of rows stand in front of the database: the engine's difference."""
+
+    settler: ClassVar[Callable[[SessionStore], None] | None] = None
+    """
+    Decides about a save that names a user whom no sign-in was bound for (see ``bind``).
+
+    It may bind one, or take the user out of the dictionary again. None: it is stored so.
+    """
+
+    # Class attributes: most requests change none, and each assignment costs every request.
+    presentation: Presentation = SESSION_KEY
+    key_state: KeyState = KeyState.PRESENTED
+    cookies: Mapping[str, str] | None = None
+    path: str | None = None
+    client: ClientInfo | None = None
+    is_touched: bool = False
+    has_postponed_activity: bool = False
+    has_ended: bool = False
     ending_reason: str = Reason.FLUSHED
     auth_methods: tuple[str, ...] | None = None
     issued_device_token: str | None = None
     issued_trust_token: str | None = None
     wants_trust: bool = False
     begun_challenge: bool = False
+    _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
+    _row: Row | None = None
+    _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
+    _recalled: Recalled = NOTHING
+    _known_expiry: Any = None  # what set_expiry() was told before this request
+    _binding: Binding | None = None
+    _uncommitted: Uncommitted | None = None
+
+    def __init__(self, session_key: str | None = None) -> None:
+        """
+        Do what Django's does, which imports the serializer anew for every request.
+
+        That takes it longer than all the rest; tests/store/test_session_store.py sees to it that
+        nothing else is left out.
+        """
+        self._session_key = session_key
+        self.accessed = False
+        self.modified = False
+        self.serializer = payloads.serializer_class()
+
+    @classmethod
+    def for_refresh_token(
+        cls, token: str | None, *, client: ClientInfo | None, device_token: str | None
+    ) -> Self:
+        """Return the API session that a refresh token opens; a new one for None."""
+        store = cls(token)
+        store.presentation = REFRESH_TOKEN
+        store.client, store.device_token = client, device_token
+        return store
+
+    @classmethod
+    def for_access_token(cls, public_id: UUID, *, client: ClientInfo | None) -> Self:
+        """Return the API session of that name. Only for who has verified an access token."""
+        store = cls(new_token(public_id))
+        store.presentation = ACCESS_TOKEN
+        store.client = client
+        return store
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.public_id or 'not stored'}>"
@@ -75,6 +150,295 @@ class SessionStore(ExpiringStore):
     @classmethod
     def get_model_class(cls) -> type[Session]:
         return Session
+
+    # What it is, and for whom
+
+    @cached_property
+    def device_token(self) -> str | None:
+        """The device cookie that came with the request, or None."""
+        return device_token_in(self.cookies) if self.cookies is not None else None
+
+    @cached_property
+    def is_passive(self) -> bool:
+        """Whether this request is no activity: it uses the session without prolonging it."""
+        return self.path is not None and is_passive(self.path, conf.PASSIVE_PATHS)
+
+    @property
+    def kind(self) -> Kind:
+        """Whether a browser's session or an API client's."""
+        return self.presentation.kind
+
+    @property
+    def row(self) -> Row | None:
+        """The stored facts as this store last knew them; None before it was loaded."""
+        copy = self._copy
+        if copy is not None:
+            self._row, self._copy = copy.row(), None
+        return self._row
+
+    @row.setter
+    def row(self, row: Row | None) -> None:
+        self._row, self._copy = row, None
+
+    @property
+    def public_id(self) -> UUID | None:
+        """The harmless name of the session, or None where it isn't stored."""
+        return self.row.public_id if self.row is not None else None
+
+    @property
+    def has_new_key(self) -> bool:
+        """Whether the browser has yet to be told of the key."""
+        return self.key_state.is_new and self.row is not None
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether the fast path was enough, and the request has changed nothing."""
+        return self._copy is not None and not self.modified
+
+    def _caller(self) -> Caller:
+        return Caller(
+            self.presentation,
+            self._session_key or "",
+            self.key_state,
+            self.client,
+            self.device_token,
+            self.is_passive,
+        )
+
+    def _go_on_as(self, caller: Caller) -> None:
+        """Take on the key that something was done with."""
+        self.key_state = caller.key_state
+        if caller.key != self._session_key:
+            self._session_key = caller.key
+
+    # Reading
+
+    def load(self) -> dict[str, Any]:
+        public_id = read_token(self._session_key)
+        if public_id is None or self._is_unstored:
+            return self._take_unknown()
+        self._recalled = recalled = self.copies.recall(public_id)
+        copy = recalled.copy
+        if copy is not None and self._is_enough(copy):
+            return self._take_copy(copy)
+        now = timezone.now()
+        known = copy.row() if copy is not None else None
+        if known is not None and self._is_served_by(known, now):
+            return self._take_row(known, payloads.decode(known.payload))
+        found = reading.settle(public_id, known, self._caller(), now, recalled, self.copies)
+        return self._take(found)
+
+    async def aload(self) -> dict[str, Any]:
+        """See load(). Hops to a thread only where the database has to be asked."""
+        public_id = read_token(self._session_key)
+        if public_id is None or self._is_unstored:
+            return self._take_unknown()
+        self._recalled = recalled = await self.copies.arecall(public_id)
+        copy = recalled.copy
+        if copy is not None and self._is_enough(copy):
+            return self._take_copy(copy)
+        now = timezone.now()
+        known = copy.row() if copy is not None else None
+        if known is not None and self._is_served_by(known, now):
+            return self._take_row(known, payloads.decode(known.payload))
+        found = await sync_to_async(reading.settle)(
+            public_id, known, self._caller(), now, recalled, self.copies
+        )
+        return self._take(found)
+
+    @property
+    def _is_unstored(self) -> bool:
+        """Whether there is no row: the key was made here, and not saved yet."""
+        return self.key_state is KeyState.FRESH and self.row is None
+
+    def _is_enough(self, copy: Copy) -> bool:
+        """Say whether the fast path serves: there is nothing to do but to go on."""
+        return copy.fast_path.suffices(
+            self._session_key or "",
+            self.client,
+            is_browser=self.presentation is SESSION_KEY,
+            now=time.time(),
+        )
+
+    def _is_served_by(self, copy: Row, now: datetime) -> bool:
+        key = self._session_key or ""
+        return admission.serves(copy, self.presentation, key, self.client, now)
+
+    def _take_unknown(self) -> dict[str, Any]:
+        """
+        Begin anew, without any I/O: the key is none of ours, or names nothing yet.
+
+        Keys of another engine end here, too, and no key of ours does.
+        """
+        if not self._is_unstored:
+            self._session_key = self.row = None
+        return {}
+
+    def _take_copy(self, copy: Copy) -> dict[str, Any]:
+        self._copy = copy
+        data = payloads.decode(copy.payload)
+        self._known_expiry = data.get(EXPIRY_KEY)
+        return data
+
+    def _take_row(self, row: Row, data: dict[str, Any]) -> dict[str, Any]:
+        self.row = row
+        self._known_expiry = data.get(EXPIRY_KEY)
+        return data
+
+    def _take(self, found: Found) -> dict[str, Any]:
+        """Take on what was read."""
+        self._note(found)
+        if found.row is None:
+            self._session_key = self.row = None
+            return {}
+        return self._take_row(found.row, found.data)
+
+    def _note(self, found: Found) -> None:
+        self._go_on_as(found.caller)
+        self.is_touched = self.is_touched or found.is_touched
+        self.has_postponed_activity = self.has_postponed_activity or found.owes_activity
+        self.has_ended = self.has_ended or found.has_ended
+
+    def _dictionary(self, *, no_load: bool = False) -> dict[str, Any]:
+        found: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]
+        return found
+
+    # Activity
+
+    def renew(self, now: datetime) -> bool:
+        """
+        Record activity now, however recent the last is.
+
+        Return False where the session has ended or is not stored.
+        """
+        self._dictionary()
+        row = self.row
+        if row is None:
+            return False
+        if lease.is_activity(row, self._caller()) and self._renew(row, now):
+            return True
+        found = reading.settle(row.public_id, None, self._caller(), now, NOTHING, self.copies)
+        self._note(found)
+        return found.row is not None
+
+    def record_postponed_activity(self, now: datetime) -> None:
+        """Record the activity that was postponed to after the view's transaction."""
+        self.has_postponed_activity = False
+        row = self.row
+        if row is not None:
+            self._renew(row, now)
+
+    async def arecord_postponed_activity(self, now: datetime) -> None:
+        """See record_postponed_activity()."""
+        await sync_to_async(self.record_postponed_activity)(now)
+
+    def _renew(self, row: Row, now: datetime) -> bool:
+        caller = self._caller()
+        if not lease.renew(row, caller, now):
+            return False
+        self.is_touched = lease.is_activity(row, caller)
+        self.copies.keep(row, self._recalled)
+        return True
+
+    # Writing
+
+    def create(self) -> None:
+        self._begin_anew()
+        self.save(must_create=True)
+        self.modified = True
+
+    async def acreate(self) -> None:
+        """See create()."""
+        await sync_to_async(self.create)()
+
+    def save(self, must_create: bool = False) -> None:
+        """
+        Store the session's dictionary, and the columns that follow it.
+
+        Raises:
+            CreateError: ``must_create``, but it is stored already.
+            UpdateError: it was revoked or removed meanwhile.
+            NotSerialisable: a value cannot be stored; the message names its key.
+        """
+        if self.session_key is None:
+            return self.create()
+        knew_row = self.row is not None
+        data = self._dictionary(no_load=must_create)
+        if self.row is None and not self._is_unstored:
+            self.load()  # clear() empties the dictionary without having read the row
+        if self.session_key is None and not knew_row:
+            return self.create() if data else None  # a dead key, and nothing to store
+        if self._binding is None and writing.names_another_user(self.row, data):
+            # Whatever is to become of somebody whom no sign-in was bound for is decided here,
+            # before anything of it is written.
+            data = self._settled(data)
+        self._store(data, must_create=must_create)
+        return None
+
+    def _settled(self, data: dict[str, Any]) -> dict[str, Any]:
+        settler = type(self).settler
+        if settler is None:
+            return data
+        settler(self)
+        return self._dictionary()
+
+    def _store(self, data: dict[str, Any], *, must_create: bool) -> None:
+        now, binding = timezone.now(), self._binding
+        columns = binding.columns(self, now) if binding is not None else {}
+        row = self.row
+        if row is None or must_create:
+            self._insert(data, columns, now)
+        else:
+            self._update(row, data, columns, now)
+        self._binding = None
+        if binding is not None:
+            binding.written(self, now)
+
+    async def asave(self, must_create: bool = False) -> None:
+        """See save()."""
+        await sync_to_async(self.save)(must_create)
+
+    def bind(self, binding: Binding) -> None:
+        """
+        Let ``binding`` add to the next save, which also changes the key.
+
+        Called at every sign-in, also where Django kept the key (same user again).
+        """
+        self._binding = binding
+        self.modified = True
+        if self.key_state is KeyState.SUPERSEDED:
+            # Whoever signs in gets a cookie, whatever key they came with.
+            self.key_state = KeyState.PRESENTED
+
+    def _insert(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
+        if self.row is not None:
+            raise CreateError
+        self.row = writing.insert(data, columns, self._caller(), now)
+        self.copies.written(self.row)
+
+    def _update(
+        self, row: Row, data: dict[str, Any], columns: Mapping[str, Any], now: datetime
+    ) -> None:
+        stored = writing.update(self._draft(row, data), columns, now)
+        if stored is None:
+            self.key_state = KeyState.SUPERSEDED
+        else:
+            self._take_stored(stored)
+
+    def _draft(self, row: Row, data: dict[str, Any]) -> Draft:
+        return Draft(row, data, self._caller(), self._uncommitted)
+
+    def _take_stored(self, stored: Draft) -> None:
+        """Take on what was written."""
+        self.row, self._uncommitted = stored.row, stored.uncommitted
+        self._go_on_as(stored.caller)
+        data = self._session_cache
+        if stored.data is not data:
+            data.clear()  # the view may hold this very dictionary
+            data.update(stored.data)
+        self.copies.written(stored.row)
+
+    # The key
 
     def cycle_key(self) -> None:
         """
@@ -87,111 +451,152 @@ class SessionStore(ExpiringStore):
         Raises:
             SessionInterrupted: somebody was signed in to it, and it ended meanwhile.
         """
-        data = self._dictionary()
-        for _ in range(SAVE_ATTEMPTS):
-            row = self.row
-            if row is None:
-                break
-            if self._change_key(row):
-                return
-            self._merge_before_new_key(row, data)
-        self._take_new_key()
-        self.is_superseded = False
-        self._session_cache = data
+        data, row = self._dictionary(), self.row
+        stored = None
+        if row is not None:
+            stored = rotation.replace_key(self._draft(row, data), timezone.now())
+        if stored is not None:
+            self._take_stored(stored)
+            return
+        self._begin_anew()
         self.modified = True
-
-    def _change_key(self, row: Row) -> bool:
-        """Change the key in one UPDATE; return False where the row has moved on."""
-        old_key, was_fresh = self._session_key, self._key_is_fresh
-        changes = self._make_new_key(row, timezone.now())
-        if session_row.update(row.public_id, changes, version=row.version):
-            self._note_uncommitted(row.payload)
-            row.take(changes)
-            self._remember_written(row)
-            return True
-        self._session_key, self._key_is_fresh = old_key, was_fresh
-        return False
-
-    def _merge_before_new_key(self, row: Row, data: dict[str, Any]) -> None:
-        try:
-            self._merge_with_newer(row, data)
-        except Superseded:
-            self.row = None
-        except UpdateError:
-            if row.user_id is not None:
-                raise SessionInterrupted("The session ended during the request.") from None
-            self.row = None
 
     async def acycle_key(self) -> None:
         """See cycle_key()."""
         await sync_to_async(self.cycle_key)()
 
+    def _begin_anew(self) -> None:
+        """Become a session that is not stored yet."""
+        self.row = self._uncommitted = None
+        self._session_key = new_token(new_public_id())
+        self.key_state = KeyState.FRESH
+
     def rotation_is_due(self, now: datetime) -> bool:
         """Say whether this request should end with a new key (``ROTATION_INTERVAL``)."""
         if self._copy is not None:
             return False  # it was served on the fast path
-        row, interval = self.row, conf.ROTATION_INTERVAL
-        if row is None or row.user_id is None or interval is None or self._has_new_key:
-            return False
-        if self._binding is not None:
-            return False  # the save that follows makes a key, and lets the old one die
-        return now - (row.rotated_at or row.started_at) >= interval
+        if self.key_state is not KeyState.PRESENTED or self._binding is not None:
+            return False  # the save that follows a sign-in makes a key, and lets the old one die
+        return self.row is not None and rotation.is_due(self.row, now)
 
     def rotate(self, now: datetime) -> None:
-        """
-        Replace the key of a session in use, so that parallel requests go on.
-
-        The old key still finds the new one, sealed under it: whoever loses the race
-        to rotate, or the response that brought the new key, gets the same.
-        """
-        row, old_key = self.row, self._session_key
-        if row is None or old_key is None:
+        """Replace the key of a session in use, so that parallel requests go on."""
+        row = self.row
+        if row is None or self._session_key is None:
             return
-        changes = self._make_new_key(row, now)
-        changes["successor_seen"] = False
-        changes["sealed_successor"] = seal_successor(
-            self._key, under=old_key, public_id=row.public_id, device_token=self.device_token
-        )
-        self._key_is_fresh = False
-        if session_row.update(row.public_id, changes, version=row.version):
-            row.take(changes)
-            self._remember_written(row)
-            return
-        self._session_key = old_key
-        self._has_new_key = False
-        self._follow_rotation(row)
+        rotated = rotation.rotate(row, self._caller(), now)
+        self._go_on_as(rotated.caller)
+        if rotated.is_written:
+            self.copies.written(row)
 
     async def arotate(self, now: datetime) -> None:
         """See rotate()."""
         await sync_to_async(self.rotate)(now)
 
-    def _follow_rotation(self, row: Row) -> None:
-        """
-        Another request wrote first: take on the key that it made, where it made one.
-
-        However long this request took, its key was good when it began: no grace period
-        is asked for, and nobody is accused.
-        """
-        newer = session_row.fetch(row.public_id)
-        if newer is None or newer.revoked_at is not None:
-            self.is_superseded = True
-        elif not self._is_current(newer):
-            self.is_superseded = not self._take_successor(newer)
+    @property
+    def must_confirm_key(self) -> bool:
+        """Whether the browser is about to be told a key that is not this request's own."""
+        return self.key_state is KeyState.TOLD and self._binding is None
 
     def confirm_key(self) -> None:
-        """
-        Ask once more whether the key that we were told still is the newest.
-
-        The view may have taken long, and the browser have a newer one by now: then the
-        response must not put this one in its place.
-        """
-        newest = session_row.fetch(self.row.public_id) if self.row is not None else None
-        if newest is None or newest.revoked_at is not None or not self._is_current(newest):
-            self.is_superseded = True
+        """Ask once more whether the key that we were told still is the newest."""
+        if self.row is not None:
+            self._go_on_as(rotation.confirm(self.row, self._caller()))
 
     async def aconfirm_key(self) -> None:
         """See confirm_key()."""
         await sync_to_async(self.confirm_key)()
+
+    # Its end, and its cookie's
+
+    @property
+    def ends_at(self) -> datetime | None:
+        """When it ends unless it is used again; None where it is not stored."""
+        data, row = self._dictionary(), self.row
+        if row is None:
+            return None
+        return expiry.ends_at(row, data, last_activity=row.last_activity)
+
+    @property
+    def absolute_ends_at(self) -> datetime | None:
+        """When it ends however active it is; None: never, or it is not stored."""
+        data, row = self._dictionary(), self.row
+        return None if row is None else expiry.absolute_ends_at(row, data)
+
+    def get_session_cookie_age(self) -> int:
+        """The idle timeout in force, in seconds."""
+        signed_in = AUTH_USER_KEY in getattr(self, "_session_cache", {})
+        idle = conf.IDLE_TIMEOUT if signed_in else conf.ANONYMOUS_LIFETIME
+        return int(idle.total_seconds()) if idle is not None else settings.SESSION_COOKIE_AGE
+
+    def get_expiry_age(self, **kwargs: Any) -> int:
+        age: int = super().get_expiry_age(**kwargs)
+        return self._within_limits(age)
+
+    async def aget_expiry_age(self, **kwargs: Any) -> int:
+        """See get_expiry_age()."""
+        age: int = await super().aget_expiry_age(**kwargs)
+        return self._within_limits(age)
+
+    def _within_limits(self, age: int) -> int:
+        row = self.row
+        if row is None or row.user_id is None:
+            return age
+        return expiry.age_within_limits(age, row, self._dictionary(), timezone.now())
+
+    def get_expire_at_browser_close(self) -> bool:
+        return not conf.PERSISTENT_COOKIE or super().get_expire_at_browser_close()
+
+    async def aget_expire_at_browser_close(self) -> bool:
+        """See get_expire_at_browser_close()."""
+        return not conf.PERSISTENT_COOKIE or await super().aget_expire_at_browser_close()
+
+    def get_cookie_age(self) -> int | None:
+        """
+        Return how many seconds the browser keeps the cookie; None: until it closes.
+
+        Where activity cannot move the end, that end: see ``expiry.has_news``.
+        """
+        if self.get_expire_at_browser_close():
+            return None
+        end = expiry.immovable_end(self.row, self._dictionary())
+        return self.get_expiry_age() if end is None else expiry.seconds(end - timezone.now())
+
+    def cookie_news(self, *, was_saved: bool, has_failed: bool, has_cookie: bool) -> CookieNews:
+        """
+        Return what the response has to tell the browser of the session.
+
+        ``was_saved`` by this request; ``has_failed``: it is answered with an error of the
+        server; ``has_cookie``: it came with a session's. A request whose key was rotated away
+        by another one leaves the cookie alone: the other's response has the new one, and may
+        arrive first.
+        """
+        is_over = self.has_ended and (self.row is None or self.row.user_id is None)
+        is_superseded = self.key_state is KeyState.SUPERSEDED
+        if self.is_empty():
+            is_to_go = has_cookie and not is_superseded
+            return CookieNews(Cookie.DELETE if is_to_go else Cookie.LEAVE, is_over=is_over)
+        if has_failed or is_superseded:
+            return CookieNews(is_over=is_over)
+        is_set = self._has_news(was_saved=was_saved)
+        return CookieNews(
+            Cookie.SET if is_set else Cookie.LEAVE,
+            self._session_key or "",
+            self.get_cookie_age() if is_set else None,
+            self.issued_device_token,
+            self.issued_trust_token,
+            is_over,
+        )
+
+    def _has_news(self, *, was_saved: bool) -> bool:
+        return self.has_new_key or expiry.has_news(
+            self.row,
+            self._dictionary(),
+            was_saved=was_saved,
+            is_touched=self.is_touched,
+            known_expiry=self._known_expiry,
+            goes_with_browser=self.get_expire_at_browser_close,
+        )
 
     # Ending
 
@@ -217,13 +622,8 @@ class SessionStore(ExpiringStore):
         if row is None:
             return
         self.has_ended = self.has_ended or (is_own and row.user_id is not None)
-        if row.user_id is None:
-            session_row.remove(row.public_id)
-        elif session_row.end(row.public_id, reason=self.ending_reason, now=timezone.now()):
-            session_ended.send_robust(
-                sender=type(self), row=row, reason=self.ending_reason, client=self.client
-            )
-        self._forget(row)
+        now = timezone.now()
+        ending.end(row, self.ending_reason, client=self.client, now=now, copies=self.copies)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""
@@ -232,7 +632,7 @@ class SessionStore(ExpiringStore):
     def _fetch_by_key(self, session_key: str) -> Row | None:
         public_id = read_token(session_key)
         row = session_row.fetch(public_id) if public_id is not None else None
-        return row if row is not None and same(row.key_hash, digest(session_key)) else None
+        return row if row is not None and holds(row, session_key) else None
 
     def flush(self) -> None:
         super().flush()
@@ -243,6 +643,11 @@ class SessionStore(ExpiringStore):
         await super().aflush()
         self._reset()
 
+    def _reset(self) -> None:
+        self.row = self._binding = self._uncommitted = None
+        if self.key_state is not KeyState.SUPERSEDED:
+            self.key_state = KeyState.PRESENTED
+
     @classmethod
     def clear_expired(cls) -> None:
         """Remove what has expired or is past its retention: sessions, events, devices."""
@@ -252,8 +657,3 @@ class SessionStore(ExpiringStore):
     async def aclear_expired(cls) -> None:
         """See clear_expired()."""
         await sync_to_async(cls.clear_expired)()
-
-    def _reset(self) -> None:
-        self.row = None
-        self._binding = None
-        self._has_new_key = self._key_is_fresh = self.was_told_key = False

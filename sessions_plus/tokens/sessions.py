@@ -7,96 +7,46 @@ They are sessions like any other, of the engine that the site chose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
-from importlib import import_module
-from typing import Any, cast
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from sessions_plus.client_info import ClientInfo
-from sessions_plus.keys import new_token
 from sessions_plus.lifecycle.revocation import revoke
-from sessions_plus.models import Kind, Reason, Session
+from sessions_plus.models import Reason, Session
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import user_id_in
 from sessions_plus.rows.session_row import Row
+from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
-
-
-def engine() -> type[SessionStore]:
-    """
-    Return the site's session store.
-
-    Raises:
-        ImproperlyConfigured: it is none of ours.
-    """
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    if not issubclass(store, SessionStore):
-        raise ImproperlyConfigured(
-            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}. Tokens need tracked sessions: set it "
-            "to 'sessions_plus.backends.cached_db' or 'sessions_plus.backends.db'."
-        )
-    return cast(type[SessionStore], store)
 
 
 def api_session(
     refresh_token: str | None, *, client: ClientInfo | None, device_token: str | None
 ) -> SessionStore:
     """Return the session that a refresh token opens; a new one for None."""
-    store = engine()(refresh_token)
-    store.kind = Kind.API
-    store.client = client
-    store.device_token = device_token
-    return store
+    return site_engine().for_refresh_token(refresh_token, client=client, device_token=device_token)
 
 
 def browser_session(session_key: str, *, client: ClientInfo | None) -> SessionStore:
     """Return the browser's session that a key opens, presented otherwise than in its cookie."""
-    store = engine()(session_key)
+    store = site_engine()(session_key)
     store.client = client
     return store
-
-
-class _Named:
-    """A session found by its public id, on the word of a verified access token."""
-
-    kind: str = Kind.API
-    named: UUID
-
-    def _stored_public_id(self) -> UUID | None:
-        return self.named
-
-    def _is_current(self, row: Row) -> bool:
-        return row.kind == self.kind
-
-    def _accept_key(self, row: Row, now: object) -> bool:
-        return True
-
-    def _proves_successor(self, row: Row) -> bool:
-        return False  # whether the newest refresh token arrived, an access token cannot tell
-
-
-@lru_cache(maxsize=4)
-def _named(store: type[SessionStore]) -> type[SessionStore]:
-    return type("NamedSession", (_Named, store), {})
 
 
 def named_session(public_id: UUID, *, client: ClientInfo | None) -> SessionStore:
     """Return the API session of that name. Only for who has verified an access token."""
-    # A key that nobody has: the store needs one to be saved, and replaces it then.
-    store = _named(engine())(new_token(public_id))
-    store.named = public_id  # type: ignore[attr-defined]  # of _Named
-    store.client = client
-    return store
+    return site_engine().for_access_token(public_id, client=client)
 
 
 def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
@@ -108,10 +58,7 @@ def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     """
     store = named_session(public_id, client=client)
     store.load()
-    if store.has_postponed_activity:
-        # Inside the view's transaction it would keep the row locked as long as the view takes.
-        pay = partial(store.record_postponed_activity, timezone.now())
-        transaction.on_commit(pay, using=session_row.database(), robust=True)
+    _record_after_commit(store)
     return None if store.is_touched and user_of(store) is None else store.row
 
 
@@ -119,7 +66,15 @@ async def afind_live(public_id: UUID, *, client: ClientInfo | None) -> Row | Non
     """See find_live()."""
     store = named_session(public_id, client=client)
     await store.aload()
+    _record_after_commit(store)
     return None if store.is_touched and await sync_to_async(user_of)(store) is None else store.row
+
+
+def _record_after_commit(store: SessionStore) -> None:
+    """Inside the view's transaction it would keep the row locked as long as the view takes."""
+    if store.has_postponed_activity:
+        record = partial(store.record_postponed_activity, timezone.now())
+        transaction.on_commit(record, using=session_row.database(), robust=True)
 
 
 def user_of(store: SessionStore) -> AbstractBaseUser | None:

@@ -28,8 +28,8 @@ from django.utils.http import urlsafe_base64_encode
 from sessions_plus.cache import copies
 from sessions_plus.lifecycle import keep_other_sessions, passwords, revoke
 from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEvent
+from sessions_plus.store.engine import site_engine
 from sessions_plus.tokens import refresh
-from sessions_plus.tokens.sessions import engine as engine_of
 from sessions_plus.tokens.sessions import find_live
 from tests.conftest import World
 from tests.support.browsers import FIREFOX, SAFARI, Browser
@@ -217,7 +217,7 @@ class TestKept:
 class TestWritesMeanwhile:
     def test_a_request_that_began_before(self, ann: Browser, phone: Browser) -> None:
         """What another request of a kept session stores afterwards is kept with it."""
-        store = engine_of()(phone.key)
+        store = site_engine()(phone.key)
         store["color"] = "green"
 
         ann.get("keep")
@@ -236,7 +236,7 @@ class TestWritesMeanwhile:
         def open_slowly(row: Any) -> Any:
             data = opened(row)
             for color in colors:
-                store = engine_of()(phone.key)
+                store = site_engine()(phone.key)
                 store["color"] = color
                 store.save()
                 break

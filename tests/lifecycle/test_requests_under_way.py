@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
+from django.test import override_settings
 from django.urls import path
 
 from sessions_plus.cache import copies
@@ -19,11 +20,13 @@ from sessions_plus.conf import conf
 from sessions_plus.models import Event, Session, SessionEvent
 from sessions_plus.policy import Verdict
 from sessions_plus.rows import session_row
+from sessions_plus.store.ending import expire
+from sessions_plus.store.engine import site_copies
 from tests.conftest import World
 from tests.support import sites
 from tests.support.browsers import Browser
 from tests.support.pauses import Pause, stopped
-from tests.support.stores import under_way, user_id_under
+from tests.support.stores import user_id_under
 
 START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(seconds=1)
@@ -99,6 +102,22 @@ def test_browser_that_lost_the_response_opens_with_several_tabs(ann: Browser, cl
     assert late.key == early.key
 
 
+def test_polling_begins_the_grace_period_anew(ann: Browser, clock: Any) -> None:
+    """So it does where the first tab to come back only polls, which is no activity."""
+    ann.twin().text("who")
+    clock.shift(conf.ROTATION_GRACE_PERIOD + timedelta(minutes=5))
+    early, late = ann.twin(), ann.twin()
+    before = Session.objects.get().last_activity
+
+    with override_settings(SESSIONS_PLUS_PASSIVE_PATHS=["/"]):
+        assert early.text("who") == "ann"
+        assert early.text("who") == "ann"
+
+    assert Session.objects.get().last_activity == before
+    assert late.text("who") == "ann"
+    assert not accused()
+
+
 def test_grace_period_that_began_anew_ends(ann: Browser, clock: Any) -> None:
     """After it, the old key of a browser that was told late tells of a theft, as any other."""
     ann.twin().text("who")
@@ -155,10 +174,10 @@ def test_verdict_on_what_was_read_before_ends_nothing(ann: Browser, clock: Any) 
     stale = session_row.fetch(Session.objects.get().public_id)
     clock.shift(timedelta(minutes=5))
     ann.text("who")
-    store = under_way(None)
 
     assert stale is not None
-    store._expire(stale, Verdict.IDLE, datetime.now(UTC))
+    now = datetime.now(UTC)
+    assert not expire(stale, Verdict.IDLE, client=None, now=now, copies=site_copies())
 
     assert Session.objects.get().revoked_at is None
     assert not SessionEvent.objects.filter(event=Event.SESSION_EXPIRED).exists()

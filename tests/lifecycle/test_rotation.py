@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from typing import Any
+from uuid import UUID
 
 import pytest
 import time_machine
@@ -15,6 +16,7 @@ from django.core.cache import caches
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
+from sessions_plus.rows import session_row
 from tests.conftest import World
 from tests.support.browsers import Browser
 
@@ -203,6 +205,26 @@ def test_signing_in_with_a_replaced_key_makes_a_third(ann: Browser) -> None:
     assert tab.key != ann.key
     assert tab.text("who") == "ann"
     assert ann.text("who") == "AnonymousUser"
+
+
+@pytest.mark.parametrize("name", ["ann", "ben"], ids=["same user", "another"])
+def test_signing_in_with_a_replaced_key_confirms_no_key(
+    ann: Browser, other_user: User, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sign-in makes a key of its own, so that it asks after no other: the row is read once."""
+    tab = like(ann)
+    ann.text("who")
+    fetch, fetched = session_row.fetch, []
+
+    def counted(public_id: UUID) -> Any:
+        fetched.append(public_id)
+        return fetch(public_id)
+
+    monkeypatch.setattr(session_row, "fetch", counted)
+    tab.get("sign-in", name=name)
+
+    assert len(fetched) == 1
+    assert tab.text("who") == name
 
 
 def test_sign_in_that_meets_a_newer_row_stores_the_key_it_gives_out(

@@ -13,6 +13,7 @@ from sessions_plus.crypto import Purpose
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Device, Session
+from sessions_plus.store.presentation import KeyState
 from tests.conftest import World
 from tests.support.browsers import Browser
 from tests.support.pauses import Pause, in_thread, stopped
@@ -130,7 +131,7 @@ def test_stored_in_the_other_order(world: World, user: User) -> None:
     for store in reversed(stores):
         world(store, "save")
 
-    told = [store for store in stores if not store.is_superseded]
+    told = [store for store in stores if store.key_state is not KeyState.SUPERSEDED]
     assert told
     assert {user_id_under(store.session_key) for store in told} == {str(user.pk)}
 

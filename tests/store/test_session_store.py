@@ -231,6 +231,29 @@ def test_custom_expiry_shortens_and_lengthens(new_store: Any, world: World) -> N
     assert session.expire_date - session.last_activity == timedelta(seconds=30)
 
 
+def test_renewing_what_has_to_be_proved_again(new_store: Any, world: World, user: User) -> None:
+    """A session that waits to be proved is asked after, and not prolonged."""
+    key = stored(new_store, world, _auth_user_id=str(user.pk)).session_key
+    Session.objects.update(must_reauthenticate=True)
+    before = Session.objects.get().last_activity
+
+    assert new_store(key).renew(timezone.now() + timedelta(hours=1))
+
+    assert Session.objects.get().last_activity == before
+
+
+def test_asking_for_an_age_reads_nothing(
+    new_store: Any, world: World, django_assert_num_queries: Any
+) -> None:
+    """An age that is worked out from what was given costs no look at the session."""
+    store = new_store(stored(new_store, world, color="blue").session_key)
+
+    with django_assert_num_queries(0):
+        assert world(store, "get_expiry_age", expiry=10) == 10
+
+    assert not store.accessed
+
+
 def test_session_key_is_in_no_repr(new_store: Any, world: World) -> None:
     """Neither the store nor the row shows the key or a digest of it."""
     store = stored(new_store, world, color="blue")

@@ -27,6 +27,9 @@ FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
+ROTATION = "tests/lifecycle/test_rotation.py"
+UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
+STORE = PACKAGE + "store/session_store.py"
 
 # The settings that a glance was worked out with.
 STAMPED = (
@@ -322,7 +325,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "leave a changed session at rest",
-        PACKAGE + "store/lease.py",
+        STORE,
         "return self._copy is not None and not self.modified",
         "return self._copy is not None",
         IN_REQUESTS,
@@ -344,7 +347,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "keep a copy beside the row that took its place",
-        PACKAGE + "store/lease.py",
+        STORE,
         "self._row, self._copy = row, None",
         "self._row = row",
         IN_REQUESTS,
@@ -424,21 +427,21 @@ SABOTAGES = (
     Sabotage(
         "renew a copy of any version",
         PACKAGE + "store/reading.py",
-        "self._touch(copy, now, version=copy.version)",
-        "self._touch(copy, now)",
+        "lease.renew(copy, caller, now, version=copy.version)",
+        "lease.renew(copy, caller, now)",
         FORGERY,
     ),
     Sabotage(
         "let a copy serve without its lease",
-        PACKAGE + "store/reading.py",
-        "return not _touch_due(copy, limits, now) and",
+        PACKAGE + "store/admission.py",
+        "return not _touch_is_due(copy, limits, now) and",
         "return",
         FORGERY,
     ),
     Sabotage(
         "serve a copy to any key",
-        PACKAGE + "store/reading.py",
-        "return row.kind == self.kind and same(row.key_hash, digest(self._key))",
+        PACKAGE + "store/presentation.py",
+        "return row.kind == self.kind and holds(row, key)",
         "return row.kind == self.kind",
         f"{RACES} {KINDS}",
     ),
@@ -452,10 +455,44 @@ SABOTAGES = (
     Sabotage(
         "do not merge",
         PACKAGE + "store/writing.py",
-        "        data.clear()  # the view may hold this very dictionary\n"
-        "        data.update(merged)\n",
-        "",
+        "merge(payloads.decode(base), ours, theirs.data)",
+        "ours",
         UPDATES,
+    ),
+    Sabotage(
+        "ask after the key that a sign-in is about to replace",
+        STORE,
+        "return self.key_state is KeyState.TOLD and self._binding is None",
+        "return self.key_state is KeyState.TOLD",
+        f"{ROTATION} -k confirms",
+    ),
+    Sabotage(
+        "let polling begin no grace period",
+        PACKAGE + "store/reading.py",
+        "is_to_write = has_news or is_activity",
+        "is_to_write = lease.proves_successor(row, caller) or is_activity",
+        f"{UNDER_WAY} -k polling",
+    ),
+    Sabotage(
+        "renew what has to be proved again",
+        STORE,
+        "if lease.is_activity(row, self._caller()) and self._renew(row, now):",
+        "if self._renew(row, now):",
+        "tests/store/test_session_store.py -k renewing",
+    ),
+    Sabotage(
+        "settle no sign-in",
+        STORE,
+        "data = self._settled(data)",
+        "pass",
+        "tests/store/test_settler.py",
+    ),
+    Sabotage(
+        "settle what is settled",
+        STORE,
+        "if self._binding is None and writing.names_another_user(self.row, data):",
+        "if writing.names_another_user(self.row, data):",
+        "tests/store/test_settler.py",
     ),
     Sabotage(
         "write to sessions that ended",

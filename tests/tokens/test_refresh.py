@@ -16,8 +16,10 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.exceptions import InvalidToken, TokenReused
 from sessions_plus.lifecycle import revoke
+from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEvent
 from sessions_plus.tokens.refresh import Tokens, refresh, revoke_token
+from sessions_plus.tokens.sessions import named_session
 from tests.tokens.factories import claims_of, new_tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
@@ -122,6 +124,20 @@ def test_reuse_of_any_age(user: Any) -> None:
 
     with pytest.raises(TokenReused):
         renewed(oldest.refresh)
+
+
+def test_proof_that_meets_another_write_gives_out_a_good_token(user: Any) -> None:
+    """A session's new refresh token is good also where its write had to be tried again."""
+    public_id = new_tokens(user).session.public_id
+    store, other = (named_session(public_id, client=None) for _ in range(2))
+    store.get("color")
+    other["color"] = "blue"
+    other.save()
+
+    store.bind(Proved(user.pk, ("pwd",)))
+    store.save()
+
+    assert renewed(str(store.session_key)).session.public_id == public_id
 
 
 def test_another_device_does_not_get_the_successor(user: Any) -> None:

@@ -9,7 +9,10 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand
 
+from sessions_plus.cache import copies
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
+from sessions_plus.store.copies import NO_COPIES
+from sessions_plus.store.engine import site_copies
 
 
 class Command(BaseCommand):
@@ -27,7 +30,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        found = diagnose(sample=options["sample"])
+        keeps_copies = site_copies() is not NO_COPIES
+        found = diagnose(sample=options["sample"], tier=copies.tier() if keeps_copies else None)
         found.problems += problems_of_settings()
         if options["json"]:
             self.stdout.write(json.dumps(found.facts(), indent=2))

@@ -1,0 +1,61 @@
+"""What an engine is beside the store: copies of rows in front of the database, or none."""
+
+from __future__ import annotations
+
+from typing import Protocol
+from uuid import UUID
+
+from sessions_plus.cache.copies import NOTHING, Recalled
+from sessions_plus.rows.session_row import Row
+
+
+class Copies(Protocol):
+    """
+    What a store tells of its row, and may be told of it sooner than by the database.
+
+    The module ``cache.copies`` is one; ``NO_COPIES`` is the other.
+    """
+
+    def recall(self, public_id: UUID) -> Recalled:
+        """Return the copy, if there is one, and what ``keep`` wants."""
+
+    async def arecall(self, public_id: UUID) -> Recalled:
+        """See recall()."""
+
+    def keep(self, row: Row, recalled: Recalled) -> None:
+        """The row was read, or its lease renewed, after ``recalled``."""
+
+    def written(self, row: Row) -> None:
+        """The row was made or changed by this request."""
+
+    def outdate(self, public_id: UUID) -> None:
+        """The row was changed past its store."""
+
+    def forget(self, public_id: UUID) -> bool:
+        """The session ended. Return whether whoever keeps copies knows."""
+
+
+class NoCopies:
+    """The database alone."""
+
+    def recall(self, public_id: UUID) -> Recalled:
+        return NOTHING
+
+    async def arecall(self, public_id: UUID) -> Recalled:
+        """See recall()."""
+        return NOTHING
+
+    def keep(self, row: Row, recalled: Recalled) -> None:
+        pass
+
+    def written(self, row: Row) -> None:
+        pass
+
+    def outdate(self, public_id: UUID) -> None:
+        pass
+
+    def forget(self, public_id: UUID) -> bool:
+        return True
+
+
+NO_COPIES: Copies = NoCopies()

@@ -1,0 +1,53 @@
+"""How a session ends in its own request: it has expired, or somebody signs out of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.models.session import Session
+from sessions_plus.policy import Verdict
+from sessions_plus.rows import session_row
+from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import why_gone
+from sessions_plus.signals import session_ended, session_expired, user_gone
+from sessions_plus.store.copies import Copies
+
+
+def expire(
+    row: Row, verdict: Verdict, *, client: ClientInfo | None, now: datetime, copies: Copies
+) -> bool:
+    """End a session for good. False where another request renewed it since ``row`` was read."""
+    since = {"last_activity": row.last_activity}
+    if row.user_id is None:
+        is_ended = session_row.remove(row.public_id, **since)
+    else:
+        is_ended = session_row.end(row.public_id, reason=verdict.value, now=now, **since)
+    if not is_ended:
+        return False
+    copies.forget(row.public_id)
+    if row.user_id is not None:
+        session_expired.send_robust(sender=Session, row=row, verdict=verdict, client=client)
+    return True
+
+
+def end(row: Row, reason: str, *, client: ClientInfo | None, now: datetime, copies: Copies) -> None:
+    """
+    End a session: its data is wiped, its row stays with the reason.
+
+    One that nobody is signed in to is removed.
+    """
+    if row.user_id is None:
+        session_row.remove(row.public_id)
+    elif session_row.end(row.public_id, reason=reason, now=now):
+        session_ended.send_robust(sender=Session, row=row, reason=reason, client=client)
+    copies.forget(row.public_id)
+
+
+def end_with_its_user(row: Row, *, client: ClientInfo | None) -> bool:
+    """End the sessions of a user who was disabled or deleted unnoticed. False: they were not."""
+    reason = why_gone(row.user_id) if row.user_id is not None else None
+    if reason is None:
+        return False
+    user_gone.send_robust(sender=Session, row=row, reason=reason, client=client)
+    return True

@@ -1,0 +1,34 @@
+"""The engine that a site chose, for what is done to sessions outside of their own requests."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import cast
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from sessions_plus.store.copies import NO_COPIES, Copies
+from sessions_plus.store.session_store import SessionStore
+
+
+def site_engine() -> type[SessionStore]:
+    """
+    Return the site's session store.
+
+    Raises:
+        ImproperlyConfigured: it is none of ours.
+    """
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    if not issubclass(store, SessionStore):
+        raise ImproperlyConfigured(
+            f"SESSION_ENGINE is {settings.SESSION_ENGINE!r}, and this needs tracked sessions. Set "
+            "it to 'sessions_plus.backends.cached_db' or 'sessions_plus.backends.db'."
+        )
+    return cast(type[SessionStore], store)
+
+
+def site_copies() -> Copies:
+    """Return what is to be told of a row that was changed or ended past its store."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    return cast(Copies, getattr(store, "copies", NO_COPIES))

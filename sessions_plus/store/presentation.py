@@ -1,0 +1,123 @@
+"""
+How a session is named, and what makes it the caller's: its key, or a verified token's word.
+
+Values, no I/O. A store has one presentation and never changes it; the key changes, and
+``KeyState`` says where the one comes from that a request goes on under.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import NamedTuple, Protocol
+
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.conf import conf
+from sessions_plus.crypto import digest, same
+from sessions_plus.models.session import Kind
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.presented_key import Match, match
+
+
+class KeyState(Enum):
+    """Where the key comes from that a request goes on under."""
+
+    PRESENTED = auto()
+    """It came with the request."""
+    FRESH = auto()
+    """This request made it, and nobody else ever held it."""
+    ROTATED = auto()
+    """This request made it for a key in use: whoever holds that one is told it, too."""
+    TOLD = auto()
+    """The key that came was the one before; the row told its successor."""
+    SUPERSEDED = auto()
+    """
+    Another request replaced it a moment ago.
+
+    The cookie is the other's to set: this one must neither set nor delete it.
+    """
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the browser has yet to be told of the key."""
+        return self in _NEW
+
+
+_NEW = (KeyState.FRESH, KeyState.ROTATED, KeyState.TOLD)
+
+
+class Presentation(Protocol):
+    """A way to present a session."""
+
+    @property
+    def kind(self) -> Kind:
+        """The only kind of session that it opens: no cookie refreshes, no token is a cookie."""
+
+    @property
+    def proves_successor(self) -> bool:
+        """Whether it shows that the newest key has arrived."""
+
+    def is_current(self, row: Row, key: str) -> bool:
+        """Say whether the row is the caller's as it stands."""
+
+    def match(self, row: Row, key: str, *, now: datetime) -> Match:
+        """Say what the key is to a row of this kind."""
+
+
+@dataclass(frozen=True, slots=True)
+class ByKey:
+    """The caller holds the session's key, as a cookie or as a refresh token."""
+
+    kind: Kind
+    proves_successor: bool = True
+
+    def is_current(self, row: Row, key: str) -> bool:
+        return row.kind == self.kind and holds(row, key)
+
+    def match(self, row: Row, key: str, *, now: datetime) -> Match:
+        return match(row, digest(key), now=now, grace_period=conf.ROTATION_GRACE_PERIOD)
+
+
+@dataclass(frozen=True, slots=True)
+class ByName:
+    """
+    The caller named the session, on the word of an access token that was verified.
+
+    Its key is one that nobody has, made for that name: a save replaces it.
+    """
+
+    kind: Kind
+    proves_successor: bool = False  # whether the newest refresh token arrived, it cannot tell
+
+    def is_current(self, row: Row, key: str) -> bool:
+        return row.kind == self.kind
+
+    def match(self, row: Row, key: str, *, now: datetime) -> Match:
+        return Match.CURRENT
+
+
+SESSION_KEY = ByKey(Kind.BROWSER)
+REFRESH_TOKEN = ByKey(Kind.API)
+ACCESS_TOKEN = ByName(Kind.API)
+
+
+def holds(row: Row, key: str) -> bool:
+    """Say whether the row's current key is this very one."""
+    return same(row.key_hash, digest(key))
+
+
+class Caller(NamedTuple):
+    """
+    Who uses a session, and under which key.
+
+    ``client`` is None for a program without a request. ``is_passive`` says that the request
+    is no activity.
+    """
+
+    presentation: Presentation
+    key: str
+    key_state: KeyState
+    client: ClientInfo | None
+    device_token: str | None
+    is_passive: bool

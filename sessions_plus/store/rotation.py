@@ -1,0 +1,124 @@
+"""
+Replacing a session's key: for one in use, so that nobody is signed out; or for good.
+
+Which of the two it is decides what the old key still finds: see ``presented_key``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.exceptions import SessionInterrupted
+
+from sessions_plus.conf import conf
+from sessions_plus.keys import new_token
+from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import new_key_columns
+from sessions_plus.rows.session_row import Row
+from sessions_plus.store.presentation import Caller, KeyState
+from sessions_plus.store.presented_key import open_successor, seal_successor
+from sessions_plus.store.writing import (
+    SAVE_ATTEMPTS,
+    Draft,
+    Superseded,
+    merged_with_newer,
+    note_uncommitted,
+    superseded,
+    with_new_key,
+)
+
+
+class Rotated(NamedTuple):
+    """Under which key a request goes on; ``is_written``: its own, which ``row`` has now."""
+
+    caller: Caller
+    is_written: bool
+
+
+def is_due(row: Row, now: datetime) -> bool:
+    """Say whether a session in use should get a new key (``ROTATION_INTERVAL``)."""
+    interval = conf.ROTATION_INTERVAL
+    if row.user_id is None or interval is None:
+        return False
+    return now - (row.rotated_at or row.started_at) >= interval
+
+
+def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
+    """
+    Replace the key of a session in use, so that parallel requests go on.
+
+    The old key still finds the new one, sealed under it: whoever loses the race
+    to rotate, or the response that brought the new key, gets the same.
+    """
+    key = new_token(row.public_id)
+    sealed = seal_successor(
+        key, under=caller.key, public_id=row.public_id, device_token=caller.device_token
+    )
+    changes = new_key_columns(row, key, now)
+    changes |= {"successor_seen": False, "sealed_successor": sealed}
+    if not session_row.update(row.public_id, changes, version=row.version):
+        return Rotated(_follow(row, caller), is_written=False)
+    row.take(changes)
+    return Rotated(caller._replace(key=key, key_state=KeyState.ROTATED), is_written=True)
+
+
+def _follow(row: Row, caller: Caller) -> Caller:
+    """
+    Another request wrote first: take on the key that it made, where it made one.
+
+    However long this request took, its key was good when it began: no grace period
+    is asked for, and nobody is accused.
+    """
+    newer = session_row.fetch(row.public_id)
+    if newer is None or newer.revoked_at is not None:
+        return superseded(caller)
+    if caller.presentation.is_current(newer, caller.key):
+        return caller
+    successor = open_successor(newer, under=caller.key, device_token=caller.device_token)
+    if successor is None:
+        return superseded(caller)
+    return caller._replace(key=successor, key_state=KeyState.TOLD)
+
+
+def confirm(row: Row, caller: Caller) -> Caller:
+    """
+    Ask once more whether the key that a request was told still is the newest.
+
+    The view may have taken long, and the browser have a newer one by now: then the
+    response must not put this one in its place.
+    """
+    newest = session_row.fetch(row.public_id)
+    if newest is None or newest.revoked_at is not None:
+        return superseded(caller)
+    return caller if caller.presentation.is_current(newest, caller.key) else superseded(caller)
+
+
+def replace_key(draft: Draft, now: datetime) -> Draft | None:
+    """
+    Give a stored session a new key, by one UPDATE. The old one is dead at once.
+
+    None where there is no row to go on with: an anonymous one that ended meanwhile, or that
+    somebody else signed in to.
+
+    Raises:
+        SessionInterrupted: somebody was signed in to it, and it ended meanwhile.
+    """
+    for _ in range(SAVE_ATTEMPTS):
+        row = draft.row
+        caller = with_new_key(draft.caller, row)
+        changes = new_key_columns(row, caller.key, now)
+        if session_row.update(row.public_id, changes, version=row.version):
+            uncommitted = note_uncommitted(draft)
+            row.take(changes)
+            return Draft(row, draft.data, caller, uncommitted)
+        try:
+            draft = merged_with_newer(draft)
+        except Superseded:
+            return None
+        except UpdateError:
+            if row.user_id is not None:
+                raise SessionInterrupted("The session ended during the request.") from None
+            return None
+    return None

@@ -1,0 +1,89 @@
+"""What most requests cost, counted in calls: the same on every machine and at any load."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.cache import caches
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory, override_settings
+
+import sessions_plus
+from sessions_plus.backends.cached_db import SessionStore
+from sessions_plus.cache import copies
+from sessions_plus.middleware import SessionMiddleware
+from tests.support.stores import signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OURS = str(Path(sessions_plus.__file__).parent)
+
+# A number that grows is a cost for every request of every site: first look for a way without.
+CALLS_OF_A_READ = 33
+CALLS_OF_AN_ASYNC_READ = 36
+CALLS_OF_A_REQUEST = 43
+
+
+def calls(act: Callable[[], object]) -> list[str]:
+    """Return the names of the functions of ours that were called."""
+    found: list[str] = []
+
+    def count(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.startswith(OURS):
+            found.append(f"{Path(frame.f_code.co_filename).stem}.{frame.f_code.co_name}")
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        act()
+    finally:
+        sys.setprofile(before)
+    return found
+
+
+@pytest.fixture
+def key(user: User) -> Iterator[str]:
+    """The key of a session that somebody is signed in to, and of which a copy is kept."""
+    with override_settings(SESSION_ENGINE="sessions_plus.backends.cached_db"):
+        caches["default"].clear()
+        copies.tier()
+        key = signed_in(user)
+        SessionStore(key).load()
+        yield key
+
+
+def test_cached_read(key: str) -> None:
+    """A session is read from its copy in no more calls than it ever was."""
+    found = calls(lambda: SessionStore(key).load())
+
+    assert len(found) <= CALLS_OF_A_READ, found
+
+
+def test_cached_request(key: str) -> None:
+    """So is a request that looks at its session, from the middleware and back to it."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(request.session.get("color"))
+
+    middleware: Any = SessionMiddleware(view)
+    request = RequestFactory().get("/")
+    request.COOKIES["sessionid"] = key
+    found = calls(lambda: middleware(request))
+
+    assert len(found) <= CALLS_OF_A_REQUEST, found
+
+
+def test_cached_read_in_async(key: str) -> None:
+    """In async it takes as many, and waits for nobody."""
+
+    def read() -> None:
+        with pytest.raises(StopIteration):
+            SessionStore(key).aload().send(None)
+
+    assert len(calls(read)) <= CALLS_OF_AN_ASYNC_READ
