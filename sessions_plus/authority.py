@@ -19,6 +19,7 @@ from django.db import models
 from django.utils.functional import SimpleLazyObject
 
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.current import current_request
 from sessions_plus.exceptions import ActingForAnother, ConflictingSessions, SessionsPlusError
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.of_request import find_store
@@ -65,6 +66,11 @@ class Authority:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.presented} {self.session_public_id}>"
+
+    @property
+    def actor_id(self) -> Any:
+        """The primary key of who acts as the session's user; None: the user themselves."""
+        return self.row.actor_id if self.row is not None else None
 
     @property
     def device_id(self) -> int | None:
@@ -168,11 +174,13 @@ def proof_of(request: Any) -> Authority | None:
     """
     Return the authority whose proofs count for ``request.user``; None: nothing is proved.
 
-    Nothing is where somebody put another user into the request, or where it came with
-    the signed-in sessions of two people.
+    Nothing is where somebody acts as another: put into the request, or signed in by
+    impersonation; nor where it came with the signed-in sessions of two people.
     """
     authority = authority_of(request)
-    if authority is None or not _is(getattr(_django(request), "user", None), authority.user_id):
+    if authority is None or authority.actor_id is not None:
+        return None
+    if not _is(getattr(_django(request), "user", None), authority.user_id):
         return None
     if authority.presented is Presented.COOKIE:
         return authority
@@ -186,7 +194,9 @@ async def aproof_of(request: Any) -> Authority | None:
     """See proof_of()."""
     authority = await aauthority_of(request)
     django = _django(request)
-    if authority is None or not _is(await django.auser(), authority.user_id):
+    if authority is None or authority.actor_id is not None:
+        return None
+    if not _is(await django.auser(), authority.user_id):
         return None
     put = user_put_into(django)
     if put is not None and not await sync_to_async(_is)(put, authority.user_id):
@@ -223,18 +233,33 @@ def acts_for_another(request: Any, authority: Authority | None) -> bool:
 
 def acting_user(request: Any) -> models.Model | None:
     """
-    Return the person who acts, for the record: the authority's user, whoever is shown.
+    Return the person who acts, for the record: who impersonates, or the authority's user.
 
-    None where nobody is known to have signed in. One query where somebody else was put into
+    None where nobody is known to have signed in. One query where that is not
     ``request.user``.
     """
     authority = known_authority(request)
     if authority is None:
         return None
+    acting_id = authority.user_id if authority.actor_id is None else authority.actor_id
     shown = getattr(_django(request), "user", None)
-    if _is(shown, authority.user_id):
+    if _is(shown, acting_id):
         return cast(models.Model, shown)
-    return get_user_model()._default_manager.filter(pk=authority.user_id).first()
+    return get_user_model()._default_manager.filter(pk=acting_id).first()
+
+
+def acting_for(user_id: Any) -> Any:
+    """
+    Return the primary key of who acts in the name of a user in the request under way.
+
+    None: nobody else does, as far as is known without any I/O.
+    """
+    request = current_request()
+    authority = known_authority(request)
+    if authority is None or authority.actor_id is not None:
+        return authority.actor_id if authority is not None else None
+    is_other = user_id is not None and user_id != authority.user_id
+    return authority.user_id if is_other and acts_for_another(request, authority) else None
 
 
 def why_nothing_is_proved(request: Any) -> SessionsPlusError | None:
@@ -243,7 +268,10 @@ def why_nothing_is_proved(request: Any) -> SessionsPlusError | None:
 
     Asks for nothing: whoever asked for a proof before has read what there is.
     """
-    if acts_for_another(request, known_authority(request)):
+    authority = known_authority(request)
+    if authority is not None and authority.actor_id is not None:
+        return ActingForAnother()
+    if acts_for_another(request, authority):
         return ActingForAnother()
     bearer, store = bearer_authority(request), find_store(_django(request))
     if bearer is not None and _is_of_somebody_else(store, bearer.user_id):

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar, cast, overload
 
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -55,7 +55,8 @@ def mfa_required(view: V) -> V:
             if not user.is_authenticated:
                 return _to_sign_in(request)
             if not _has_second_factor(await aproof_of(request)):
-                return _without_factor(request, await ahas_authenticator(user))
+                has_one = await ahas_authenticator(user)
+                return await sync_to_async(_without_factor)(request, has_one)
             return await view(request, *args, **kwargs)
 
         return cast(V, aguarded)
@@ -66,7 +67,8 @@ def mfa_required(view: V) -> V:
         if not user.is_authenticated:
             return _to_sign_in(request)
         if not _has_second_factor(proof_of(request)):
-            return _without_factor(request, has_authenticator(user))
+            has_one = has_authenticator(user)
+            return _without_factor(request, has_one)
         return view(request, *args, **kwargs)
 
     return cast(V, guarded)
@@ -108,7 +110,7 @@ def reauthentication_required(
                 needs_code = factors == "all" and await ahas_authenticator(user)
                 proof = await aproof_of(request)
                 if not _is_fresh(proof, factors, needs_code, max_age, timezone.now()):
-                    return _stale(request, factors)
+                    return await sync_to_async(_stale)(request, factors)
                 return await view(request, *args, **kwargs)
 
             return cast(V, aguarded)

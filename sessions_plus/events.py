@@ -18,6 +18,7 @@ from uuid import UUID
 from django.db import models, router
 from django.utils import timezone
 
+from sessions_plus.authority import acting_for
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
 from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
@@ -69,15 +70,17 @@ def record(
     Write down that something happened, and tell whoever listens.
 
     ``user`` (or ``user_id``, where only that is known) is whose session it is;
-    ``actor`` is who did it, where that is somebody else.
+    ``actor`` is who did it, where that is somebody else; who impersonates the user in the
+    request under way is known by itself.
     """
+    user_id = user.pk if user is not None else user_id
     row = SessionEvent(
         at=timezone.now(),
         event=event,
         outcome=outcome,
         reason=reason[:64],
-        user_id=user.pk if user is not None else user_id,
-        actor_id=actor.pk if actor is not None else None,
+        user_id=user_id,
+        actor_id=actor.pk if actor is not None else acting_for(user_id),
         session_public_id=session_public_id,
         device=device,
         **_client_columns(client),

@@ -111,8 +111,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         Lead on where a view failed as its ``login()`` waits for a second factor.
 
         Many take it for granted that whoever they signed in is signed in: with an error those
-        people could never come in there.
+        people could never come in there. Who lacks a proof that a view asked for with an error
+        of ours is led to it.
         """
+        if isinstance(exception, gate.LACKS_PROOF):
+            return gate.refuse(request, exception)
         session = find_store(request)
         answer = gate.instead_of_failure(request, session) if session is not None else None
         if answer is not None:

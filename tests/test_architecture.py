@@ -81,7 +81,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("writing", "ending"),
         ("admission", "lease"),
         ("presentation",),
-        ("copies", "expiry", "merge", "presented_key", "client_change"),
+        ("copies", "expiry", "merge", "presented_key", "client_change", "pending_sign_in"),
     ),
     "maintenance": (
         ("cleanup", "resealing", "diagnosis"),

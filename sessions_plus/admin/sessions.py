@@ -31,7 +31,7 @@ SECRET_COLUMNS = ("data", "key_hash", "previous_key_hash", "sealed_successor")
 
 @admin.register(Session)
 class SessionAdmin(ReadOnlyAdmin):
-    people = ("user", "revoked_by")
+    people = ("user", "actor", "revoked_by")
     list_display = (
         "person",
         "device_label",
@@ -47,6 +47,7 @@ class SessionAdmin(ReadOnlyAdmin):
     fields = (
         "public_id",
         "person",
+        "actor",
         "sessions_of_person",
         "kind",
         "state",
@@ -87,6 +88,9 @@ class SessionAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("user"))
     def person(self, session: Session) -> str:
+        if session.actor_id is not None:
+            people = {"user": session.user, "actor": session.actor}
+            return gettext("%(user)s, acted for by %(actor)s") % people
         return str(session.user) if session.user else gettext("Nobody signed in")
 
     @admin.display(description=_("device"))

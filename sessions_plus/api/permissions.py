@@ -10,9 +10,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from sessions_plus.api.errors import Refused
-from sessions_plus.authority import proof_of, why_nothing_is_proved
+from sessions_plus.authority import authority_of, proof_of, why_nothing_is_proved
 from sessions_plus.events import record
-from sessions_plus.exceptions import MfaRequired, ReauthenticationRequired
+from sessions_plus.exceptions import ActingForAnother, MfaRequired, ReauthenticationRequired
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.models import Event, Outcome
@@ -70,20 +70,28 @@ class HasPassedSecondFactor(BasePermission):
 
 
 class ActsForThemselves(BasePermission):
-    """Whoever changes something does so in their own session, not in somebody's name."""
+    """
+    Whoever changes something does so in their own session, not in somebody's name.
+
+    Who impersonates another sees nothing of theirs here, either.
+    """
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        authority = authority_of(request)
+        if authority is not None and authority.actor_id is not None:
+            raise ActingForAnother
         if request.method in SAFE or proof_of(request) is not None:
             return True
         raise why_nothing_is_proved(request) or PermissionDenied()
 
 
-class FreshFactor(BasePermission):
+class FreshFactor(ActsForThemselves):
     """Whoever changes something proved themselves lately, with one factor (OWASP ASVS 7.5.2)."""
 
     factors: Factors = "one"
 
     def has_permission(self, request: Request, view: Any) -> bool:
+        super().has_permission(request, view)
         if request.method in SAFE:
             return True
         user: Any = request.user

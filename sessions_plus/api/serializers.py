@@ -17,6 +17,9 @@ class SessionDeviceSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):
+    shows_actors = False
+    """Whether to tell where somebody is who acts as the user: to staff alone."""
+
     device = SessionDeviceSerializer(allow_null=True, read_only=True)
     is_current = serializers.SerializerMethodField(help_text="Whether it is the one that asks.")
     expires_at = serializers.DateTimeField(
@@ -29,6 +32,12 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         help_text="How its user signed in: `pwd`, `otp`, `rcv`, `ext`.",
     )
 
+    by_staff = serializers.BooleanField(
+        source="is_acted_in",
+        read_only=True,
+        help_text="Whether somebody acts as its user; then nothing tells where from.",
+    )
+
     class Meta:
         model = Session
         fields = [
@@ -36,6 +45,7 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
             "kind",
             "device",
             "is_current",
+            "by_staff",
             "created_at",
             "authenticated_at",
             "last_activity",
@@ -49,6 +59,12 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
         ]
         read_only_fields = fields
 
+    def to_representation(self, instance: Session) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        if instance.is_acted_in and not self.shows_actors:
+            shown |= {"ip_address": None, "location": "", "browser": "", "system": ""}
+        return shown
+
     def get_is_current(self, row: Session) -> bool:
         return bool(row.public_id == self.context["credentials"].session_public_id)
 
@@ -56,10 +72,14 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 class AnySessionSerializer(SessionSerializer):
     """As staff sees it: with whose it is."""
 
+    shows_actors = True
     user = serializers.CharField(source="user_id", read_only=True)
+    actor = serializers.CharField(
+        source="actor_id", allow_null=True, read_only=True, help_text="Who acts as the user."
+    )
 
     class Meta(SessionSerializer.Meta):
-        fields = ["user", *SessionSerializer.Meta.fields]
+        fields = ["user", "actor", *SessionSerializer.Meta.fields]
         read_only_fields = fields
 
 
@@ -94,7 +114,11 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
 class EventSerializer(serializers.ModelSerializer[SessionEvent]):
     session = serializers.UUIDField(source="session_public_id", allow_null=True, read_only=True)
     device = SessionDeviceSerializer(allow_null=True, read_only=True)
-    by_staff = serializers.SerializerMethodField(help_text="Whether somebody else did it.")
+    by_staff = serializers.BooleanField(
+        source="is_by_another",
+        read_only=True,
+        help_text="Whether somebody else did it; then nothing tells where from.",
+    )
 
     class Meta:
         model = SessionEvent
@@ -111,8 +135,9 @@ class EventSerializer(serializers.ModelSerializer[SessionEvent]):
         ]
         read_only_fields = fields
 
-    def get_by_staff(self, row: SessionEvent) -> bool:
-        return row.actor_id is not None and row.actor_id != row.user_id
+    def to_representation(self, instance: SessionEvent) -> dict[str, Any]:
+        shown = super().to_representation(instance)
+        return shown | {"ip_address": None, "user_agent": ""} if instance.is_by_another else shown
 
 
 class AuthenticatorSerializer(serializers.ModelSerializer[Authenticator]):

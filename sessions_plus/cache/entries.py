@@ -24,7 +24,7 @@ from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.rows.session_row import ATTRIBUTES, Row
 
-LAYOUT = 3
+LAYOUT = 4
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
            "reauthenticated_at", "client_changed_at", "last_activity", "expire_date",
            "revoked_at")  # fmt: skip
@@ -33,7 +33,7 @@ _MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
 _LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)
 _PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
 _DATA_AT = ATTRIBUTES.index("data")
-_USER_AT = ATTRIBUTES.index("user_id")
+_PEOPLE_AT = tuple(ATTRIBUTES.index(name) for name in ("user_id", "actor_id"))
 
 # When it was proven; the fast path; and the bytes that the user agent and the row take up.
 _FRONT = Struct(">d dd I ? 32s H I")
@@ -58,8 +58,9 @@ class Copy:
         for position in _MOMENTS_AT:
             if head[position] is not None:
                 head[position] = datetime.fromtimestamp(head[position], zone)
-        if isinstance(head[_USER_AT], str):
-            head[_USER_AT] = get_user_model()._meta.pk.to_python(head[_USER_AT])
+        for position in _PEOPLE_AT:
+            if isinstance(head[position], str):
+                head[position] = get_user_model()._meta.pk.to_python(head[position])
         head[_PUBLIC_ID_AT] = self.public_id
         head[_DATA_AT] = b""
         return Row(*(*head, self.payload))
@@ -76,8 +77,9 @@ def encode(row: Row, *, proven_at: float) -> bytes:
         head[position] = None if head[position] is None else head[position].timestamp()
     for position in _LEFT_OUT_AT:
         head[position] = None
-    if not isinstance(head[_USER_AT], int | None):
-        head[_USER_AT] = str(head[_USER_AT])
+    for position in _PEOPLE_AT:
+        if not isinstance(head[position], int | None):
+            head[position] = str(head[position])
     facts = json.dumps(head).encode()
     shown = fast_path.of(row)
     agent = shown.user_agent.encode()

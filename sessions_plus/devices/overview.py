@@ -49,7 +49,7 @@ class SignedInDevice:
 
     @property
     def label(self) -> str:
-        return self.device.label if self.device is not None else self.sessions[0].agent_label
+        return self.device.label if self.device is not None else self.sessions[0].label
 
     @property
     def first_seen_at(self) -> datetime:

@@ -64,6 +64,7 @@ def hold_to_limit(
 def _live(user: models.Model, kind: str) -> SessionQuerySet:
     """The user's sessions of that kind, the one signed in to last first."""
     sessions = Session.objects.using(session_row.database()).for_user(user).active()
+    sessions = sessions.filter(actor=None)  # the help desk takes nobody's place
     return sessions.filter(kind=kind).select_related("device").order_by("-authenticated_at", "-pk")
 
 

@@ -51,6 +51,15 @@ ENROL = "sessions_plus:totp_enrol"
 REAUTHENTICATE = "sessions_plus:reauthenticate"
 NOT_FOR_OTHERS = "sessions_plus/not_for_others.html"
 
+LACKS_PROOF = (
+    ActingForAnother,
+    ConflictingSessions,
+    MfaEnrolmentRequired,
+    MfaRequired,
+    ReauthenticationRequired,
+)
+"""Errors that a person can do something about elsewhere, whichever view raises them."""
+
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""
 
@@ -100,6 +109,8 @@ def admits_at_sight(authority: Authority, page: Page) -> bool:
     """
     if authority.must_reauthenticate and asks_changed_clients():
         return page.is_way_out
+    if authority.actor_id is not None:
+        return not page.is_admin  # the actor proved what the site asks of both as it began
     if page.is_exempt or has_second_factor(authority.methods):
         return True
     if TRUSTED_DEVICE in authority.methods:
@@ -123,6 +134,8 @@ def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusErr
         return None
     if authority.must_reauthenticate and asks_changed_clients():
         return ReauthenticationRequired("one")
+    if authority.actor_id is not None:
+        return ActingForAnother()
     if TRUSTED_DEVICE in authority.methods:
         return MfaRequired()
     return _missing_factor(user)

@@ -9,9 +9,15 @@ EXTERNAL = "ext"
 TOTP_CODE = "otp"
 RECOVERY_CODE = "rcv"
 TRUSTED_DEVICE = "dev"
+IMPERSONATED = "imp"
 
 FIRST_FACTORS = frozenset({PASSWORD, EXTERNAL})
 SECOND_FACTORS = frozenset({TOTP_CODE, RECOVERY_CODE})
+
+
+def is_impersonated(methods: Iterable[str]) -> bool:
+    """Say whether somebody else acts as the user, who proved nothing and may not be there."""
+    return IMPERSONATED in methods
 
 
 def has_second_factor(methods: Iterable[str]) -> bool:

@@ -7,44 +7,121 @@ account asks for was proved. Whoever called ``login()`` need not know.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, login
+from django.conf import settings
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+    login,
+)
+from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils import timezone
 
 from sessions_plus.devices.recognition import SignIn, mark_seen, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
+from sessions_plus.exceptions import MfaRequired
 from sessions_plus.keys import read_token
-from sessions_plus.mfa import challenge
+from sessions_plus.mfa import challenge, impersonation
 from sessions_plus.mfa.challenge import Passed
-from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
+from sessions_plus.mfa.methods import EXTERNAL, PASSWORD, TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
+from sessions_plus.rows.columns import user_id_in
 from sessions_plus.store.of_request import current_store
+from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
 
 
+@contextmanager
+def using(request: HttpRequest, *, methods: Iterable[str]) -> Iterator[None]:
+    """
+    Say how a person proved themselves to whoever calls ``login()`` in this block.
+
+        with using(request, methods=["ext"]):
+            login(request, user)
+
+    ``methods``: ``pwd`` a password, ``ext`` another service, and ``otp`` where a second factor
+    was asked for there: then none is asked for here. Without it, ``pwd`` is what a password
+    that was checked in this request says, and anything else is ``ext``. Around ``alogin()`` it
+    works as it is.
+    """
+    with _pending(current_store(request), PendingSignIn(methods=tuple(methods))):
+        yield
+
+
+@contextmanager
+def _pending(store: SessionStore, pending: PendingSignIn) -> Iterator[None]:
+    before, store.pending = store.pending, pending
+    try:
+        yield
+    finally:
+        store.pending = before
+
+
+def settle(store: SessionStore) -> None:
+    """
+    Decide about a session that names a user whom no ``login()`` was bound for.
+
+    Single sign-on bridges, a socket's ``login()`` and test helpers write the user into the
+    session and save it. What they leave behind is the same: a sign-in, or one that waits.
+    """
+    user = _named_in(store)
+    if user is None:
+        _forget_user(store)
+        return
+    complete_or_challenge(None, store, user, trust_token=None, now=timezone.now())
+
+
+def _named_in(store: SessionStore) -> AbstractBaseUser | None:
+    """Return whom the session's dictionary names, if they may sign in."""
+    user_id = user_id_in(dict(store.items()))
+    path = store.get(BACKEND_SESSION_KEY)
+    found: Any
+    if path is None:  # Django takes such a session for nobody's; what asks the row does not
+        found = get_user_model()._default_manager.filter(pk=user_id).first()
+    elif path in settings.AUTHENTICATION_BACKENDS:
+        found = load_backend(path).get_user(user_id)
+    else:
+        found = None
+    return cast("AbstractBaseUser | None", found)
+
+
 def complete_or_challenge(
-    request: HttpRequest,
+    request: HttpRequest | None,
     store: SessionStore,
     user: AbstractBaseUser,
-    methods: tuple[str, ...],
     *,
     trust_token: str | None,
     now: datetime,
 ) -> None:
     """
-    Let a ``login()`` that just happened stand, or turn it into a challenge.
+    Let a sign-in that just happened stand, or turn it into a challenge.
 
-    Costs one query of those who are asked for nothing, or two on a new device.
+    ``request`` None: there is none, or it is not known. Costs one query of those who are
+    asked for nothing, or two on a new device.
     """
+    store.pending = pending = store.pending.about(user.pk)
+    if pending.actor_id is not None:
+        if impersonation.lacks_factor(store, user):
+            _sign_out(request, store)
+            raise MfaRequired
+        impersonation.begin(store, user)
+        return
+    methods = pending.methods or (method_of(store, user),)
     device = None
     if not has_second_factor(methods):
         device = _mark_seen_where_nothing_is_asked(user, store, now)
@@ -61,8 +138,33 @@ def complete_or_challenge(
             store.issued_trust_token = successor
             methods = (*methods, TRUSTED_DEVICE)
     store.pop(CHALLENGE_KEY, None)
-    sign_in = TrustingSignIn if store.wants_trust else SignIn
-    store.bind(sign_in(user, methods, device=device))
+    store.bind(_sign_in(store, user, methods, device))
+
+
+def _sign_in(
+    store: SessionStore, user: AbstractBaseUser, methods: tuple[str, ...], device: Device | None
+) -> SignIn:
+    if store.pending.since is not None:
+        return impersonation.Return(user, methods, since=store.pending.since)
+    kind = TrustingSignIn if store.pending.wants_trust else SignIn
+    return kind(user, methods, device=device)
+
+
+def method_of(store: SessionStore, user: AbstractBaseUser) -> str:
+    """
+    Return how somebody proved themselves, where nobody said: ``pwd`` or ``ext``.
+
+    A backend that knows says so with an attribute ``sessions_plus_method``. ``pwd`` is what a
+    password that was checked in this request says; where nothing of ours checks passwords,
+    as only Django's own backend is there, it is taken for one if the account has any.
+    """
+    path = store.get(BACKEND_SESSION_KEY)
+    backend = load_backend(path) if path else None
+    told: str | None = getattr(backend, "sessions_plus_method", None)
+    if told is not None:
+        return told
+    is_checked = type(backend) is ModelBackend and user.has_usable_password()
+    return PASSWORD if is_checked else EXTERNAL
 
 
 def _mark_seen_where_nothing_is_asked(
@@ -92,14 +194,14 @@ def _is_signed_in_fully(store: SessionStore, user: AbstractBaseUser) -> bool:
 
 
 def _wait(
-    request: HttpRequest,
+    request: HttpRequest | None,
     store: SessionStore,
     user: AbstractBaseUser,
     methods: tuple[str, ...],
     now: datetime,
 ) -> None:
     """Make the session anonymous again, and remember only which challenge it waits for."""
-    backend = store[BACKEND_SESSION_KEY]
+    backend = store.get(BACKEND_SESSION_KEY, "")
     _sign_out(request, store)
     waiting = waiting_challenge(store, now=now)
     # A site that signs people in with each request (by a header, say) begins no new one.
@@ -123,15 +225,24 @@ def _wait(
     store.begun_challenge = True
 
 
-def _sign_out(request: HttpRequest, store: SessionStore) -> None:
+def _sign_out(request: HttpRequest | None, store: SessionStore) -> None:
     if store.row is not None and store.row.user_id is not None:
         # What a signed-in session holds must not pass to whoever signs in next.
         store.ending_reason = Reason.REPLACED
         store.flush()
-    for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
-        store.pop(key, None)
+    _forget_user(store)
     if store.session_key is None:
         store.cycle_key()
+    if request is not None:
+        _show_nobody(request)
+
+
+def _forget_user(store: SessionStore) -> None:
+    for key in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY):
+        store.pop(key, None)
+
+
+def _show_nobody(request: HttpRequest) -> None:
     nobody = AnonymousUser()
 
     async def auser() -> AnonymousUser:
@@ -165,8 +276,7 @@ def leave(store: SessionStore, *, now: datetime) -> None:
 
 def finish(request: HttpRequest, passed: Passed, *, wants_trust: bool = False) -> None:
     """Sign somebody in who passed a challenge: a new key, and all methods recorded."""
-    store = current_store(request)
-    store.auth_methods = passed.methods
-    store.wants_trust = wants_trust
     user: Any = passed.user
-    login(request, user, backend=passed.backend)
+    pending = PendingSignIn(methods=passed.methods, wants_trust=wants_trust)
+    with _pending(current_store(request), pending):
+        login(request, user, backend=passed.backend)

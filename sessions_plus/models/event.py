@@ -134,3 +134,8 @@ class SessionEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event} {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def is_by_another(self) -> bool:
+        """Whether somebody else did it: where from is theirs, not the user's to see."""
+        return self.actor_id is not None and self.actor_id != self.user_id

@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models, router
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.crypto import Purpose, context, unseal
@@ -42,6 +43,7 @@ class Reason(models.TextChoices):
     FACTOR_CHANGED = "factor_changed", _("Second factor changed")
     CLIENT_CHANGED = "client_changed", _("Browser or network changed")
     REPORTED = "reported", _("Reported as not yours")
+    ACTED = "acted", _("Signed in as somebody else, to help them")
     DELETED = "deleted", _("Deleted")
 
 
@@ -52,6 +54,10 @@ UPDATED_AT_ONCE = 500
 class SessionQuerySet(models.QuerySet["Session"]):
     def for_user(self, user: models.Model) -> Self:
         return self.filter(user_id=user.pk)
+
+    def of_person(self, user: models.Model) -> Self:
+        """Those of ``user``, and those in which they act as somebody else."""
+        return self.filter(Q(user_id=user.pk) | Q(actor_id=user.pk))
 
     def active(self) -> Self:
         """Those that neither ended nor expired."""
@@ -101,6 +107,7 @@ KEPT_BY_ENGINE = frozenset(
         "public_id",
         "kind",
         "user",
+        "actor",
         "device",
         "key_hash",
         "previous_key_hash",
@@ -144,8 +151,10 @@ class Session(AgentColumns):
     ``user``
         who is signed in; None: anonymous. No database constraint, so that sessions
         may live in another database.
+    ``actor``
+        who acts as the user in it, by impersonation; None: the user themselves.
     ``device``
-        the browser or app installation; None for anonymous sessions.
+        the browser or app installation; None for anonymous sessions, and where an actor acts.
     ``key_hash``, ``previous_key_hash``
         SHA-256 (hex) of the session key, and of the one before the last rotation.
     ``rotated_at``
@@ -196,6 +205,16 @@ class Session(AgentColumns):
         blank=True,
         related_name="+",
         verbose_name=_("user"),
+    )
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,  # an index below begins with it
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("acted in by"),
     )
     device = models.ForeignKey(
         Device,
@@ -250,6 +269,7 @@ class Session(AgentColumns):
         indexes = [
             models.Index(fields=["user", "revoked_at"], name="sessions_plus_session_user"),
             models.Index(fields=["device", "revoked_at"], name="sessions_plus_session_device"),
+            models.Index(fields=["actor", "revoked_at"], name="sessions_plus_session_actor"),
         ]
         permissions = [("revoke_any_session", _("Can end any user's sessions"))]
 
@@ -271,6 +291,18 @@ class Session(AgentColumns):
     @property
     def is_active(self) -> bool:
         return self.revoked_at is None and self.expire_date > timezone.now()
+
+    @property
+    def is_acted_in(self) -> bool:
+        """Whether somebody acts in it as its user: where from is theirs, not the user's to see."""
+        return self.actor_id is not None
+
+    @property
+    def label(self) -> str:
+        """What its user is shown of where it is."""
+        if self.is_acted_in:
+            return gettext("Support staff, signed in as you")
+        return self.device.label if self.device is not None else self.agent_label
 
     @property
     def methods(self) -> list[str]:

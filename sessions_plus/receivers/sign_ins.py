@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib.auth import BACKEND_SESSION_KEY, get_user_model, load_backend
-from django.contrib.auth.backends import ModelBackend, RemoteUserBackend
+from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import models
@@ -22,7 +21,6 @@ from sessions_plus.models import (
     Reason,
 )
 from sessions_plus.store.of_request import find_store
-from sessions_plus.store.session_store import SessionStore
 
 
 @receiver(user_logged_in, dispatch_uid="sessions_plus.signed_in")
@@ -35,23 +33,9 @@ def bind_sign_in(request: HttpRequest, user: AbstractBaseUser, **_: object) -> N
     store = find_store(request)
     if store is None:
         return
-    methods, store.auth_methods = store.auth_methods or (_method_of(store),), None
     complete_or_challenge(
-        request,
-        store,
-        user,
-        methods,
-        trust_token=trust_token_of(request),
-        now=timezone.now(),
+        request, store, user, trust_token=trust_token_of(request), now=timezone.now()
     )
-
-
-def _method_of(store: SessionStore) -> str:
-    """``pwd`` for Django's password backends, ``ext`` for everything else."""
-    path = store.get(BACKEND_SESSION_KEY)
-    backend = load_backend(path) if path else None
-    by_password = isinstance(backend, ModelBackend) and not isinstance(backend, RemoteUserBackend)
-    return "pwd" if by_password else "ext"
 
 
 @receiver(user_logged_out, dispatch_uid="sessions_plus.signed_out")

@@ -30,6 +30,7 @@ AUTH_USER_KEY = "_auth_user_id"  # where Django's login() keeps it
 EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
     {
         "user_id": None,
+        "actor_id": None,
         "device_id": None,
         "previous_key_hash": "",
         "rotated_at": None,
@@ -58,6 +59,7 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
 SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
     {
         "user_id": None,
+        "actor_id": None,
         "device_id": None,
         "authenticated_at": None,
         "reauthenticated_at": None,

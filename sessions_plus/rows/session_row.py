@@ -26,6 +26,7 @@ class Row:
     public_id: UUID
     kind: str
     user_id: Any
+    actor_id: Any
     device_id: int | None
     key_hash: str
     previous_key_hash: str

@@ -17,6 +17,7 @@ from uuid import UUID
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from sessions_plus.cache.copies import NOTHING, Recalled
@@ -36,6 +37,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store import admission, ending, expiry, lease, reading, rotation, writing
 from sessions_plus.store.copies import NO_COPIES, Copies
 from sessions_plus.store.expiry import Cookie, CookieNews
+from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.presentation import (
     ACCESS_TOKEN,
     REFRESH_TOKEN,
@@ -70,13 +72,10 @@ class SessionStore(SessionBase):
         the browser should forget what it kept for them.
     ``ending_reason``
         the reason that ``delete`` and ``flush`` give.
-    ``auth_methods``
-        how the person who is about to sign in proved themselves; None: to be told
-        from the authentication backend.
+    ``pending``
+        what is known of the next sign-in.
     ``issued_device_token``, ``issued_trust_token``
         the device and the trust cookie that the response has to set, or None.
-    ``wants_trust``
-        the person who is about to sign in said that this device is theirs.
     ``begun_challenge``
         whether this request ended a ``login()`` in a challenge.
     """
@@ -88,7 +87,8 @@ class SessionStore(SessionBase):
     """
     Decides about a save that names a user whom no sign-in was bound for (see ``bind``).
 
-    It may bind one, or take the user out of the dictionary again. None: it is stored so.
+    It binds one, or takes the user out of the dictionary again. ``apps.ready()`` sets it, so
+    that nothing here imports upwards.
     """
 
     # Class attributes: most requests change none, and each assignment costs every request.
@@ -101,10 +101,9 @@ class SessionStore(SessionBase):
     has_postponed_activity: bool = False
     has_ended: bool = False
     ending_reason: str = Reason.FLUSHED
-    auth_methods: tuple[str, ...] | None = None
+    pending: PendingSignIn = NOTHING_KNOWN
     issued_device_token: str | None = None
     issued_trust_token: str | None = None
-    wants_trust: bool = False
     begun_challenge: bool = False
     _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
@@ -378,7 +377,10 @@ class SessionStore(SessionBase):
     def _settled(self, data: dict[str, Any]) -> dict[str, Any]:
         settler = type(self).settler
         if settler is None:
-            return data
+            raise ImproperlyConfigured(
+                "A session was to be saved that names a user, and nothing decides what they have "
+                "to prove. Add 'sessions_plus' to INSTALLED_APPS, and call django.setup() first."
+            )
         settler(self)
         return self._dictionary()
 

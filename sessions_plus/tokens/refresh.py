@@ -25,6 +25,7 @@ from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.revocation import Revocation, revoke
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows.session_row import Row
+from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Binding
 from sessions_plus.tokens import access
@@ -68,7 +69,7 @@ def sign_in(
     that does it, so whoever listens to sign-ins hears of this one.
     """
     store = api_session(None, client=client_info_from(request), device_token=device_token)
-    store.auth_methods = methods
+    store.pending = PendingSignIn(methods=methods)
     # The stubs know the user model of the tests alone.
     login(_request_of(store, request), user)  # type: ignore[arg-type]
     store.save()

@@ -23,6 +23,7 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from sessions_plus.authority import Authority, authority_of, proof_of, why_nothing_is_proved
+from sessions_plus.exceptions import ActingForAnother
 from sessions_plus.mfa.gate import refuse
 from sessions_plus.views.destinations import login_url
 
@@ -102,7 +103,7 @@ def _site_sets_policy() -> bool:
 
 def page(view: PersonView[P]) -> View[P]:
     """Show a page to whoever is signed in; others sign in first and come back."""
-    return private(require_safe(_signed_in(view, back_to=None)))
+    return private(require_safe(_signed_in(_but_for_actors(view), back_to=None)))
 
 
 def act(view: PersonView[P]) -> View[P]:
@@ -120,6 +121,19 @@ def ask(view: PersonView[P]) -> View[P]:
     """Show a form to whoever is signed in, and take it: GET, and POST with the CSRF token."""
     signed_in = _signed_in(_for_themselves(view), back_to=None)
     return private(require_http_methods(["GET", "HEAD", "POST"])(csrf_protect(signed_in)))
+
+
+def _but_for_actors(view: PersonView[P]) -> PersonView[P]:
+    """Show whoever acts as another nothing of that person's devices and factors."""
+
+    @wraps(view)
+    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        authority = authority_of(request)
+        if authority is not None and authority.actor_id is not None:
+            return refuse(request, ActingForAnother())
+        return view(request, *args, **kwargs)
+
+    return guarded
 
 
 def _for_themselves(view: PersonView[P]) -> PersonView[P]:

@@ -11,10 +11,9 @@ from django.utils import timezone
 from django.utils.http import urlencode
 from django.views.decorators.debug import sensitive_post_parameters
 
-from sessions_plus.authority import Authority
 from sessions_plus.decorators import mfa_exempt
 from sessions_plus.exceptions import InvalidCode, SessionsPlusError, TooManyAttempts, WrongPassword
-from sessions_plus.mfa.methods import EXTERNAL
+from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
 from sessions_plus.views.code_forms import ReauthenticationForm
@@ -31,7 +30,7 @@ def reauthenticate(request: PersonRequest) -> HttpResponse:
     """Ask for password, code or both, and go on where one came from."""
     needs_all = request.GET.get("factors") != "one"
     has_code = has_authenticator(request.user)
-    has_password = _signed_in_by_password(own_authority(request))
+    has_password = _has_password(request)
     form = ReauthenticationForm(
         request.POST if request.method == "POST" else None,
         has_password=has_password,
@@ -63,9 +62,13 @@ def reauthenticate(request: PersonRequest) -> HttpResponse:
     return refused_status(response, error)
 
 
-def _signed_in_by_password(authority: Authority) -> bool:
-    """Whether a password can be asked for: another service's is not ours to see."""
-    return EXTERNAL not in authority.methods
+def _has_password(request: PersonRequest) -> bool:
+    """
+    Whether a password can be asked for: the account's own, or one that signed in here.
+
+    That is one kept elsewhere, by LDAP say. Another service's is not ours to see.
+    """
+    return request.user.has_usable_password() or PASSWORD in own_authority(request).methods
 
 
 def _prove(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:

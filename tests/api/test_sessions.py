@@ -20,7 +20,7 @@ from tests.tokens.factories import new_tokens
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 
 SESSION_FIELDS = {
-    "public_id", "kind", "device", "is_current", "created_at", "authenticated_at",
+    "public_id", "kind", "device", "is_current", "by_staff", "created_at", "authenticated_at",
     "last_activity", "expires_at", "auth_methods", "ip_address", "location", "browser",
     "system", "agent_kind",
 }  # fmt: skip

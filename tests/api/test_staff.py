@@ -32,7 +32,7 @@ def test_sessions(helper: Caller, staff: Any, user: Any) -> None:
 
     assert [one["user"] for one in everybody] == [str(user.pk), str(staff.pk)]
     assert [one["user"] for one in anns] == [str(user.pk)]
-    assert anns[0].keys() == {"user", *SESSION_FIELDS}
+    assert anns[0].keys() == {"user", "actor", *SESSION_FIELDS}
 
 
 def test_revoke_all(helper: Caller, staff: Any, user: Any) -> None:

@@ -170,6 +170,8 @@ def test_the_second_code_is_not_spent_on_a_wrong_password(user: User, password: 
 
 def test_people_of_another_service_sign_in_again(user: User) -> None:
     """Whoever has no password here and no authenticator is told to sign in again."""
+    user.set_unusable_password()
+    user.save()
     client = signed_in(user)
     Session.objects.update(auth_methods="ext", reauth_methods="ext")
 
@@ -177,6 +179,17 @@ def test_people_of_another_service_sign_in_again(user: User) -> None:
 
     assert "another service" in page
     assert 'name="password"' not in page
+
+
+@pytest.mark.parametrize("methods", ["ext", "pwd"])
+def test_whoever_has_a_password_may_use_it(user: User, password: str, methods: str) -> None:
+    """Also somebody who signed in with another service, and has a password here."""
+    client = signed_in(user)
+    Session.objects.update(auth_methods=methods, reauth_methods=methods)
+    address = "/account/reauthenticate/?factors=one"
+
+    assert 'name="password"' in client.get(address).content.decode()
+    assert client.post(address, {"password": password}).status_code == 302
 
 
 def test_a_program_gets_a_code(user: User) -> None:

@@ -16,12 +16,15 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
+from sessions_plus.client_info import client_info_from
 from sessions_plus.crypto import digest
+from sessions_plus.mfa.impersonation import Impersonation
 from sessions_plus.models import Authenticator, Device, Session
+from tests.conftest import World
 from tests.support import stores
 from tests.support.authenticators import enrol
 from tests.tokens.factories import new_tokens
@@ -49,20 +52,22 @@ class Kind:
     bearers_only: bool = False
     is_api: bool = False
     is_admin: bool = False
+    is_account: bool = False
 
 
 OPEN = Kind(needs="nothing")
 PAGE = Kind()
+ACCOUNT = Kind(is_account=True)
 ACT = Kind(method="post", changes=True)
 ACT_ONE = Kind("one", "post", changes=True)
 ACT_ALL = Kind("all", "post", changes=True)
-API = Kind(is_api=True)
+API = Kind(is_api=True, is_account=True)
 BEARER = Kind(bearers_only=True)
 ADMIN = Kind(is_admin=True)
 
 
 def api(needs: str = "session", method: str = "post", **more: Any) -> Kind:
-    return Kind(needs, method, changes=method != "get", is_api=True, **more)
+    return Kind(needs, method, changes=method != "get", is_api=True, is_account=True, **more)
 
 
 KINDS: dict[str, Kind] = {
@@ -75,7 +80,7 @@ KINDS: dict[str, Kind] = {
     "bearer": BEARER,
     "abearer": BEARER,
     "bearer_fresh": Kind("all", bearers_only=True),
-    "orders": API,
+    "orders": PAGE,
     "sessions_plus:login": OPEN,
     "sessions_plus:logout": OPEN,
     "sessions_plus:challenge": OPEN,
@@ -83,9 +88,9 @@ KINDS: dict[str, Kind] = {
     "sessions_plus:notice_report": OPEN,
     "sessions_plus:session_remaining": OPEN,
     "sessions_plus:session_stay": OPEN,
-    "sessions_plus:session_list": PAGE,
-    "sessions_plus:event_list": PAGE,
-    "sessions_plus:security": PAGE,
+    "sessions_plus:session_list": ACCOUNT,
+    "sessions_plus:event_list": ACCOUNT,
+    "sessions_plus:security": ACCOUNT,
     "sessions_plus:session_revoke": ACT_ONE,
     "sessions_plus:session_revoke_others": ACT_ONE,
     "sessions_plus:device_revoke": ACT_ONE,
@@ -224,6 +229,19 @@ def changed_client(ann: User, settings: Any) -> Keys:
     return keys
 
 
+def impersonated(ann: User, settings: Any) -> Keys:
+    """Somebody acts as Ann, who has a second factor and must have one."""
+    enrol(ann)
+    settings.SESSIONS_PLUS_MFA_POLICY = "required"
+    helper = User.objects.create_superuser("helper")
+    store = stores.under_way(None)
+    store.client = client_info_from(RequestFactory().get("/", headers={"user-agent": FIREFOX}))
+    stores.enter(store, ann, World("sync"))
+    store.bind(Impersonation(ann, actor_id=helper.pk))
+    store.save()
+    return Keys(str(store.session_key), "")
+
+
 def disabled(ann: User, settings: Any) -> Keys:
     keys = signed_in(ann, "pwd")
     User.objects.filter(pk=ann.pk).update(is_active=False)
@@ -240,6 +258,7 @@ STATES: dict[str, Callable[[User, Any], Keys]] = {
     "before the factor": of_before_the_factor,
     "trusted device": trusted,
     "changed client": changed_client,
+    "impersonated": impersonated,
     "disabled": disabled,
 }
 WAYS = ("cookie", "session key", "access token", "two people", "swapped")
@@ -247,7 +266,8 @@ POSSIBLE = [
     (way, state)
     for way in WAYS
     for state in STATES
-    if way in ("cookie", "session key", "access token")
+    if not (state == "impersonated" and way not in ("cookie", "session key"))
+    if (way in ("cookie", "session key", "access token"))
     or state in ("fresh", "stale", "no factor", "before the factor")
 ]
 
@@ -309,10 +329,21 @@ def expected(kind: Kind, way: str, state: str) -> str:
         return lacking
     if kind.bearers_only and way in ("cookie", "swapped"):
         return "sign in"
+    if state == "impersonated":
+        return _as_another(kind, way)
     is_other = way in ("swapped", "two people")
     if is_other and (kind.changes or kind.needs in ("one", "all", "second factor")):
         return "not theirs"
     return _lacking_for_proof(kind, state)
+
+
+def _as_another(kind: Kind, way: str) -> str:
+    """Who acts as somebody else sees what a site shows them, and nothing of their account."""
+    if kind.bearers_only and way == "cookie":
+        return "sign in"
+    is_closed = kind.changes or kind.is_account or kind.is_admin
+    is_proof = kind.needs in ("one", "all", "second factor")
+    return "not theirs" if is_closed or is_proof else "in"
 
 
 def _lacking_for_policy(kind: Kind, way: str, state: str) -> str:

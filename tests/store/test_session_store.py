@@ -217,7 +217,7 @@ def test_unreadable_data_is_no_session(
     Session.objects.update(data=sealed[:-1] + bytes([sealed[-1] ^ 1]))
 
     assert world(new_store(store.session_key), "load") == {}
-    assert SessionEvent.objects.get().event == "session.unreadable"
+    assert SessionEvent.objects.filter(event="session.unreadable").count() == 1
 
 
 def test_custom_expiry_shortens_and_lengthens(new_store: Any, world: World) -> None:

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth import views as auth_views
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from sessions_plus.decorators import mfa_required, reauthentication_required
 from tests.support import sites
@@ -50,7 +50,7 @@ def program(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"signed_in": True})
 
 
-urlpatterns = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("", page, name="home"),
     path("two/", for_two_factors, name="two"),
     path("atwo/", afor_two_factors, name="atwo"),

@@ -38,6 +38,7 @@ from sessions_plus.devices.naming import rename
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import revoke
 from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.sign_in import using
 from sessions_plus.models import Authenticator, Device, Reason, Session, SessionEvent
 from sessions_plus.policy import expires_at
 from sessions_plus.rows.lifetime import limits_of
@@ -76,8 +77,9 @@ class Replay:
         request = self.request_from(visit)
         user = self.people[visit.username]
         store: Any = request.session
-        store.auth_methods = ("pwd", "otp") if has_authenticator(user) else ("pwd",)
-        login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+        methods = ("pwd", "otp") if has_authenticator(user) else ("pwd",)
+        with using(request, methods=methods):
+            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
         request.session.save()
         self.sessions[visit] = store
         self.device_tokens[visit.browser] = store.issued_device_token

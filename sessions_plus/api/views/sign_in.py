@@ -25,7 +25,7 @@ from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.reauthentication import reauthenticate
-from sessions_plus.mfa.sign_in import finish, waiting_challenge
+from sessions_plus.mfa.sign_in import finish, using, waiting_challenge
 from sessions_plus.models import Reason, Session
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
@@ -59,8 +59,8 @@ class Login(CookieEndpoint):
     def post(self, request: Request) -> Response:
         django_request, fields = request._request, self.read(Credentials)
         user: Any = check_credentials(django_request, fields["username"], fields["password"])
-        self.store.auth_methods = (PASSWORD,)
-        login(django_request, user)
+        with using(django_request, methods=[PASSWORD]):
+            login(django_request, user)
         if not django_request.user.is_authenticated:
             raise SecondFactorRequired(expires_in=int(challenges.LIFETIME.total_seconds()))
         return self.signed_in()

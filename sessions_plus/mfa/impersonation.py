@@ -1,0 +1,167 @@
+"""
+Acting as somebody else, by a ``login()`` as them: help desks do, with packages or code of theirs.
+
+Invariant for whoever edits this: such a session proves nothing of the person, and does
+nothing that is theirs alone to do. Whoever acts has proved what the site asks of both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.db import models
+from django.http import HttpRequest
+from django.utils import timezone
+
+from sessions_plus.authority import Authority, authority_of, proof_of
+from sessions_plus.devices.recognition import SignIn
+from sessions_plus.events import record
+from sessions_plus.exceptions import ActingForAnother, MfaRequired
+from sessions_plus.mfa.methods import IMPERSONATED, has_second_factor
+from sessions_plus.mfa.policy import must_have_factor
+from sessions_plus.models import Event, Reason, Session
+from sessions_plus.signals import session_started
+from sessions_plus.store.of_request import current_store
+from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
+from sessions_plus.store.session_store import SessionStore
+
+ACTOR_KEY = "_sessions_plus_actor"
+"""Where the session's data keeps how the actor had proved themselves, for the way back."""
+
+
+@contextmanager
+def acting_as(request: HttpRequest, user: models.Model | None = None) -> Iterator[None]:
+    """
+    Let whoever is signed in act as another, whom the block signs in.
+
+        with acting_as(request, customer):
+            login(request, customer, backend="django.contrib.auth.backends.ModelBackend")
+
+    The new session is the customer's, by the method ``imp``, with ``Session.actor``: it has no
+    device, sends no mail, counts for no limit, is asked for no second factor, and counts as
+    having proved nothing. It never opens the admin, nor what is the customer's alone: their
+    password, factors, devices, sessions and tokens. Each event in it names the actor.
+
+    ``user`` may be left out; whom the block signs in is asked for then, when the actor's own
+    session is gone already.
+
+    Raises:
+        ActingForAnother: they act for somebody already, or are not who is signed in.
+        MfaRequired: the site asks the actor, or the other, for a second factor that the
+            actor's session has not proved.
+    """
+    authority = proof_of(request)
+    if authority is None:
+        raise ActingForAnother
+    _check(authority, request.user, user)
+    store = current_store(request)
+    since = authority.row.started_at if authority.row is not None else timezone.now()
+    store.pending = PendingSignIn(
+        user_id=user.pk if user is not None else None,
+        actor_id=authority.user_id,
+        actor_methods=authority.methods,
+        since=since,
+    )
+    store.ending_reason = Reason.ACTED
+    try:
+        yield
+    finally:
+        store.pending = NOTHING_KNOWN
+
+
+@contextmanager
+def returning(request: HttpRequest) -> Iterator[None]:
+    """
+    Let whoever acted as another sign in as themselves again, as they were before.
+
+        with returning(request):
+            login(request, actor, backend=…)
+
+    By the methods of before and as old as that sign-in, so that nothing is asked anew and
+    nothing counts as proved lately. Anybody else whom the block signs in is asked as ever.
+    """
+    store, authority = current_store(request), authority_of(request)
+    kept = store.get(ACTOR_KEY)
+    if kept is not None and authority is not None and authority.actor_id is not None:
+        store.pending = PendingSignIn(
+            user_id=authority.actor_id,
+            methods=tuple(kept["methods"]),
+            since=datetime.fromisoformat(kept["since"]),
+        )
+    try:
+        yield
+    finally:
+        store.pending = NOTHING_KNOWN
+
+
+def lacks_factor(store: SessionStore, user: AbstractBaseUser) -> bool:
+    """Say whether the site asks ``user`` for a second factor that the actor has not proved."""
+    return must_have_factor(user) and not has_second_factor(store.pending.actor_methods)
+
+
+def begin(store: SessionStore, user: AbstractBaseUser) -> None:
+    """Let the session, which was just signed in to, be one of acting as ``user``."""
+    pending = store.pending
+    store[ACTOR_KEY] = {
+        "methods": list(pending.actor_methods),
+        "since": (pending.since or timezone.now()).isoformat(),
+    }
+    store.bind(Impersonation(user, actor_id=pending.actor_id))
+
+
+def _check(authority: Authority, actor: Any, user: models.Model | None) -> None:
+    asked = any(must_have_factor(person) for person in (actor, user) if person is not None)
+    if asked and not has_second_factor(authority.methods):
+        raise MfaRequired
+
+
+class Impersonation:
+    """What acting as somebody adds to its session (a ``store.writing.Binding``)."""
+
+    def __init__(self, user: AbstractBaseUser, *, actor_id: Any) -> None:
+        self.user = user
+        self.actor_id = actor_id
+
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+        return {
+            "actor_id": self.actor_id,
+            "device_id": None,
+            "authenticated_at": now,
+            "reauthenticated_at": None,
+            "auth_methods": IMPERSONATED,
+            "reauth_methods": "",
+        }
+
+    def written(self, store: SessionStore, now: datetime) -> None:
+        row = store.row
+        if row is None:
+            return
+        record(
+            Event.SESSION_STARTED,
+            user=self.user,
+            session_public_id=row.public_id,
+            reason=IMPERSONATED,
+            client=store.client,
+        )
+        session_started.send_robust(
+            sender=Session, session=row, user=self.user, client=store.client
+        )
+
+
+class Return(SignIn):
+    """A sign-in that goes on with a session of before, as old as it was, and proves nothing."""
+
+    def __init__(self, user: models.Model, methods: tuple[str, ...], *, since: datetime) -> None:
+        super().__init__(user, methods)
+        self.since = since
+
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+        return super().columns(store, now) | {
+            "authenticated_at": self.since,
+            "reauthenticated_at": None,
+            "reauth_methods": "",
+        }
