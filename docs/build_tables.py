@@ -29,6 +29,7 @@ PAGES = (
     "security/session-policy.md",
     "security/threat-model.md",
     "security/keys.md",
+    "security/privacy.md",
 )
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -177,6 +178,60 @@ def primitives_table() -> str:
     return table(("For", "What", "How"), rows)
 
 
+def data_map_table() -> str:
+    from sessions_plus.privacy.inventory import INVENTORY, Sort
+
+    rows = []
+    for holding in INVENTORY.values():
+        sorts = {sort: [n for n, c in holding.columns.items() if c.sort is sort] for sort in Sort}
+        stays = [name for name, c in holding.columns.items() if c.outlives]
+        erased = "nobody's" if holding.of is None else "deleted"
+        if not holding.goes:
+            erased = f"emptied, but for {_names(stays)}"
+        lists = (_names(sorts[sort]) for sort in Sort)
+        rows.append((f"`{holding.model.__name__}`", *lists, erased))
+    return table(("Model", "Secret", "Personal", "Neither", "Erasing its person"), rows)
+
+
+def _names(columns: list[str]) -> str:
+    return ", ".join(f"`{name}`" for name in columns)
+
+
+def retention_table() -> str:
+    """What is kept for how long, by the code."""
+    from sessions_plus.cache.tier import LIFETIME_IN_INTERVALS
+    from sessions_plus.conf import Conf
+    from sessions_plus.maintenance.cleanup import ADDRESS_COUNTERS_KEPT
+    from sessions_plus.mfa import challenge, enrolment
+    from sessions_plus.notices.links import LINK_LIFETIME
+
+    interval: timedelta = Conf.ACTIVITY_INTERVAL.default  # type: ignore[assignment]
+    rows = [
+        ("Sessions that go on", "until they end", "limits of the [profile](../settings.md)"),
+        ("Sessions of visitors", "until they expire", "`SESSIONS_PLUS_ANONYMOUS_LIFETIME`"),
+        ("Ended sessions, without their data", *_kept(Conf.RETENTION_SESSIONS)),
+        ("Events", *_kept(Conf.RETENTION_EVENTS)),
+        ("Devices, after their last sign-in", *_kept(Conf.RETENTION_DEVICES)),
+        ("Authenticators, recovery codes", "until they are removed", "their person"),
+        ("Enrolments that nobody completed", "until the next one", "void after "
+         + duration_in_words(enrolment.PENDING_LIFETIME)),
+        ("Sign-ins that wait for a second factor", duration_in_words(challenge.LIFETIME), ""),
+        ("Links in mails", duration_in_words(LINK_LIFETIME), ""),
+        ("Counters of an account", "until it or the authenticator goes", ""),
+        ("Counters of addresses, as digests", duration_in_words(ADDRESS_COUNTERS_KEPT), ""),
+        (
+            "Copies of sessions in the cache, sealed",
+            duration_in_words(LIFETIME_IN_INTERVALS * interval),
+            f"{LIFETIME_IN_INTERVALS} times `SESSIONS_PLUS_ACTIVITY_INTERVAL`",
+        ),
+    ]  # fmt: skip
+    return table(("What", "Kept", "Decided by"), rows)
+
+
+def _kept(setting: Any) -> tuple[str, str]:
+    return duration_in_words(setting.default), f"`{setting.full_name}`"
+
+
 def signals_table() -> str:
     return table(("Signal", "Meaning and arguments"), documented_signals())
 
@@ -206,6 +261,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "notices": notices_table,
     "windows": windows_table,
     "primitives": primitives_table,
+    "data_map": data_map_table,
+    "retention": retention_table,
 }
 
 

@@ -33,6 +33,9 @@ _COLUMNS = tuple(
     field.attname for field in SessionEvent._meta.concrete_fields if not field.primary_key
 )
 
+BY_COMMAND = "command"
+"""The reason of what somebody did for a person on the server, who asked for it."""
+
 # The word of OWASP's logging vocabulary that stands beside ours, where it has one.
 OWASP_WORDS: Mapping[str, str] = MappingProxyType(
     {

@@ -11,6 +11,7 @@ from django.urls import path
 from sessions_plus.views import (
     activity,
     challenge,
+    data,
     devices,
     passwords,
     reauthentication,
@@ -55,4 +56,5 @@ urlpatterns = [
     path("session/remaining/", remaining.session_remaining, name="session_remaining"),
     path("session/stay/", remaining.session_stay, name="session_stay"),
     path("activity/", activity.event_list, name="event_list"),
+    path("data/", data.data_download, name="data_download"),
 ]

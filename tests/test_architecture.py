@@ -26,6 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("urls",),
     ("views", "api", "admin", "management", "checks", "apps", "testing"),
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
+    ("privacy",),
     ("tokens",),
     ("mfa",),
     ("notices",),
@@ -54,6 +55,10 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 # The floors inside a room, from the top down: the same rule.
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "privacy": (
+        ("erasure", "export", "addresses"),
+        ("inventory",),
+    ),
     "cache": (
         ("copies",),
         ("tier",),

@@ -28,7 +28,10 @@ APART = {
 }
 
 # Functions of one world that the other has no use for.
-ALONE = {"auser": "it stands where Django's request.auser stood, beside request.user"}
+ALONE = {
+    "auser": "it stands where Django's request.auser stood, beside request.user",
+    "__aiter__": "a file's parts, which Django's FileResponse reads by itself in the other world",
+}
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.events import BY_COMMAND
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
 from sessions_plus.models import Event, Scope
 
@@ -99,6 +100,15 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.RECOVERY_CODE_USED: Letter(
             _("A recovery code was used"),
             _("One of your recovery codes was used. It will not work again."),
+        ),
+        Event.DATA_EXPORTED: Letter(
+            _("Your data was downloaded"),
+            _(
+                "A copy of what we keep about your sessions and devices was downloaded: when and "
+                "where from you signed in, and with what."
+            ),
+            # The help desk made it, for whoever asked.
+            unless=(BY_COMMAND,),
         ),
         Event.DEVICE_TRUSTED: Letter(
             _("A device was trusted"),

@@ -12,20 +12,10 @@ from django.dispatch import receiver
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
-from sessions_plus.models import (
-    Authenticator,
-    Challenge,
-    Device,
-    Notice,
-    Reason,
-    RecoveryCode,
-    Session,
-    SessionEvent,
-)
+from sessions_plus.models import Reason
+from sessions_plus.privacy.erasure import erase
 from sessions_plus.rows.session_row import Row
-from sessions_plus.signals import (
-    user_gone,
-)
+from sessions_plus.signals import user_gone
 
 
 def user_models() -> Iterator[type[models.Model]]:
@@ -40,7 +30,12 @@ def user_models() -> Iterator[type[models.Model]]:
 
 @receiver(user_gone, dispatch_uid="sessions_plus.user_gone")
 def end_after_user_went(row: Row, reason: Reason, client: ClientInfo | None, **_: object) -> None:
-    """A user was disabled or deleted in a way that sends no signal."""
+    """
+    A user was disabled or deleted in a way that sends no signal.
+
+    Nothing is erased for it: where a site has lost sight of its users for a moment, they
+    come back with their second factors.
+    """
     end_access(row.user_id, reason=reason, client=client)
 
 
@@ -61,20 +56,12 @@ def end_sessions_of_deleted_user(instance: models.Model, **_: object) -> None:
     end_access(instance.pk, reason=Reason.USER_DELETED)
 
 
-def forget_deleted_user(instance: models.Model, **_: object) -> None:
-    """
-    What stays of a deleted user's own account names them no more.
-
-    What they did to other people's stays on record, by their number alone.
-    """
-    Session.objects.for_user(instance).update(user=None, device=None)
-    Device.objects.for_user(instance).delete()
-    for belonging in (Authenticator, RecoveryCode, Challenge, Notice):
-        belonging._default_manager.filter(user_id=instance.pk).delete()
-    SessionEvent.objects.for_user(instance).update(user=None)
+def erase_deleted_user(instance: models.Model, **_: object) -> None:
+    """Nothing that is kept names a deleted user; what they did to others stays on record."""
+    erase(instance.pk)
 
 
 for model in user_models():
     post_save.connect(end_sessions_of_disabled_user, sender=model)
     pre_delete.connect(end_sessions_of_deleted_user, sender=model)
-    post_delete.connect(forget_deleted_user, sender=model)
+    post_delete.connect(erase_deleted_user, sender=model)

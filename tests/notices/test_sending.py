@@ -34,6 +34,7 @@ TOLD = [
     Event.RECOVERY_CODE_USED,
     Event.DEVICE_TRUSTED,
     Event.DEVICE_FIRST_SEEN,
+    Event.DATA_EXPORTED,
 ]
 
 

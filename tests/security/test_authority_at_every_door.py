@@ -91,6 +91,7 @@ KINDS: dict[str, Kind] = {
     "sessions_plus:session_list": ACCOUNT,
     "sessions_plus:event_list": ACCOUNT,
     "sessions_plus:security": ACCOUNT,
+    "sessions_plus:data_download": Kind("all", changes=True),
     "sessions_plus:session_revoke": ACT_ONE,
     "sessions_plus:session_revoke_others": ACT_ONE,
     "sessions_plus:device_revoke": ACT_ONE,

@@ -26,6 +26,7 @@ ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
+ERASURE = "tests/privacy/test_erasure.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
@@ -509,6 +510,41 @@ SABOTAGES = (
         "            return await sync_to_async(self.read)(name)\n",
         "        return await sync_to_async(self.read)(name)\n",
         ASYNC,
+    ),
+    Sabotage(
+        "keep where staff acted from",
+        PACKAGE + "privacy/erasure.py",
+        "    _forget_where_they_acted_from(user_id)\n\n\ndef _remove",
+        "\n\ndef _remove",
+        ERASURE,
+    ),
+    Sabotage(
+        "keep the session in which somebody proved a password",
+        PACKAGE + "privacy/erasure.py",
+        "    _remove_waiting_sessions(user_id)\n    for",
+        "    for",
+        ERASURE,
+    ),
+    Sabotage(
+        "keep the name of an erased person's session",
+        PACKAGE + "privacy/erasure.py",
+        "        if names:\n",
+        "        if False:\n",
+        ERASURE,
+    ),
+    Sabotage(
+        "tell a person where staff sit",
+        PACKAGE + "privacy/export.py",
+        "if holding is EVENTS and _is_by_another(row):",
+        "if False:",
+        "tests/privacy/test_export.py",
+    ),
+    Sabotage(
+        "keep copies with the address of before",
+        PACKAGE + "privacy/addresses.py",
+        "        copies.outdate(public_id)\n",
+        "        pass\n",
+        "tests/privacy/test_addresses.py",
     ),
     Sabotage(
         "leave a loop's connections to the collector",

@@ -1,0 +1,122 @@
+"""Somebody of whom we keep one of everything, and what a dump of the site holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.db import models
+from django.test import Client
+from django.utils import timezone
+
+from sessions_plus.devices.naming import rename
+from sessions_plus.lifecycle import revoke
+from sessions_plus.mfa import throttle
+from sessions_plus.models import (
+    Authenticator,
+    Challenge,
+    Device,
+    RecoveryCode,
+    Scope,
+    Session,
+)
+from tests.conftest import PASSWORD
+
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 of-{name}"
+
+
+@dataclass
+class Life:
+    """What somebody did, and every word by which a dump could name them."""
+
+    user: Any
+    key: Any
+    client: Client
+    words: set[str]
+
+
+def live(user: Any, ip_address: str, *, staff: Any = None) -> Life:
+    """Let somebody sign in on two devices, fail once, have a factor, and be ended by staff."""
+    name = user.get_username()
+    agent = AGENT.format(name=name)
+    client = a_browser(agent, ip_address)
+    sign_in(client, name)
+    sign_in(a_browser(agent, ip_address), name)
+    sign_in(client, name, "wrong")
+    rename(Device.objects.filter(user=user).earliest("pk"), f"{name}'s own")
+    app = Authenticator.objects.create(
+        user=user, name=f"{name}'s app", sealed_secret=b"sealed secret", confirmed_at=timezone.now()
+    )
+    RecoveryCode.objects.create(user=user, code_hash=f"{user.pk:0>64}"[-64:])
+    for scope, subject in (
+        (Scope.ACCOUNT, throttle.of_user(user)),
+        (Scope.AUTHENTICATOR, str(app.public_id)),
+    ):
+        throttle.take(scope, subject, now=timezone.now())
+    waiting = a_browser(agent, ip_address)
+    sign_in(waiting, name)  # has a factor by now, so this one waits
+    assert Challenge.objects.filter(user=user).exists()
+    if staff is not None:
+        last = Session.objects.filter(user=user).latest("pk")
+        revoke(last, actor=staff, client=client_of(staff))
+    sessions = Session.objects.filter(user=user)
+    named = {str(public_id) for public_id in sessions.values_list("public_id", flat=True)}
+    asked = Challenge.objects.filter(user=user).values_list("session_public_id", flat=True)
+    named |= {str(public_id) for public_id in asked}
+    return Life(user, user.pk, client, {name, user.email, agent, ip_address, *named})
+
+
+def client_of(staff: Any) -> Any:
+    from sessions_plus.client_info import ClientInfo
+
+    return ClientInfo.of(ip_address="192.0.2.77", user_agent="Desk of the help desk")
+
+
+def a_browser(agent: str, ip_address: str) -> Client:
+    return Client(headers={"user-agent": agent}, REMOTE_ADDR=ip_address)
+
+
+def sign_in(client: Client, name: str, password: str = PASSWORD) -> None:
+    client.post("/account/login/", {"username": name, "password": password})
+
+
+def tables() -> Iterator[type[models.Model]]:
+    yield from apps.get_models(include_auto_created=True)
+
+
+def dump() -> dict[tuple[str, Any], dict[str, str]]:
+    """Every row of the whole site, by table and key, as text."""
+    return {
+        (model._meta.label, row["pk"]): {name: text_of(value) for name, value in row.items()}
+        for model in tables()
+        for row in model._base_manager.annotate(pk=models.F(model._meta.pk.name)).values()
+    }
+
+
+def text_of(value: Any) -> str:
+    if isinstance(value, (bytes, memoryview)):
+        return bytes(value).decode("latin-1")
+    return str(value)
+
+
+def found_in(rows: dict[Any, dict[str, str]], words: set[str]) -> list[tuple[Any, str, str]]:
+    """Return where a word stands: row, column and word; UUIDs in each of their spellings."""
+    spelled = words | {word.replace("-", "") for word in words if word.count("-") == 4}
+    return [
+        (key, column, word)
+        for key, row in rows.items()
+        for column, text in row.items()
+        for word in spelled
+        if word in text
+    ]
+
+
+def rows_of_others(rows: dict[Any, dict[str, str]], key: Any) -> dict[Any, dict[str, str]]:
+    """Those that are neither of the user with that primary key nor of nobody."""
+    return {
+        name: row
+        for name, row in rows.items()
+        if row.get("user_id", "None") not in (str(key), "None") and name != ("auth.User", key)
+    }
