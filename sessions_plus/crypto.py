@@ -256,6 +256,11 @@ def tag_is_ours(message: bytes, given: bytes, *, purpose: Purpose) -> bool:
     return False
 
 
+def signature(message: bytes, *, secret: bytes) -> bytes:
+    """Return the HMAC-SHA-256 of a message for a receiver who has the same secret."""
+    return hmac.digest(secret, message, "sha256")
+
+
 def keyed_digests(message: str, *, purpose: Purpose) -> list[str]:
     """
     Return the keyed digest (hex) of ``message`` under each key of the ring, newest first.

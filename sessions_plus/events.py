@@ -133,6 +133,15 @@ def _client_columns(client: ClientInfo | None) -> dict[str, Any]:
 
 def _line(row: SessionEvent) -> str:
     """One JSON object on one line, ASCII only, so that no terminal or parser is fooled."""
+    return json.dumps(facts_of(row))
+
+
+def facts_of(row: SessionEvent) -> dict[str, Any]:
+    """
+    Return what is told of an event outside of this app, as JSON has it; what is empty is left out.
+
+    ``{"at": "2030-01-02T03:04:05+00:00", "event": "key.reused", "outcome": "failure", …}``
+    """
     facts = {
         "at": row.at.astimezone(UTC).isoformat(),  # naive, if USE_TZ is off
         "event": str(row.event),
@@ -146,5 +155,6 @@ def _line(row: SessionEvent) -> str:
         "ip_address": row.ip_address,
         "user_agent": row.user_agent or None,
         "request_id": row.request_id or None,
+        "count": row.count if row.count > 1 else None,
     }
-    return json.dumps({name: value for name, value in facts.items() if value is not None})
+    return {name: value for name, value in facts.items() if value is not None}

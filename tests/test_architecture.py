@@ -27,6 +27,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("views", "api", "admin", "management", "checks", "apps", "testing"),
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
     ("privacy",),
+    ("logs",),
     ("tokens",),
     ("mfa",),
     ("notices",),
@@ -55,6 +56,12 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 
 # The floors inside a room, from the top down: the same rule.
 FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "logs": (
+        ("export",),
+        ("destinations",),
+        ("formatters",),
+        ("formats",),
+    ),
     "privacy": (
         ("erasure", "export", "addresses"),
         ("inventory",),
@@ -90,8 +97,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "maintenance": (
         ("cleanup", "resealing", "diagnosis"),
-        ("batch_delete",),
-        ("key_ranges", "lock_timeout"),
+        ("batch_delete", "counting"),
+        ("key_ranges", "lock_timeout", "event_reader"),
     ),
 }
 

@@ -57,6 +57,7 @@ SCHEMA = {
     "ip_address": r"[0-9a-f.:]+",
     "user_agent": r"[ -~]{1,512}",
     "request_id": r"[\w.-]{1,64}",
+    "count": r"\d+",
 }
 ALWAYS = {"at", "event", "outcome"}
 

@@ -17,11 +17,28 @@ from django.db.models.fields import CharField
 
 from sessions_plus.conf import conf
 from sessions_plus.maintenance.batch_delete import BatchTask, Progress, Step, run_in_batches
-from sessions_plus.models import Challenge, Device, Notice, Reason, Session, SessionEvent, Throttle
+from sessions_plus.maintenance.counting import count_events, counted_until
+from sessions_plus.models import (
+    Challenge,
+    Cursor,
+    Device,
+    HourCount,
+    Notice,
+    Reason,
+    Session,
+    SessionEvent,
+    Throttle,
+)
 from sessions_plus.rows.session_row import database
 
 # Counters of network addresses forgive after minutes to hours.
 ADDRESS_COUNTERS_KEPT = timedelta(days=7)
+
+# Three years of them: a chart of one year beside the one before, and some more.
+HOUR_COUNTS_KEPT = timedelta(days=3 * 366)
+
+CURSOR = "clean_up"
+"""The name under which stands when a clean-up last came to its end."""
 
 Report = Callable[[str], Progress | None]
 """Asked, before each step, for whom to tell of its progress."""
@@ -31,13 +48,21 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     """
     Remove what has expired or is past its retention; return how much of each.
 
-    Safe beside traffic and beside itself; a run that was interrupted is simply begun
-    again.
+    Events are counted by the hour before any goes. Safe beside traffic and beside itself; a
+    run that was interrupted is simply begun again.
     """
     done: dict[str, int] = {}
+    count_events(now, progress=report("counting") if report is not None else None)
     for task in _tasks(now):
         done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
+    Cursor.objects.using(database()).update_or_create(name=CURSOR, defaults={"moved_at": now})
     return done
+
+
+def last_cleanup() -> datetime | None:
+    """Return when a clean-up last came to its end; None: none ever did."""
+    ends = Cursor.objects.using(database()).filter(name=CURSOR)
+    return ends.values_list("moved_at", flat=True).first()
 
 
 def _tasks(now: datetime) -> Iterator[BatchTask]:
@@ -49,6 +74,7 @@ def _tasks(now: datetime) -> Iterator[BatchTask]:
         scope="address", window_started_at__lte=now - ADDRESS_COUNTERS_KEPT
     )
     yield _removing("address_counters", counters)
+    yield _removing("hour_counts", _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT))
 
 
 def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> BatchTask:
@@ -98,8 +124,8 @@ def _ending_expired(now: datetime) -> Step:
 
 def _past_retention(now: datetime) -> Iterator[BatchTask]:
     if conf.RETENTION_EVENTS is not None:
-        old = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
-        yield _removing("events", old, is_in_order=True)
+        past = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
+        yield _removing("events", past.filter(pk__lte=counted_until()), is_in_order=True)
     if conf.RETENTION_DEVICES is not None:
         unseen = _all(Device).filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
         yield _removing("devices", unseen.exclude(_is_named()))

@@ -17,6 +17,28 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="Cursor",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=64, unique=True, verbose_name="name")),
+                ("position", models.BigIntegerField(default=0, verbose_name="position")),
+                (
+                    "moved_at",
+                    models.DateTimeField(default=django.utils.timezone.now, verbose_name="moved"),
+                ),
+            ],
+            options={
+                "verbose_name": "cursor",
+                "verbose_name_plural": "cursors",
+                "ordering": ["name"],
+            },
+        ),
+        migrations.CreateModel(
             name="SigningKey",
             fields=[
                 (
@@ -169,6 +191,33 @@ class Migration(migrations.Migration):
                 "verbose_name": "device",
                 "verbose_name_plural": "devices",
                 "ordering": ["-last_seen_at"],
+            },
+        ),
+        migrations.CreateModel(
+            name="HourCount",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("hour", models.DateTimeField(verbose_name="hour")),
+                ("event", models.CharField(max_length=32, verbose_name="event")),
+                ("outcome", models.CharField(blank=True, max_length=8, verbose_name="outcome")),
+                ("reason", models.CharField(blank=True, max_length=64, verbose_name="reason")),
+                ("count", models.BigIntegerField(verbose_name="count")),
+            ],
+            options={
+                "verbose_name": "hourly count",
+                "verbose_name_plural": "hourly counts",
+                "ordering": ["hour", "event", "outcome", "reason"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("event", "hour", "outcome", "reason"),
+                        name="sessions_plus_hour_count_once",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(

@@ -2,8 +2,10 @@
 
 from sessions_plus.models.authenticator import Algorithm, Authenticator
 from sessions_plus.models.challenge import Challenge
+from sessions_plus.models.cursor import Cursor
 from sessions_plus.models.device import Device
 from sessions_plus.models.event import Event, Outcome, SessionEvent
+from sessions_plus.models.hour_count import HourCount, Measure
 from sessions_plus.models.notice import Notice
 from sessions_plus.models.recovery_code import RecoveryCode
 from sessions_plus.models.session import Kind, Reason, Session
@@ -14,9 +16,12 @@ __all__ = [
     "Algorithm",
     "Authenticator",
     "Challenge",
+    "Cursor",
     "Device",
     "Event",
+    "HourCount",
     "Kind",
+    "Measure",
     "Notice",
     "Outcome",
     "Reason",

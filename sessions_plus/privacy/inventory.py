@@ -25,7 +25,9 @@ from sessions_plus.mfa import throttle
 from sessions_plus.models import (
     Authenticator,
     Challenge,
+    Cursor,
     Device,
+    HourCount,
     Notice,
     RecoveryCode,
     Scope,
@@ -346,6 +348,27 @@ SIGNING_KEYS = Holding(
     of=None,
 )
 
+HOUR_COUNTS = Holding(
+    "hour_counts",
+    HourCount,
+    {
+        "id": internal(),
+        "hour": internal(),
+        "event": internal(),
+        "outcome": internal(),
+        "reason": internal(),
+        "count": internal(),
+    },
+    of=None,
+)
+
+CURSORS = Holding(
+    "cursors",
+    Cursor,
+    {"id": internal(), "name": internal(), "position": internal(), "moved_at": internal()},
+    of=None,
+)
+
 # In the order in which an erasure goes through them: counters are found by authenticators.
 INVENTORY: Mapping[str, Holding] = MappingProxyType(
     {
@@ -360,6 +383,8 @@ INVENTORY: Mapping[str, Holding] = MappingProxyType(
             DEVICES,
             EVENTS,
             SIGNING_KEYS,
+            HOUR_COUNTS,
+            CURSORS,
         )
     }
 )

@@ -25,6 +25,7 @@ ONCE = "not browser and not packaging and not services"
 SAME_EVERYWHERE = [
     "client_info",
     "journeys",
+    "logs/test_formats.py",
     "mfa/test_totp.py",
     "mfa/test_typed_code.py",
     "test_architecture.py",

@@ -26,6 +26,8 @@ ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
+COUNTING = "tests/maintenance/test_counting.py"
+EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
@@ -510,6 +512,55 @@ SABOTAGES = (
         "            return await sync_to_async(self.read)(name)\n",
         "        return await sync_to_async(self.read)(name)\n",
         ASYNC,
+    ),
+    Sabotage(
+        "wait for no missing event",
+        PACKAGE + "maintenance/event_reader.py",
+        "and now - event.at < DECIDED_AFTER",
+        "and False",
+        "tests/maintenance/test_event_reader.py",
+    ),
+    Sabotage(
+        "count what somebody else has counted",
+        PACKAGE + "maintenance/counting.py",
+        "own = _cursors().filter(name=CURSOR, position=after)",
+        "own = _cursors().filter(name=CURSOR)",
+        COUNTING,
+    ),
+    Sabotage(
+        "remove events before they are counted",
+        PACKAGE + "maintenance/cleanup.py",
+        "past.filter(pk__lte=counted_until())",
+        "past",
+        COUNTING,
+    ),
+    Sabotage(
+        "take any answer of a receiver for yes",
+        PACKAGE + "logs/destinations.py",
+        "if not 200 <= status < 300:",
+        "if False:",
+        EXPORT,
+    ),
+    Sabotage(
+        "believe an answer that was cut off",
+        PACKAGE + "logs/destinations.py",
+        "        if is_over.is_set():",
+        "        if False:",
+        EXPORT,
+    ),
+    Sabotage(
+        "take a syslog server's reset for its end",
+        PACKAGE + "logs/destinations.py",
+        "                _close_in_order(connection)\n",
+        "",
+        EXPORT,
+    ),
+    Sabotage(
+        "let two move one cursor",
+        PACKAGE + "logs/export.py",
+        "own = cursors.filter(name=self.name, position=old)",
+        "own = cursors.filter(name=self.name)",
+        EXPORT,
     ),
     Sabotage(
         "keep where staff acted from",

@@ -39,7 +39,7 @@ def start_postgresql() -> Server:
         "listen_addresses": HOST,
         "port": str(port),
         "unix_socket_directories": str(directory),
-        "max_connections": "200",
+        "max_connections": "300",
         "fsync": "off",
         "full_page_writes": "off",
         "synchronous_commit": "off",
