@@ -23,7 +23,7 @@ PACKAGE = Path(sessions_plus.__file__).parent
 # feature and each room has a line to itself.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("integrations",),
-    ("urls",),
+    ("urls", "operating_urls"),
     ("views", "api", "admin", "management", "checks", "apps", "testing"),
     ("middleware", "receivers", "forms", "decorators", "templatetags"),
     ("privacy",),
@@ -96,6 +96,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("copies", "expiry", "merge", "presented_key", "client_change", "pending_sign_in"),
     ),
     "maintenance": (
+        ("readiness",),
         ("cleanup", "resealing", "diagnosis"),
         ("batch_delete", "counting"),
         ("key_ranges", "lock_timeout", "event_reader"),

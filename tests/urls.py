@@ -12,5 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
 
 if find_spec("sessions_plus.urls"):
     urlpatterns.append(path("account/", include("sessions_plus.urls")))
+if find_spec("sessions_plus.operating_urls"):
+    urlpatterns.append(path("-/", include("sessions_plus.operating_urls")))
 if apps.is_installed("rest_framework"):
     urlpatterns.append(path("api/", include("sessions_plus.api.urls")))

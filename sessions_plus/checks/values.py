@@ -17,7 +17,7 @@ from sessions_plus.client_info.ip_address import UNIX_SOCKET, parse_network
 from sessions_plus.conf import PREFIX, Conf, Setting, conf
 from sessions_plus.crypto import decode_master_key
 
-SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS")
+SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS", "_TOKEN")
 
 
 def given() -> Iterator[tuple[Setting[Any], Any]]:

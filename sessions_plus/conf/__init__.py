@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 
 from django.core.signals import setting_changed
 
+from sessions_plus.conf.operating import OperatingSettings
 from sessions_plus.conf.people import PeopleSettings
 from sessions_plus.conf.profiles import PROFILES, Profile
 from sessions_plus.conf.second_factor import SecondFactorSettings
@@ -24,7 +25,7 @@ __all__ = ["PREFIX", "PROFILES", "Conf", "FromProfile", "Profile", "Setting", "c
 T = TypeVar("T")
 
 
-class Conf(SessionSettings, PeopleSettings, SecondFactorSettings, TokenSettings):
+class Conf(SessionSettings, PeopleSettings, SecondFactorSettings, TokenSettings, OperatingSettings):
     """The settings, each resolved once and again after a change."""
 
     def __init__(self) -> None:

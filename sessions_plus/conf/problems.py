@@ -42,3 +42,15 @@ def no_policy(value: object) -> str | None:
     if not isinstance(value, str) or value in ("optional", "staff", "required") or "." in value:
         return None
     return "it is neither optional, staff or required, nor the dotted path of a function"
+
+
+SHORTEST_TOKEN = 20
+
+
+def guessable(value: str | None) -> str | None:
+    is_short = value is not None and len(value) < SHORTEST_TOKEN
+    return (
+        f"it is shorter than {SHORTEST_TOKEN} characters, so it can be guessed"
+        if is_short
+        else None
+    )

@@ -8,6 +8,8 @@ from typing import cast
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from sessions_plus.cache import copies as cache_copies
+from sessions_plus.cache.tier import Tier
 from sessions_plus.store.copies import NO_COPIES, Copies
 from sessions_plus.store.session_store import SessionStore
 
@@ -32,3 +34,8 @@ def site_copies() -> Copies:
     """Return what is to be told of a row that was changed or ended past its store."""
     store = import_module(settings.SESSION_ENGINE).SessionStore
     return cast(Copies, getattr(store, "copies", NO_COPIES))
+
+
+def site_tier() -> Tier | None:
+    """Return the cache in which the site's engine keeps copies; None: it keeps none."""
+    return cache_copies.tier() if site_copies() is not NO_COPIES else None

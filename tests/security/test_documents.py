@@ -15,6 +15,7 @@ from sessions_plus.notices.letters import LETTERS
 TESTS = Path(__file__).resolve().parent.parent
 PAGES = {page.name: page.read_text() for page in (TESTS.parent / "docs/security").glob("*.md")}
 
+SECRETS = {"ENCRYPTION_KEYS", "SIGNING_KEYS", "METRICS_TOKEN"}
 LINK = re.compile(r"\]\(([\w./-]*\.md)?(?:#([\w-]+))?\)")
 
 
@@ -37,17 +38,18 @@ def test_no_purpose_that_is_none() -> None:
     assert set(re.findall(r"^\| `([\w-]+)` \|", section, re.MULTILINE)) == set(Purpose)
 
 
-@pytest.mark.parametrize("name", ["ENCRYPTION_KEYS", "SIGNING_KEYS"])
+@pytest.mark.parametrize("name", sorted(SECRETS))
 def test_asvs_13_1_4_each_secret(name: str) -> None:
     """It names each setting that is a secret."""
     assert f"| `SESSIONS_PLUS_{name}`" in PAGES["keys.md"]
 
 
 def test_no_secret_setting_is_left_out() -> None:
-    """There is no setting of keys but those."""
-    named = {setting.name for setting in Conf.declared() if setting.name.endswith("_KEYS")}
+    """There is no setting of keys and tokens but those."""
+    secret = ("_KEYS", "_TOKEN")
+    named = {setting.name for setting in Conf.declared() if setting.name.endswith(secret)}
 
-    assert named == {"ENCRYPTION_KEYS", "SIGNING_KEYS"}
+    assert named == SECRETS
 
 
 def test_threats_are_tested() -> None:

@@ -26,6 +26,7 @@ ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
+OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
@@ -512,6 +513,27 @@ SABOTAGES = (
         "            return await sync_to_async(self.read)(name)\n",
         "        return await sync_to_async(self.read)(name)\n",
         ASYNC,
+    ),
+    Sabotage(
+        "tell everybody the details of readiness",
+        PACKAGE + "views/operating.py",
+        "if holds_token(request):",
+        "if True:",
+        OPERATING,
+    ),
+    Sabotage(
+        "take a look for each who asks",
+        PACKAGE + "maintenance/readiness.py",
+        "if self._last is None or not self._last.serves:",
+        "if True:",
+        OPERATING,
+    ),
+    Sabotage(
+        "send a load balancer to sign in",
+        PACKAGE + "views/operating.py",
+        "login_not_required(mfa_exempt(require_safe(view)))",
+        "mfa_exempt(require_safe(view))",
+        OPERATING,
     ),
     Sabotage(
         "wait for no missing event",

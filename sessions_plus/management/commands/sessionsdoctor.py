@@ -9,10 +9,8 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand
 
-from sessions_plus.cache import copies
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
-from sessions_plus.store.copies import NO_COPIES
-from sessions_plus.store.engine import site_copies
+from sessions_plus.store.engine import site_tier
 
 
 class Command(BaseCommand):
@@ -30,8 +28,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        keeps_copies = site_copies() is not NO_COPIES
-        found = diagnose(sample=options["sample"], tier=copies.tier() if keeps_copies else None)
+        found = diagnose(sample=options["sample"], tier=site_tier())
         found.problems += problems_of_settings()
         if options["json"]:
             self.stdout.write(json.dumps(found.facts(), indent=2))
