@@ -104,8 +104,8 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.DATA_EXPORTED: Letter(
             _("Your data was downloaded"),
             _(
-                "A copy of what we keep about your sessions and devices was downloaded: when and "
-                "where from you signed in, and with what."
+                "A copy of what we keep about your sessions and devices was downloaded: when you "
+                "signed in, where from, and with what."
             ),
             # The help desk made it, for whoever asked.
             unless=(BY_COMMAND,),
