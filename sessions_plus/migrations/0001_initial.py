@@ -2,10 +2,11 @@
 
 import django.db.models.deletion
 import django.utils.timezone
-import sessions_plus.keys
-import sessions_plus.models.recovery_code
 from django.conf import settings
 from django.db import migrations, models
+
+import sessions_plus.keys
+import sessions_plus.models.recovery_code
 
 
 class Migration(migrations.Migration):

@@ -18,8 +18,16 @@ from django.db import models, router
 
 from sessions_plus.events import record
 from sessions_plus.lifecycle.users import end_access
-from sessions_plus.models import Challenge, Device, Event, Reason, Session, SessionEvent
-from sessions_plus.privacy.inventory import INVENTORY, Holding, Rows
+from sessions_plus.models import Challenge, Device, Event, Reason, Session
+from sessions_plus.privacy.inventory import (
+    EVENTS,
+    INVENTORY,
+    SENDER,
+    SESSIONS,
+    Holding,
+    Rows,
+    blank,
+)
 from sessions_plus.rows import session_row
 
 # SQLite allows 999 parameters in old builds.
@@ -156,9 +164,9 @@ def _in_parts(rows: Rows) -> Iterator[list[Any]]:
 
 
 def _forget_where_they_acted_from(user_id: Any) -> None:
-    """An event that tells of somebody else holds the address and browser of who did it."""
-    acts: Rows = models.QuerySet(SessionEvent, using=session_row.database()).filter(
-        actor_id=user_id
-    )
-    for keys in _in_parts(acts):
-        acts.filter(pk__in=keys).update(ip_address=None, user_agent="", request_id="")
+    """What tells of somebody else holds the address and browser of who acted in it."""
+    for holding in (EVENTS, SESSIONS):
+        emptied = {name: blank(holding.field(name)) for name in SENDER if name in holding.columns}
+        acts: Rows = holding.rows().filter(actor_id=user_id)
+        for keys in _in_parts(acts):
+            acts.filter(pk__in=keys).update(**emptied)

@@ -21,17 +21,14 @@ from django.db import models
 from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
-from sessions_plus.models import Device, SessionEvent
-from sessions_plus.privacy.inventory import EVENTS, INVENTORY, Holding
+from sessions_plus.models import Device
+from sessions_plus.privacy.inventory import INVENTORY, SENDER, Holding
 from sessions_plus.rows import session_row
 
 ROWS_AT_ONCE = 500
 
 # What a spreadsheet takes for a formula at the beginning of a cell (OWASP ASVS 1.2.10).
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-
-# In an event that somebody else caused, these are of whoever did.
-OF_THE_ACTOR = ("ip_address", "user_agent", "request_id")
 
 Facts = dict[str, Any]
 
@@ -113,8 +110,8 @@ def rows_of(holding: Holding, user: AbstractBaseUser) -> Iterator[Facts]:
     devices = _public_ids_of_devices(user.pk)
     for row in holding.rows_of(user.pk).order_by("pk").iterator(chunk_size=ROWS_AT_ONCE):
         facts = {name: _value(row, name, user.pk, devices) for name in columns}
-        if holding is EVENTS and _is_by_another(row):
-            facts |= dict.fromkeys(OF_THE_ACTOR)
+        if _is_by_another(row):
+            facts |= dict.fromkeys(name for name in SENDER if name in facts)
         yield facts
 
 
@@ -123,8 +120,10 @@ def _public_ids_of_devices(user_id: Any) -> dict[int, str]:
     return {pk: str(public_id) for pk, public_id in devices.values_list("pk", "public_id")}
 
 
-def _is_by_another(event: SessionEvent) -> bool:
-    return event.actor_id is not None and event.actor_id != event.user_id
+def _is_by_another(row: Any) -> bool:
+    """Say whether an event was caused, or a session acted in, by somebody else."""
+    actor_id = getattr(row, "actor_id", None)
+    return actor_id is not None and actor_id != row.user_id
 
 
 def _value(row: models.Model, name: str, user_id: Any, devices: dict[int, str]) -> Any:

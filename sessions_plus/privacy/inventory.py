@@ -196,11 +196,18 @@ SESSIONS = Holding(
         "revoked_at": history(),
         "revoked_reason": history(),
         "revoked_by": somebody(),
+        "actor": somebody(),
         **AGENT,
     },
     of=by_user,
     goes=False,
 )
+
+SENDER = (
+    *("ip_address", "location", "user_agent", "request_id"),
+    *("browser", "browser_version", "system", "agent_kind"),
+)
+"""Columns that tell of who sent a request: of the actor, where somebody acted for another."""
 
 EVENTS = Holding(
     "events",

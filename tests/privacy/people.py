@@ -8,12 +8,14 @@ from typing import Any
 
 from django.apps import apps
 from django.db import models
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
+from sessions_plus.client_info import client_info_from
 from sessions_plus.devices.naming import rename
 from sessions_plus.lifecycle import revoke
 from sessions_plus.mfa import throttle
+from sessions_plus.mfa.impersonation import Impersonation
 from sessions_plus.models import (
     Authenticator,
     Challenge,
@@ -22,7 +24,8 @@ from sessions_plus.models import (
     Scope,
     Session,
 )
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, World
+from tests.support import stores
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 of-{name}"
 
@@ -120,3 +123,15 @@ def rows_of_others(rows: dict[Any, dict[str, str]], key: Any) -> dict[Any, dict[
         for name, row in rows.items()
         if row.get("user_id", "None") not in (str(key), "None") and name != ("auth.User", key)
     }
+
+
+def acted_in(user: Any, staff: Any) -> Session:
+    """A session in which one of the staff acts as ``user``, from the help desk's address."""
+    store = stores.under_way(None)
+    request = RequestFactory().get("/", headers={"user-agent": "help desk"})
+    request.META["REMOTE_ADDR"] = "192.0.2.77"
+    store.client = client_info_from(request)
+    stores.enter(store, user, World("sync"))
+    store.bind(Impersonation(user, actor_id=staff.pk))
+    store.save()
+    return Session.objects.get(public_id=store.public_id)

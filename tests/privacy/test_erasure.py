@@ -32,7 +32,7 @@ from sessions_plus.privacy import erasure
 from sessions_plus.privacy.erasure import erase, erase_person, held_of
 from sessions_plus.privacy.inventory import INVENTORY
 from tests.conftest import PASSWORD
-from tests.privacy.people import Life, dump, found_in, live, rows_of_others
+from tests.privacy.people import Life, acted_in, dump, found_in, live, rows_of_others
 from tests.support.caches import core_redis, site_with
 from tests.support.pauses import Pause, in_thread
 from tests.support.services.caches import ask_redis
@@ -174,6 +174,8 @@ def test_staff_who_are_erased_keep_their_number_alone(ann: Life, staff: User) ->
     """An event about somebody else keeps who did it, and not where they sat."""
     ended = SessionEvent.objects.get(actor=staff)
     assert ended.ip_address == "192.0.2.77"
+    acted = acted_in(ann.user, staff)
+    assert acted.ip_address == "192.0.2.77"
     number = staff.pk
 
     staff.delete()
@@ -181,6 +183,8 @@ def test_staff_who_are_erased_keep_their_number_alone(ann: Life, staff: User) ->
     after = SessionEvent.objects.get(pk=ended.pk)
     assert (after.actor_id, after.user_id) == (number, ann.key)
     assert (after.ip_address, after.user_agent) == (None, "")
+    acted.refresh_from_db()
+    assert (acted.actor_id, acted.ip_address, acted.user_agent) == (number, None, "")
 
 
 def test_many_rows_are_done_in_parts(

@@ -19,7 +19,7 @@ from sessions_plus.events import record
 from sessions_plus.models import Event, SessionEvent
 from sessions_plus.privacy.export import as_cell, write_archive
 from sessions_plus.privacy.inventory import INVENTORY, Sort
-from tests.privacy.people import Life, live
+from tests.privacy.people import Life, acted_in, live
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.urls")]
 
@@ -91,12 +91,17 @@ def test_no_secret_is_in_it(ann: Life) -> None:
 
 def test_nothing_of_others_is_in_it(ann: Life, ben: Life, staff: User) -> None:
     """Nobody else's name, address or browser is in it: who ended a session is "staff"."""
+    acted_in(ann.user, staff)
     held = everything_in(archive_of(ann.user))
 
     for word in (*ben.words, staff.username, staff.email, "192.0.2.77", "help desk"):
         assert word not in held
     ended = [row for row in rows(ann, "events") if row["actor"] is not None]
-    assert [(row["actor"], row["ip_address"], row["user_agent"]) for row in ended] == [
+    assert {(row["actor"], row["ip_address"], row["user_agent"]) for row in ended} == {
+        ("staff", None, None)
+    }
+    acted = [row for row in rows(ann, "sessions") if row["actor"] is not None]
+    assert [(row["actor"], row["ip_address"], row["browser"]) for row in acted] == [
         ("staff", None, None)
     ]
     assert [row["revoked_by"] for row in rows(ann, "sessions") if row["revoked_at"]] == ["staff"]
