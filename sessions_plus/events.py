@@ -65,6 +65,7 @@ def record(
     session_public_id: UUID | None = None,
     device: Device | None = None,
     actor: models.Model | None = None,
+    actor_id: Any = None,
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     client: ClientInfo | None = None,
@@ -73,8 +74,8 @@ def record(
     Write down that something happened, and tell whoever listens.
 
     ``user`` (or ``user_id``, where only that is known) is whose session it is;
-    ``actor`` is who did it, where that is somebody else; who impersonates the user in the
-    request under way is known by itself.
+    ``actor`` (or ``actor_id``) is who did it, where that is somebody else; who impersonates
+    the user in the request under way is known by itself.
     """
     user_id = user.pk if user is not None else user_id
     row = SessionEvent(
@@ -83,7 +84,7 @@ def record(
         outcome=outcome,
         reason=reason[:64],
         user_id=user_id,
-        actor_id=actor.pk if actor is not None else acting_for(user_id),
+        actor_id=actor.pk if actor is not None else actor_id or acting_for(user_id),
         session_public_id=session_public_id,
         device=device,
         **_client_columns(client),

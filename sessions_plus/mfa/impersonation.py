@@ -145,6 +145,7 @@ class Impersonation:
             user=self.user,
             session_public_id=row.public_id,
             reason=IMPERSONATED,
+            actor_id=self.actor_id,
             client=store.client,
         )
         session_started.send_robust(
