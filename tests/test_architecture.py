@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -412,3 +413,26 @@ def test_a_violation_is_found(module: str, source: str) -> None:
 def test_a_lawful_import_passes(module: str, source: str) -> None:
     """What the layers allow is not reported."""
     assert violations(source, module) == []
+
+
+def pictures() -> list[list[str]]:
+    """Return the pictures of the document on the architecture, in lines."""
+    text = (PACKAGE.parent / "docs" / "architecture.md").read_text()
+    return [
+        block.strip().splitlines() for block in re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    ]
+
+
+def test_the_picture_of_the_rooms_is_true() -> None:
+    """Each floor is drawn with what stands on it, in order."""
+    drawn = [tuple(line.split("  ")[0].split(" · ")) for line in pictures()[0]]
+
+    assert drawn == list(LAYERS)
+
+
+def test_the_picture_of_the_floors_is_true() -> None:
+    """What is drawn of a room is what its floors are."""
+    for line in pictures()[1]:
+        room, _, floors = line.partition(" ")
+        drawn = tuple(tuple(names.split(" · ")) for names in floors.strip().split(" > "))
+        assert drawn == FLOORS[room], room

@@ -1,0 +1,1 @@
+"""A small site whose own code uses ours, checked as strictly as a site may be."""
