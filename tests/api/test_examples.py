@@ -17,7 +17,7 @@ import pytest
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from sessions_plus.api.docs import ERRORS
+from sessions_plus.api.docs.errors import ERRORS
 from sessions_plus.models import Device, Session
 from tests.support.authenticators import enrol
 

@@ -10,7 +10,7 @@ import pytest
 from drf_spectacular.settings import patched_settings
 from drf_spectacular.validation import validate_schema
 
-from sessions_plus.api.docs import ERRORS
+from sessions_plus.api.docs.errors import ERRORS
 from sessions_plus.api.errors import STATUS
 from sessions_plus.api.schema import SETTINGS, OwnGenerator
 from sessions_plus.api.urls import urlpatterns

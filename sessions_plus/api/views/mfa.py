@@ -8,8 +8,8 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_plus.api import docs
 from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.docs import operations as docs
 from sessions_plus.api.errors import NoAuthenticator, TooManyAuthenticators
 from sessions_plus.api.inputs import Confirmation
 from sessions_plus.api.permissions import ActsForThemselves, FreshFactors, IsSignedIn

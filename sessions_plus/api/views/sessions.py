@@ -7,8 +7,8 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_plus.api import docs
 from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.docs import operations as docs
 from sessions_plus.api.inputs import DeviceName
 from sessions_plus.api.permissions import FreshFactor, IsSignedIn
 from sessions_plus.api.serializers import DeviceSerializer, EventSerializer, SessionSerializer

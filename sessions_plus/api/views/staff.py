@@ -10,8 +10,8 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_plus.api import docs
 from sessions_plus.api.bodies import Nothing
+from sessions_plus.api.docs import operations as docs
 from sessions_plus.api.permissions import FreshFactor, IsSignedIn, MayRevokeAnySession
 from sessions_plus.api.serializers import AnySessionSerializer
 from sessions_plus.api.views.base import Endpoint

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_variables
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from sessions_plus.api import docs
+from sessions_plus.api.docs import operations as docs
 from sessions_plus.api.errors import InvalidCredentials, SecondFactorRequired
 from sessions_plus.api.inputs import (
     Refreshing,

@@ -1,0 +1,48 @@
+"""Every error of the API: its code, its status, and what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+# Every code there is: its status, and what is wrong.
+ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        "invalid": (400, "A field is missing, unknown or of the wrong kind."),
+        "parse_error": (400, "The body is no JSON object."),
+        "invalid_code": (400, "The code is wrong, or was used before."),
+        "wrong_password": (400, "The password is not this user's."),
+        "challenge_over": (400, "The challenge was passed, has expired, or never was."),
+        "enrolment_over": (400, "No enrolment waits in this session, or no longer."),
+        "no_authenticator": (
+            400,
+            "There is no authenticator that recovery codes could stand in for.",
+        ),
+        "too_many_authenticators": (400, "There are as many authenticators as there may be."),
+        "not_authenticated": (401, "Nobody is signed in."),
+        "invalid_token": (401, "The token is forged, expired, of another kind, or has ended."),
+        "token_reused": (401, "The refresh token was used before, so its session has ended."),
+        "invalid_credentials": (401, "No account has this name and password."),
+        "second_factor_required": (401, "The password is right; a code is needed too."),
+        "permission_denied": (403, "Whoever is signed in may not do this."),
+        "csrf_failed": (403, "The request came with a cookie, but without its CSRF token."),
+        "reauthentication_required": (403, "It is too long ago that the user proved themselves."),
+        "mfa_required": (403, "The site asks this user for a second factor."),
+        "mfa_enrollment_required": (403, "The user must set up a second factor first."),
+        "session_limit_reached": (403, "The user is signed in as often as the site allows."),
+        "acting_for_another": (403, "Only the user themselves can do this, not who acts for them."),
+        "conflicting_sessions": (403, "The request came with the sessions of two people."),
+        "not_found": (404, "There is no such thing, or it is not the user's."),
+        "body_too_large": (413, "The body is larger than 16 kB."),
+        "unsupported_media_type": (415, "The body is not `application/json`."),
+        "throttled": (429, "Too many requests. `Retry-After` says how many seconds to wait."),
+        "too_many_attempts": (429, "Too many codes or passwords. `Retry-After` says how long."),
+    }
+)
+
+ALWAYS = ("throttled",)
+SIGNED_IN = ("not_authenticated", "invalid_token", "mfa_required", "mfa_enrollment_required")
+WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions")
+READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
+FRESH = ("reauthentication_required",)
+LIMIT = ("session_limit_reached",)

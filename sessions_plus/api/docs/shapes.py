@@ -1,0 +1,96 @@
+"""What the API answers, where that is no row: field by field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rest_framework import serializers
+
+from sessions_plus.api.serializers import (
+    AuthenticatorSerializer,
+)
+
+
+class Error(serializers.Serializer[Any]):
+    code = serializers.CharField(help_text="For programs: stays.")
+    detail = serializers.CharField(help_text="For people: translated, may change.")
+
+
+class SecondFactorNeeded(Error):
+    code = serializers.CharField()
+    challenge = serializers.CharField(
+        required=False, help_text="To be sent with the code. Absent: the session cookie holds it."
+    )
+    expires_in = serializers.IntegerField(required=False, help_text="Seconds.")
+
+
+class Tokens(serializers.Serializer[Any]):
+    token_type = serializers.ChoiceField(choices=["Bearer"])
+    access = serializers.CharField(help_text="Sent as `Authorization: Bearer …`.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+    refresh = serializers.CharField(help_text="Good for one refresh.")
+    session = serializers.UUIDField(help_text="The session's public id.")
+    device_token = serializers.CharField(
+        required=False, help_text="To be kept, and sent with this installation's next sign-in."
+    )
+
+
+class SignedIn(serializers.Serializer[Any]):
+    session = serializers.UUIDField(help_text="The session's public id.")
+
+
+class Reauthenticated(SignedIn):
+    """Tokens too, where a token came; the old refresh token is dead."""
+
+    token_type = serializers.ChoiceField(choices=["Bearer"], required=False)
+    access = serializers.CharField(required=False)
+    expires_in = serializers.IntegerField(required=False)
+    refresh = serializers.CharField(required=False)
+
+
+class MfaState(serializers.Serializer[Any]):
+    is_required = serializers.BooleanField(help_text="Whether the site asks this user for one.")
+    authenticators = AuthenticatorSerializer(many=True)
+    recovery_codes_left = serializers.IntegerField()
+
+
+class Enrolment(serializers.Serializer[Any]):
+    secret = serializers.CharField(help_text="In base32, to be typed into an app.")
+    otpauth_uri = serializers.CharField()
+    svg = serializers.CharField(help_text="The same as a QR code.")
+    expires_in = serializers.IntegerField(help_text="Seconds.")
+
+
+class Enrolled(serializers.Serializer[Any]):
+    authenticator = AuthenticatorSerializer()
+    recovery_codes = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="Shown this once. Empty where there were unused ones.",
+    )
+    tokens = Tokens(required=False, help_text="Where a token came: its session now has the factor.")
+
+
+class NewTokens(serializers.Serializer[Any]):
+    """What an access token's session goes on with; its refresh token of before is dead."""
+
+    tokens = Tokens()
+
+
+class NewCodes(serializers.Serializer[Any]):
+    recovery_codes = serializers.ListField(
+        child=serializers.CharField(), help_text="Shown this once; the older ones are void."
+    )
+
+
+class PublicKey(serializers.Serializer[Any]):
+    kty = serializers.ChoiceField(choices=["EC", "OKP"])
+    crv = serializers.ChoiceField(choices=["P-256", "Ed25519"])
+    x = serializers.CharField()
+    y = serializers.CharField(required=False)
+    kid = serializers.CharField()
+    alg = serializers.ChoiceField(choices=["ES256", "EdDSA"])
+    use = serializers.ChoiceField(choices=["sig"])
+
+
+class PublicKeys(serializers.Serializer[Any]):
+    keys = PublicKey(many=True)
