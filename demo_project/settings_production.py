@@ -31,6 +31,9 @@ CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-csrf"
 CSRF_COOKIE_HTTPONLY = True
 
+# Mails about errors show no cookie that lets somebody in.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sessions_plus.error_reports.ExceptionReporterFilter"
+
 # A proxy that ends TLS says so, and appends the address of its client.
 SESSIONS_PLUS_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 if SESSIONS_PLUS_TRUSTED_PROXY_COUNT:

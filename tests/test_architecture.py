@@ -26,7 +26,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("integrations",),
     ("urls", "operating_urls"),
     ("views", "api", "admin", "management", "checks", "apps", "testing"),
-    ("middleware", "receivers", "forms", "decorators", "templatetags"),
+    ("middleware", "receivers", "forms", "decorators", "templatetags", "error_reports"),
     ("privacy",),
     ("logs",),
     ("tokens",),
@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "current",
         "keys",
         "client_info",
+        "masked",
     ),
 )
 

@@ -158,6 +158,7 @@ PROVOKED_LIVE = [
     pytest.param("W209", {}, id="no issuer"),
     pytest.param("W210", {"ALLOWED_HOSTS": ["shop.example", "*"]}, id="any host"),
     pytest.param("W210", {"ALLOWED_HOSTS": [".shop.example"]}, id="any host below"),
+    pytest.param("W211", {}, id="reports with cookies"),
     pytest.param("W220", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="tokens of others"),
     pytest.param("W221", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="a password each"),
 ]
@@ -382,11 +383,14 @@ def test_each_message_says_what_to_write() -> None:
 
 
 @pytest.mark.django_db  # some checks of Django's ask the database what it can do
-def test_a_well_deployed_site_hears_only_of_cookie_prefixes() -> None:
-    """The four lines and Django's own advice leave two warnings; a name for each ends them."""
+def test_a_well_deployed_site_hears_of_three_things() -> None:
+    """The four lines and Django's own advice leave three warnings, each ended by one line."""
     site = {**DEPLOYED, "SESSIONS_PLUS_TOKEN_ISSUER": "https://shop.example"}
-    assert ids(deploy=True, **site) == ["W203", "W204"]
+    assert ids(deploy=True, **site) == ["W203", "W204", "W211"]
     named = {"SESSION_COOKIE_NAME": "__Host-s", "CSRF_COOKIE_NAME": "__Host-c"}
+    named["DEFAULT_EXCEPTION_REPORTER_FILTER"] = (
+        "sessions_plus.error_reports.ExceptionReporterFilter"
+    )
     mailers = {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend"}}
 
     with override_settings(**site, **named, MAILERS=mailers):

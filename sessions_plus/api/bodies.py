@@ -10,12 +10,30 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 from rest_framework import serializers
 from rest_framework.exceptions import ParseError
+from rest_framework.fields import empty
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import JSONRenderer
+from rest_framework.utils.encoders import JSONEncoder
 
 from sessions_plus.api.errors import BodyTooLarge
+from sessions_plus.masked import Secret
 
 MAX_BODY_BYTES = 16 * 1024
+
+
+class Encoder(JSONEncoder):
+    """Writes a ``Secret`` as what it is: an answer's body is where it is meant to be seen."""
+
+    def default(self, obj: Any) -> Any:
+        return obj.reveal() if isinstance(obj, Secret) else super().default(obj)
+
+
+class JSONAnswer(JSONRenderer):
+    encoder_class = Encoder
+
+    @sensitive_variables()
+    def render(self, *args: Any, **kwargs: Any) -> Any:
+        return super().render(*args, **kwargs)
 
 
 class StrictJSONParser(BaseParser):
@@ -26,7 +44,7 @@ class StrictJSONParser(BaseParser):
     """
 
     media_type = "application/json"
-    renderer_class = JSONRenderer
+    renderer_class = JSONAnswer
 
     @sensitive_variables()
     def parse(
@@ -72,15 +90,25 @@ class Body(serializers.Serializer[Any]):
 
 
 class Text(serializers.CharField):
-    """A string, as it is: a number or a boolean is none, and nothing is trimmed."""
+    """
+    A string, as it is: a number or a boolean is none, and nothing is trimmed.
 
-    def __init__(self, **kwargs: Any) -> None:
+    ``is_secret``: its value is a ``Secret`` from here on, which no error report shows.
+    """
+
+    def __init__(self, *, is_secret: bool = False, **kwargs: Any) -> None:
+        self.is_secret = is_secret
         super().__init__(**{"trim_whitespace": False, **kwargs})
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
+
+    @sensitive_variables()
+    def run_validation(self, data: Any = empty) -> Any:
+        value = super().run_validation(data)
+        return Secret(value) if self.is_secret and isinstance(value, str) else value
 
 
 class Nothing(Body):

@@ -18,6 +18,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 
 from sessions_plus.exceptions import InvalidToken, SessionsPlusError, TooManyAttempts
+from sessions_plus.masked import Secret
 from sessions_plus.tokens.bearer import REFUSED
 
 # Where an error of ours is not simply a bad request.
@@ -61,7 +62,7 @@ class SecondFactorRequired(exceptions.AuthenticationFailed):
         super().__init__()
         self.extra: dict[str, Any] = {"expires_in": expires_in}
         if challenge is not None:
-            self.extra["challenge"] = challenge
+            self.extra["challenge"] = Secret(challenge)
 
 
 class NoAuthenticator(exceptions.APIException):

@@ -26,18 +26,20 @@ class DeviceName(Body):
 
 class Credentials(Body):
     username = Text(max_length=MAX_USERNAME_LENGTH)
-    password = Text(max_length=MAX_PASSWORD_LENGTH)
+    password = Text(is_secret=True, max_length=MAX_PASSWORD_LENGTH)
 
 
 class ChallengeAnswer(Body):
-    code = Text(max_length=MAX_TYPED_LENGTH, help_text="A TOTP code or a recovery code.")
+    code = Text(
+        is_secret=True, max_length=MAX_TYPED_LENGTH, help_text="A TOTP code or a recovery code."
+    )
 
 
 class Proofs(Body):
     """What somebody proves themselves again with: one of them, or both."""
 
-    password = Text(required=False, max_length=MAX_PASSWORD_LENGTH)
-    code = Text(required=False, max_length=MAX_TYPED_LENGTH)
+    password = Text(is_secret=True, required=False, max_length=MAX_PASSWORD_LENGTH)
+    code = Text(is_secret=True, required=False, max_length=MAX_TYPED_LENGTH)
 
     def validate(self, attrs: Any) -> Any:
         if not attrs:
@@ -49,6 +51,7 @@ class Installation(Body):
     """What a program tells of itself, so that its user knows it again."""
 
     device_token = Text(
+        is_secret=True,
         required=False,
         max_length=TOKEN_LENGTH,
         help_text="As given at this installation's first sign-in; it is then the same device.",
@@ -65,15 +68,16 @@ class TokenCredentials(Installation, Credentials):
 
 
 class TokenChallengeAnswer(Installation, ChallengeAnswer):
-    challenge = Text(max_length=TOKEN_LENGTH)
+    challenge = Text(is_secret=True, max_length=TOKEN_LENGTH)
 
 
 class RefreshToken(Body):
-    refresh = Text(max_length=TOKEN_LENGTH)
+    refresh = Text(is_secret=True, max_length=TOKEN_LENGTH)
 
 
 class Refreshing(RefreshToken):
     device_token = Text(
+        is_secret=True,
         required=False,
         max_length=TOKEN_LENGTH,
         help_text="If given, whoever repeats this request has to give the same.",
@@ -81,5 +85,5 @@ class Refreshing(RefreshToken):
 
 
 class Confirmation(Body):
-    code = Text(max_length=MAX_TYPED_LENGTH, help_text="The app's first code.")
+    code = Text(is_secret=True, max_length=MAX_TYPED_LENGTH, help_text="The app's first code.")
     name = Text(required=False, allow_blank=True, max_length=MAX_NAME_LENGTH)

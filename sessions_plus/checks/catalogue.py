@@ -197,6 +197,13 @@ NO_SITE_URL = Finding(
     "Write SESSIONS_PLUS_SITE_URL = 'https://' and your site's host, or name each host in full in "
     "ALLOWED_HOSTS.",
 )
+REPORTS_SHOW_COOKIES = Finding(
+    "W211",
+    "DEFAULT_EXCEPTION_REPORTER_FILTER is {filter!r}: mails about errors show the cookies by which "
+    "a browser is known and trusted.",
+    "Write DEFAULT_EXCEPTION_REPORTER_FILTER = "
+    "'sessions_plus.error_reports.ExceptionReporterFilter', or derive your own from it.",
+)
 PASSES_SECOND_FACTOR = Finding(
     "W220",
     "{used} gives out tokens for a password alone, at {path}: people with a second factor are "

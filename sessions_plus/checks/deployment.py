@@ -15,8 +15,9 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
-from sessions_plus.checks.installation import session_cache_backend
+from sessions_plus.checks.installation import is_kind_of, session_cache_backend
 from sessions_plus.conf import Conf, conf
+from sessions_plus.error_reports import ExceptionReporterFilter
 
 LOCAL_CACHES = ("django.core.cache.backends.locmem.LocMemCache",)
 STATIC_TOKENS = ("rest_framework.authtoken", "rest_framework.authentication.TokenAuthentication")
@@ -94,6 +95,14 @@ def check_site_url(**_: object) -> list[CheckMessage]:
     if conf.SITE_URL or not wildcards or not has_page_to_link_to():
         return []
     return [catalogue.NO_SITE_URL.about(host=wildcards[0])]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_error_reports(**_: object) -> list[CheckMessage]:
+    path = settings.DEFAULT_EXCEPTION_REPORTER_FILTER
+    if is_kind_of(path, ExceptionReporterFilter):
+        return []
+    return [catalogue.REPORTS_SHOW_COOKIES.about(filter=path)]
 
 
 def has_page_to_link_to() -> bool:

@@ -22,6 +22,7 @@ from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.events import record
 from sessions_plus.exceptions import ChallengeOver, InvalidCode
 from sessions_plus.keys import new_public_id, new_token, read_token
+from sessions_plus.masked import Secret, revealed
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Challenge, Event, Outcome
 from sessions_plus.rows import session_row
@@ -115,8 +116,9 @@ def find(public_id: UUID, *, session_public_id: UUID | None, now: datetime) -> C
 
 
 @sensitive_variables()
-def find_by_token(token: str, *, now: datetime) -> Challenge | None:
+def find_by_token(token: Secret | str, *, now: datetime) -> Challenge | None:
     """Return the open challenge that an API client's token holds."""
+    token = revealed(token)
     public_id = read_token(token, purpose=Purpose.CHALLENGE)
     if public_id is None:
         return None
@@ -145,7 +147,9 @@ def get_user(challenge: Challenge) -> AbstractBaseUser:
 
 
 @sensitive_variables()
-def pass_(challenge: Challenge, typed: str, *, client: ClientInfo | None, now: datetime) -> Passed:
+def pass_(
+    challenge: Challenge, typed: Secret | str, *, client: ClientInfo | None, now: datetime
+) -> Passed:
     """
     Pass it with a TOTP code or a recovery code.
 
@@ -173,7 +177,7 @@ def pass_(challenge: Challenge, typed: str, *, client: ClientInfo | None, now: d
 
 
 async def apass_(
-    challenge: Challenge, typed: str, *, client: ClientInfo | None, now: datetime
+    challenge: Challenge, typed: Secret | str, *, client: ClientInfo | None, now: datetime
 ) -> Passed:
     """See pass_()."""
     return await sync_to_async(pass_)(challenge, typed, client=client, now=now)

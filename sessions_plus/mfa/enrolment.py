@@ -25,6 +25,7 @@ from sessions_plus.events import record
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import Revocation, revoke_all
+from sessions_plus.masked import Secret
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import TOTP_CODE
 from sessions_plus.mfa.policy import has_authenticator
@@ -50,7 +51,7 @@ class Enrolled:
     """
 
     authenticator: Authenticator
-    recovery_codes: tuple[str, ...]
+    recovery_codes: tuple[Secret, ...]
 
 
 def _of(user: models.Model) -> AuthenticatorQuerySet:
@@ -95,7 +96,7 @@ def _pending(user: models.Model, session_public_id: UUID, now: datetime) -> Auth
 @sensitive_variables()
 def confirm(
     user: AbstractBaseUser,
-    typed: str,
+    typed: Secret | str,
     *,
     authority: Authority | None,
     session_public_id: UUID | None = None,

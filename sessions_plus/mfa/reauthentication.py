@@ -18,6 +18,7 @@ from sessions_plus.authority import Authority
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import ActingForAnother, InvalidCode, WrongPassword
+from sessions_plus.masked import Secret
 from sessions_plus.mfa.methods import (
     EXTERNAL,
     FIRST_FACTORS,
@@ -73,8 +74,8 @@ def is_fresh(
 def prove(
     user: AbstractBaseUser,
     *,
-    password: str | None,
-    typed: str | None,
+    password: Secret | str | None,
+    typed: Secret | str | None,
     client: ClientInfo | None,
     now: datetime,
 ) -> tuple[str, ...]:
@@ -125,8 +126,8 @@ def reauthenticate(
     authority: Authority,
     user: AbstractBaseUser,
     *,
-    password: str | None,
-    typed: str | None,
+    password: Secret | str | None,
+    typed: Secret | str | None,
     client: ClientInfo | None,
     now: datetime,
 ) -> tuple[str, ...]:

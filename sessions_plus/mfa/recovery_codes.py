@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.crypto import Purpose, keyed_digests
 from sessions_plus.events import record
+from sessions_plus.masked import Secret
 from sessions_plus.models import Event, RecoveryCode
 from sessions_plus.models.recovery_code import RecoveryCodeQuerySet, new_batch
 from sessions_plus.rows import session_row
@@ -43,7 +44,7 @@ def in_groups(code: str) -> str:
 
 
 @sensitive_variables()
-def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> list[str]:
+def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> list[Secret]:
     """
     Return ten new codes, written for people; the older ones are void.
 
@@ -60,7 +61,7 @@ def make(user: models.Model, *, client: ClientInfo | None, now: datetime) -> lis
             for code in codes
         )
     record(Event.RECOVERY_CODES_MADE, user=user, client=client)
-    return [in_groups(code) for code in codes]
+    return [Secret(in_groups(code)) for code in codes]
 
 
 @sensitive_variables()

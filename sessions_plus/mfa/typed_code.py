@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.views.decorators.debug import sensitive_variables
+
+from sessions_plus.masked import Secret, revealed
 from sessions_plus.mfa.recovery_codes import ALPHABET, LENGTH
 
 MAX_TYPED_LENGTH = 64
@@ -26,8 +29,10 @@ class TypedCode:
     is_recovery_code: bool
 
 
-def read_code(typed: str) -> TypedCode | None:
+@sensitive_variables()
+def read_code(typed: Secret | str) -> TypedCode | None:
     """Return what was typed, or None where it cannot be a code of any kind."""
+    typed = revealed(typed)
     if len(typed) > MAX_TYPED_LENGTH:
         return None
     text = "".join(typed.split()).replace("-", "")

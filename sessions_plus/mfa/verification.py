@@ -17,6 +17,7 @@ from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, SealBroken, TooManyAttempts, WrongPassword
 from sessions_plus.lifecycle.passwords import keep_sessions_if_rehashed
+from sessions_plus.masked import Secret, revealed
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
 from sessions_plus.mfa.typed_code import read_code
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 @sensitive_variables()
 def verify_code(
-    user: AbstractBaseUser, typed: str, *, client: ClientInfo | None, now: datetime
+    user: AbstractBaseUser, typed: Secret | str, *, client: ClientInfo | None, now: datetime
 ) -> str:
     """
     Use up a TOTP code or a recovery code; return its method, ``otp`` or ``rcv``.
@@ -53,7 +54,7 @@ def verify_code(
 
 @sensitive_variables()
 def verify_password(
-    user: AbstractBaseUser, password: str, *, client: ClientInfo | None, now: datetime
+    user: AbstractBaseUser, password: Secret | str, *, client: ClientInfo | None, now: datetime
 ) -> None:
     """
     Check the password of somebody who is signed in.
@@ -65,7 +66,7 @@ def verify_password(
     address = throttle.of_address(client.ip_address if client is not None else None)
     _count(Scope.ADDRESS, address, user, client, now)
     _count(Scope.PASSWORD, throttle.of_user(user), user, client, now)
-    if not _is_password_of(user, password):
+    if not _is_password_of(user, revealed(password)):
         raise WrongPassword
     throttle.forget(Scope.PASSWORD, throttle.of_user(user))
     throttle.give_back(Scope.ADDRESS, address)

@@ -71,6 +71,9 @@ class CookieNews(NamedTuple):
     trust_token: str | None = None
     is_over: bool = False
 
+    def __repr__(self) -> str:
+        return f"<CookieNews: {self.cookie.name}>"  # the others are secrets
+
 
 def has_news(
     row: Row | None,

@@ -121,3 +121,7 @@ class Caller(NamedTuple):
     client: ClientInfo | None
     device_token: str | None
     is_passive: bool
+
+    def __repr__(self) -> str:
+        """Without the key and the device token: it stands in every frame of an error report."""
+        return f"<Caller by {type(self.presentation).__name__}, {self.key_state}>"

@@ -6,14 +6,24 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.devices.naming import MAX_NAME_LENGTH, clean_name
+from sessions_plus.masked import Secret
 from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
+
+
+class SecretField(forms.CharField):
+    """A field whose value is a ``Secret`` from here on: no error report shows it."""
+
+    @sensitive_variables()
+    def clean(self, value: Any) -> Any:
+        return Secret(super().clean(value))
 
 
 def code_field(
     *, is_recovery: bool = False, required: bool = True, takes_focus: bool = True
-) -> forms.CharField:
+) -> SecretField:
     """
     A field for a code.
 
@@ -31,7 +41,7 @@ def code_field(
             **({"autofocus": "autofocus"} if takes_focus else {}),
         }
     )
-    return forms.CharField(
+    return SecretField(
         label=_("Recovery code") if is_recovery else _("Code from your authenticator app"),
         max_length=MAX_TYPED_LENGTH,
         required=required,
@@ -43,9 +53,9 @@ class ChallengeForm(forms.Form):
     """The second factor at sign-in. Either kind of code is right in either field."""
 
     def __init__(
-        self, *args: Any, is_recovery: bool = False, may_trust: bool = False, **kwargs: Any
+        self, data: Any = None, *, is_recovery: bool = False, may_trust: bool = False
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(data)
         self.fields["code"] = code_field(is_recovery=is_recovery)
         if may_trust:
             self.fields["trust"] = forms.BooleanField(
@@ -66,9 +76,9 @@ class EnrolForm(forms.Form):
     )
     others = forms.BooleanField(label=_("Also sign out everywhere else"), required=False)
 
-    def __init__(self, *args: Any, is_first: bool, **kwargs: Any) -> None:
+    def __init__(self, data: Any = None, *, is_first: bool) -> None:
         """``is_first``: recovery codes come next, and the offer to sign out elsewhere with them."""
-        super().__init__(*args, **kwargs)
+        super().__init__(data)
         if is_first:
             del self.fields["others"]
 
@@ -80,13 +90,13 @@ class ReauthenticationForm(forms.Form):
     """Password, code, or both, as far as the account has them and the page wants them."""
 
     def __init__(
-        self, *args: Any, has_password: bool, has_code: bool, needs_all: bool, **kwargs: Any
+        self, data: Any = None, *, has_password: bool, has_code: bool, needs_all: bool
     ) -> None:
-        super().__init__(*args, **kwargs)
+        super().__init__(data)
         self.needs_all = needs_all
         is_choice = has_password and has_code and not needs_all
         if has_password:
-            self.fields["password"] = forms.CharField(
+            self.fields["password"] = SecretField(
                 label=_("Password"),
                 required=not is_choice,
                 strip=False,

@@ -12,11 +12,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from sessions_plus.decorators import mfa_exempt, reauthentication_required
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.lifecycle import revoke_others
+from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
 from sessions_plus.mfa.gate import with_next
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
@@ -116,6 +117,7 @@ def _context(request: PersonRequest) -> dict[str, Any]:
     }
 
 
+@sensitive_variables()
 def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, Any]:
     link = totp.provisioning_uri(
         pending,
@@ -124,9 +126,9 @@ def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, A
     )
     spelled = totp.in_base32(totp.open_secret(pending))
     return {
-        "link": link,
-        "qr_code": qr_code.as_svg(link, label=_("QR code. Its content is the key below.")),
-        "secret": " ".join(spelled[start : start + 4] for start in range(0, len(spelled), 4)),
+        "link": Secret(link),
+        "qr_code": Secret(qr_code.as_svg(link, label=_("QR code. Its content is the key below."))),
+        "secret": Secret(" ".join(spelled[at : at + 4] for at in range(0, len(spelled), 4))),
         "pending": pending,
     }
 
@@ -149,7 +151,7 @@ def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
     return HttpResponseRedirect(onward(request, default=reverse("sessions_plus:security")))
 
 
-def _show_codes(request: PersonRequest, codes: list[str]) -> HttpResponse:
+def _show_codes(request: PersonRequest, codes: list[Secret]) -> HttpResponse:
     """Show codes, this once: they are in this answer and nowhere else."""
     context = _context(request) | {"codes": codes}
     return render(request, "sessions_plus/recovery_codes.html", context)

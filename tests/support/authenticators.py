@@ -71,7 +71,7 @@ def enrol(user: User, *, at: datetime | None = None, name: str = "") -> App:
         client=None,
         now=moment,
     )
-    app.recovery_codes = list(made.recovery_codes)
+    app.recovery_codes = [code.reveal() for code in made.recovery_codes]
     return app
 
 

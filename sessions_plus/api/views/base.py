@@ -12,13 +12,13 @@ from django.views.decorators.debug import sensitive_variables
 from drf_spectacular.openapi import AutoSchema
 from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions_plus.api.authentication import CookieAuthentication, LiveBearerAuthentication
-from sessions_plus.api.bodies import MAX_BODY_BYTES, Body, StrictJSONParser
+from sessions_plus.api.bodies import MAX_BODY_BYTES, Body, JSONAnswer, StrictJSONParser
 from sessions_plus.api.errors import BodyTooLarge, handle
 from sessions_plus.api.pages import Pages
 from sessions_plus.api.permissions import ActsForThemselves, IsSignedIn
@@ -51,7 +51,7 @@ class Endpoint(APIView):
     permission_classes = [IsSignedIn, ActsForThemselves]
     throttle_classes = [RequestThrottle]
     parser_classes = [StrictJSONParser]
-    renderer_classes = [JSONRenderer]
+    renderer_classes = [JSONAnswer]
     content_negotiation_class = JsonOnly
     metadata_class = None
     versioning_class = None

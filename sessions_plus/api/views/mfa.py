@@ -17,6 +17,7 @@ from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.tokens import new_tokens
+from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.qr_code import as_svg
@@ -58,9 +59,9 @@ class TotpList(MfaEndpoint):
         uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=issuer)
         return Response(
             {
-                "secret": totp.in_base32(totp.open_secret(begun)),
-                "otpauth_uri": uri,
-                "svg": as_svg(uri, label=_("QR code")),
+                "secret": Secret(totp.in_base32(totp.open_secret(begun))),
+                "otpauth_uri": Secret(uri),
+                "svg": Secret(as_svg(uri, label=_("QR code"))),
                 "expires_in": int(enrolment.PENDING_LIFETIME.total_seconds()),
             },
             status=201,

@@ -25,6 +25,7 @@ from sessions_plus.api.throttling import RefreshThrottle, RequestThrottle, SignI
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.authority import Authority
 from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
+from sessions_plus.masked import Secret
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
@@ -34,14 +35,14 @@ from sessions_plus.tokens.refresh import Tokens
 
 
 @sensitive_variables()
-def check_credentials(request: HttpRequest, username: str, password: str) -> AbstractBaseUser:
+def check_credentials(request: HttpRequest, username: str, password: Secret) -> AbstractBaseUser:
     """
     Return who has this name and password, with the backend that says so.
 
     Raises:
         InvalidCredentials: nobody, or somebody who may not sign in.
     """
-    user = authenticate(request, username=username, password=password)
+    user = authenticate(request, username=username, password=password.reveal())
     if user is None:
         raise InvalidCredentials
     return user
@@ -60,14 +61,18 @@ def new_tokens(authority: Authority) -> dict[str, Any]:
 def facts_of(tokens: Tokens) -> dict[str, Any]:
     body = {
         "token_type": "Bearer",
-        "access": tokens.access,
+        "access": Secret(tokens.access),
         "expires_in": round((tokens.expires_at - timezone.now()).total_seconds()),
-        "refresh": tokens.refresh,
+        "refresh": Secret(tokens.refresh),
         "session": str(tokens.session.public_id),
     }
     if tokens.device_token is not None:
-        body["device_token"] = tokens.device_token
+        body["device_token"] = Secret(tokens.device_token)
     return body
+
+
+def text_of(value: Secret | None) -> str | None:
+    return value.reveal() if value is not None else None
 
 
 class TokenEndpoint(Endpoint):
@@ -82,7 +87,7 @@ class TokenEndpoint(Endpoint):
             self.request._request,
             user,
             methods=methods,
-            device_token=fields.get("device_token"),
+            device_token=text_of(fields.get("device_token")),
             device_name=fields.get("device_name", ""),
             now=timezone.now(),
         )
@@ -136,8 +141,8 @@ class TokenRefresh(TokenEndpoint):
     def post(self, request: Request) -> Response:
         fields = self.read(Refreshing)
         tokens = refresh.refresh(
-            fields["refresh"],
-            device_token=fields.get("device_token"),
+            fields["refresh"].reveal(),
+            device_token=text_of(fields.get("device_token")),
             client=self.client_info,
             now=timezone.now(),
         )
@@ -150,7 +155,7 @@ class TokenRevoke(TokenEndpoint):
     @docs.token_revoke
     @sensitive_variables()
     def post(self, request: Request) -> Response:
-        refresh.revoke_token(self.read(RefreshToken)["refresh"], client=self.client_info)
+        refresh.revoke_token(self.read(RefreshToken)["refresh"].reveal(), client=self.client_info)
         return Response(status=204)
 
 
