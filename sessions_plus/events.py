@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,36 @@ def record(
     ``actor`` (or ``actor_id``) is who did it, where that is somebody else; who impersonates
     the user in the request under way is known by itself.
     """
+    row = draft(
+        event,
+        user=user,
+        user_id=user_id,
+        session_public_id=session_public_id,
+        device=device,
+        actor=actor,
+        actor_id=actor_id,
+        outcome=outcome,
+        reason=reason,
+        client=client,
+    )
+    record_all([row])
+    return row
+
+
+def draft(
+    event: Event,
+    *,
+    user: models.Model | None = None,
+    user_id: Any = None,
+    session_public_id: UUID | None = None,
+    device: Device | None = None,
+    actor: models.Model | None = None,
+    actor_id: Any = None,
+    outcome: Outcome = Outcome.SUCCESS,
+    reason: str = "",
+    client: ClientInfo | None = None,
+) -> SessionEvent:
+    """Return an event for record_all(). See record()."""
     user_id = user.pk if user is not None else user_id
     row = SessionEvent(
         at=timezone.now(),
@@ -93,16 +123,24 @@ def record(
         # Spares whoever listens from asking for it. Not by assigning, which a router that
         # keeps users in another database refuses.
         SessionEvent._meta.get_field("user").set_cached_value(row, user)
-    _store(row)
-    logger.log(logging.INFO if outcome == Outcome.SUCCESS else logging.WARNING, "%s", _line(row))
-    event_recorded.send_robust(sender=SessionEvent, event=row)
     return row
 
 
-def _store(row: SessionEvent) -> None:
+def record_all(rows: Sequence[SessionEvent]) -> None:
+    """Write down what happened to many at once: all in one INSERT, each told of by itself."""
+    _store(rows)
+    for row in rows:
+        level = logging.INFO if row.outcome == Outcome.SUCCESS else logging.WARNING
+        logger.log(level, "%s", _line(row))
+        event_recorded.send_robust(sender=SessionEvent, event=row)
+
+
+def _store(rows: Sequence[SessionEvent]) -> None:
     alias = router.db_for_write(SessionEvent)
-    row.pk = EVENTS.insert(alias, {name: getattr(row, name) for name in _COLUMNS})
-    row._state.adding, row._state.db = False, alias
+    values = [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
+    for row, key in zip(rows, EVENTS.insert_many(alias, values), strict=True):
+        row.pk = key
+        row._state.adding, row._state.db = False, alias
 
 
 def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:

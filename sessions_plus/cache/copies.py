@@ -9,7 +9,7 @@ in the cache as such, so that nobody's older copy takes its place.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -152,6 +152,14 @@ def forget(public_id: UUID) -> bool:
     reached = tier().mark_ended(public_id)
     if _in_transaction():
         _after_commit(lambda: tier().mark_ended(public_id))
+    return reached
+
+
+def forget_many(public_ids: Sequence[UUID]) -> bool:
+    """Drop the copies of sessions that ended, together. See forget()."""
+    reached = tier().mark_ended_many(public_ids)
+    if _in_transaction():
+        _after_commit(lambda: tier().mark_ended_many(public_ids))
     return reached
 
 

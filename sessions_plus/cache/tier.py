@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import UUID
@@ -159,6 +159,13 @@ class Tier:
             name, partial(self.driver.mark_ended, name, seconds=lifetime_seconds())
         )
 
+    def mark_ended_many(self, public_ids: Sequence[UUID]) -> bool:
+        """Mark sessions as ended, together. See mark_ended()."""
+        names = [self.driver.name_of(public_id) for public_id in public_ids]
+        return self._invalidate_many(
+            names, partial(self.driver.mark_ended_many, names, seconds=lifetime_seconds())
+        )
+
     def _try(self, name: str, act: Callable[[], object]) -> bool:
         if not self._is_reachable():
             return False
@@ -170,9 +177,13 @@ class Tier:
         return True
 
     def _invalidate(self, name: str, act: Callable[[], object]) -> bool:
-        told = self._try(name, act)
+        return self._invalidate_many([name], act)
+
+    def _invalidate_many(self, names: Sequence[str], act: Callable[[], object]) -> bool:
+        told = self._try(names[0], act)
         if not told:
-            self.pending.add(name)
+            for name in names:
+                self.pending.add(name)
             self._start_collector()
         return told
 

@@ -156,13 +156,14 @@ def _end_older(
     Of two that sign in at once, one stays.
     """
     own = live[row.public_id]
+    older: list[Session] = []
     for public_id, moment in live.items():
         if moment < own:
             known = {"public_id": public_id}
-            older = session_row.SESSIONS.find_instances(session_row.database(), known)
-            for session in older:
-                session.device = device
-            revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
+            older += session_row.SESSIONS.find_instances(session_row.database(), known)
+    for session in older:
+        session.device = device
+    revoke_selected(older, reason=Reason.REPLACED, client=client, now=now)
 
 
 def usable_token(token: str | None) -> str:

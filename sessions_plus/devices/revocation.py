@@ -14,7 +14,8 @@ from django.db import models
 from django.utils import timezone
 
 from sessions_plus.events import record
-from sessions_plus.lifecycle.revocation import Revocation, revoke_selected
+from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.revocation import revoke_matching
 from sessions_plus.models import Device, Event, Reason, Session
 from sessions_plus.rows import session_row
 
@@ -49,11 +50,8 @@ def revoke_device(
             actor=actor,
             client=client,
         )
-    live = Session.objects.using(session_row.database()).filter(
-        device_id=device.pk, revoked_at=None
-    )
-    return revoke_selected(
-        live.select_related("device").order_by("pk"),
+    return revoke_matching(
+        Session.objects.filter(device_id=device.pk),
         reason=Reason.DEVICE_REVOKED,
         actor=actor,
         client=client,

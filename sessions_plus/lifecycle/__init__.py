@@ -1,14 +1,15 @@
 """How sessions end on purpose, change their keys, and are limited in number."""
 
+from sessions_plus.lifecycle.ending import Revocation
 from sessions_plus.lifecycle.passwords import keep_other_sessions
 from sessions_plus.lifecycle.revocation import (
-    Revocation,
     arevoke,
     arevoke_all,
     arevoke_others,
     revoke,
     revoke_all,
     revoke_everybody,
+    revoke_matching,
     revoke_others,
     revoke_selected,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "revoke",
     "revoke_all",
     "revoke_everybody",
+    "revoke_matching",
     "revoke_others",
     "revoke_selected",
 ]

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from asgiref.sync import sync_to_async
 from django.db import models
 
-from sessions_plus.lifecycle.revocation import Revocation, revoke_selected
+from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.revocation import revoke_matching
 from sessions_plus.models import Device, Reason, Session
 from sessions_plus.rows import session_row
 from sessions_plus.rows.user_state import why_gone
@@ -34,9 +35,8 @@ def end_access(
     database = session_row.database()
     devices = Device.objects.using(database).filter(user_id=user_id)
     devices.exclude(trusted_until=None).update(trusted_until=None, trust_hash="")
-    live = Session.objects.using(database).filter(user_id=user_id, revoked_at=None)
-    return revoke_selected(
-        live.select_related("device").order_by("pk"),
+    return revoke_matching(
+        Session.objects.filter(user_id=user_id),
         reason=reason,
         actor=actor,
         client=client,

@@ -12,7 +12,8 @@ from django.db import models
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.keys import read_token
-from sessions_plus.lifecycle.revocation import Revocation, revoke_all, revoke_selected
+from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.revocation import revoke_all, revoke_selected
 from sessions_plus.models import Notice, Reason, Session
 from sessions_plus.rows.session_row import database
 

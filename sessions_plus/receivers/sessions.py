@@ -10,7 +10,7 @@ from django.dispatch import receiver
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import note, record
-from sessions_plus.lifecycle.revocation import revoke, revoke_selected
+from sessions_plus.lifecycle.revocation import revoke, revoke_matching
 from sessions_plus.models import (
     Device,
     Event,
@@ -20,7 +20,7 @@ from sessions_plus.models import (
     SessionEvent,
 )
 from sessions_plus.policy import Verdict
-from sessions_plus.rows.session_row import Row, database
+from sessions_plus.rows.session_row import Row
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
@@ -108,17 +108,16 @@ def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
 @receiver(rows_changed, dispatch_uid="sessions_plus.rows_changed")
 def tell_cache(public_ids: list[UUID], ended: bool, **_: object) -> None:
     copies = site_copies()
+    if ended:
+        copies.forget_many(public_ids)
+        return
     for public_id in public_ids:
-        if ended:
-            copies.forget(public_id)
-        else:
-            copies.outdate(public_id)
+        copies.outdate(public_id)
 
 
 @receiver(pre_delete, sender=Device, dispatch_uid="sessions_plus.device_deleting")
 def end_sessions_of_deleted_device(instance: Device, **_: object) -> None:
-    live = Session.objects.using(database()).filter(device_id=instance.pk, revoked_at=None)
-    revoke_selected(live.select_related("device"), reason=Reason.DEVICE_REVOKED)
+    revoke_matching(Session.objects.filter(device_id=instance.pk), reason=Reason.DEVICE_REVOKED)
 
 
 @receiver(pre_delete, sender=Session, dispatch_uid="sessions_plus.session_deleting")

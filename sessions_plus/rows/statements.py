@@ -104,10 +104,17 @@ def compose_update(
 
 @lru_cache(maxsize=32)
 def compose_insert(table: Names, alias: str, vendor: str, attributes: tuple[str, ...]) -> str:
-    connection = connections[alias]
+    return insert_of(table, connections[alias], attributes, 1)
+
+
+def insert_of(
+    table: Names, connection: BaseDatabaseWrapper, attributes: tuple[str, ...], count: int
+) -> str:
+    """Return an INSERT of ``count`` rows. It returns their keys where the database can."""
     columns = ", ".join(table.column(connection, name) for name in attributes)
     marks = ", ".join(["%s"] * len(attributes))
-    sql = f"INSERT INTO {table.name(connection)} ({columns}) VALUES ({marks})"  # noqa: S608
+    values = ", ".join([f"({marks})"] * count)
+    sql = f"INSERT INTO {table.name(connection)} ({columns}) VALUES {values}"  # noqa: S608
     if connection.features.can_return_columns_from_insert:
         sql += f" RETURNING {connection.ops.quote_name(str(table.model._meta.pk.column))}"
     return sql

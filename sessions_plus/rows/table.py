@@ -88,6 +88,27 @@ class Table(Generic[M]):
             key = self.model._meta.pk
             return connection.ops.last_insert_id(cursor, self.model._meta.db_table, str(key.column))
 
+    def insert_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """
+        Store new rows of the same attributes, and return their primary keys in order.
+
+        One statement for as many as the database takes parameters for. See insert().
+        """
+        connection = connections[alias]
+        if len(rows) < 2 or not connection.features.can_return_rows_from_bulk_insert:
+            return [self.insert(alias, values) for values in rows]
+        attributes = tuple(rows[0])
+        fields = [self.field(name) for name in attributes]
+        at_once = connection.ops.bulk_batch_size(fields, rows)
+        keys: list[Any] = []
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            sql = statements.insert_of(self, connection, attributes, len(part))
+            params = [value for values in part for value in self._values(connection, values)]
+            with _writing(alias, sql, params) as cursor:
+                keys += [key for (key,) in cursor.fetchall()]
+        return keys
+
     def update(
         self,
         alias: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -34,6 +35,9 @@ class Copies(Protocol):
     def forget(self, public_id: UUID) -> bool:
         """The session ended. Return whether whoever keeps copies knows."""
 
+    def forget_many(self, public_ids: Sequence[UUID]) -> bool:
+        """These sessions, at least one, ended together. See forget()."""
+
 
 class NoCopies:
     """The database alone."""
@@ -55,6 +59,9 @@ class NoCopies:
         pass
 
     def forget(self, public_id: UUID) -> bool:
+        return True
+
+    def forget_many(self, public_ids: Sequence[UUID]) -> bool:
         return True
 
 

@@ -22,7 +22,8 @@ from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.devices.naming import rename
 from sessions_plus.exceptions import InvalidToken, TokenReused
 from sessions_plus.keys import read_token
-from sessions_plus.lifecycle.revocation import Revocation, revoke
+from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.pending_sign_in import PendingSignIn

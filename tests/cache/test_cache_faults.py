@@ -16,7 +16,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from sessions_plus.cache.tier import Tier
-from sessions_plus.lifecycle import revoke
+from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
 from sessions_plus.signals import cache_recovered, cache_unavailable
 from tests.conftest import World
@@ -138,6 +138,26 @@ def test_revocation_does_not_need_the_cache(
     assert visitor.text("who") == "AnonymousUser"
 
 
+@pytest.fixture
+def other(visitor: Browser, world: World) -> Browser:
+    """A second browser of the visitor's; its session ends together with theirs."""
+    other = Browser(world)
+    other.get("sign-in", name="ann")
+    assert other.text("who") == "ann"
+    return other
+
+
+def test_ending_many_does_not_need_the_cache(
+    fault: Callable[[Server], None], visitor: Browser, other: Browser, server: Server, user: User
+) -> None:
+    """The same, of sessions that end together."""
+    fault(server)
+
+    assert revoke_all(user).count == 2
+
+    assert {visitor.text("who"), other.text("who")} == {"AnonymousUser"}
+
+
 def test_revocation_says_that_the_cache_was_not_reached(visitor: Browser, server: Server) -> None:
     """The caller learns that other processes may take until the next touch."""
     server.pause()
@@ -145,6 +165,19 @@ def test_revocation_says_that_the_cache_was_not_reached(visitor: Browser, server
     result = revoke(Session.objects.get())
 
     assert (result.count, result.cache_reached) == (1, False)
+
+
+def test_all_that_the_cache_was_not_told_stays_pending(
+    visitor: Browser, other: Browser, server: Server, tier: Tier, user: User
+) -> None:
+    """Of sessions that ended together, each is told of once the cache is back."""
+    server.pause()
+
+    result = revoke_all(user)
+
+    assert (result.count, result.cache_reached) == (2, False)
+    names = {tier.driver.name_of(session.public_id) for session in Session.objects.all()}
+    assert set(tier.pending.outstanding()) == names
 
 
 def test_a_full_cache_still_forgets(visitor: Browser, server: Server, tier: Tier) -> None:
@@ -157,6 +190,19 @@ def test_a_full_cache_still_forgets(visitor: Browser, server: Server, tier: Tier
     assert not tier.breaker.is_open
     with caches.as_another_process():
         assert visitor.text("who") == "AnonymousUser"
+
+
+def test_a_full_cache_still_forgets_many(
+    visitor: Browser, other: Browser, server: Server, tier: Tier, user: User
+) -> None:
+    """The same, of sessions that end together."""
+    fill_up(server)
+
+    assert revoke_all(user).cache_reached
+
+    assert not tier.breaker.is_open
+    with caches.as_another_process():
+        assert {visitor.text("who"), other.text("who")} == {"AnonymousUser"}
 
 
 @contextmanager

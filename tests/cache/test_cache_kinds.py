@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import redis
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import connection
@@ -77,8 +78,9 @@ def test_old_key_is_dead_at_once(visitor: Browser, world: World) -> None:
 class Slot:
     """One slot of one cache, and what its driver does there."""
 
-    def __init__(self, tier: Tier) -> None:
+    def __init__(self, tier: Tier, *, is_one_of_many: bool) -> None:
         self.driver: Any = tier.driver
+        self.is_one_of_many = is_one_of_many
         self.name = tier.driver.name_of(new_public_id())
 
     def read(self) -> Reading:
@@ -90,15 +92,23 @@ class Slot:
         assert self.driver.reserve(self.name, value, seconds=60)
         return value
 
+    def mark_ended(self) -> None:
+        if self.is_one_of_many:
+            others = [self.driver.name_of(new_public_id()) for _ in range(3)]
+            self.driver.mark_ended_many([*others, self.name], seconds=60)
+        else:
+            self.driver.mark_ended(self.name, seconds=60)
+
     def __getattr__(self, method: str) -> Any:
         return lambda *args, **kwargs: getattr(self.driver, method)(
             self.name, *args, seconds=60, **kwargs
         )
 
 
-@pytest.fixture
-def slot(tier: Tier) -> Slot:
-    return Slot(tier)
+@pytest.fixture(params=["alone", "one of many"])
+def slot(request: pytest.FixtureRequest, tier: Tier) -> Slot:
+    """A slot that is marked alone, or with others."""
+    return Slot(tier, is_one_of_many=request.param == "one of many")
 
 
 def test_only_one_reserves(slot: Slot) -> None:
@@ -198,6 +208,27 @@ def test_a_foreign_value_is_a_miss(slot: Slot, tier: Tier) -> None:
 
     slot.mark_ended()
     assert slot.read() == slots.BARRED
+
+
+def test_many_are_marked_in_one_exchange(redis_tier: Tier, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hundred sessions that end together cost Redis one message."""
+    sent: list[int] = []
+    original = redis.Connection.send_packed_command
+
+    def send(connection: Any, command: Any, **kwargs: Any) -> None:
+        sent.append(1)
+        original(connection, command, **kwargs)
+
+    public_ids = [new_public_id() for _ in range(100)]
+    redis_tier.mark_ended_many(public_ids)  # connects
+    monkeypatch.setattr(redis.Connection, "send_packed_command", send)
+
+    assert redis_tier.mark_ended_many(public_ids)
+
+    assert len(sent) == 1
+    assert all(
+        redis_tier.driver.read(redis_tier.driver.name_of(p)) == slots.BARRED for p in public_ids
+    )
 
 
 def test_a_new_session_has_its_copy(tier: Tier, world: World) -> None:

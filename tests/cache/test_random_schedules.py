@@ -40,7 +40,10 @@ SCHEDULES = int(os.environ.get("SESSIONS_PLUS_SCHEDULES", "25"))
 SEEDS = [int(os.environ["SESSIONS_PLUS_SEED"])] if "SESSIONS_PLUS_SEED" in os.environ else None
 
 NODES, PEOPLE, ACTORS, ACTS = 3, 3, 5, 6
-COMMANDS = ("read", "reserve", "fill", "replace", "occupy", "mark_ended", "clear")
+COMMANDS = (
+    *("read", "reserve", "fill", "replace", "occupy"),
+    *("mark_ended", "mark_ended_many", "clear"),
+)
 
 
 class Unreliable:
@@ -205,7 +208,9 @@ def run_schedule(seed: int, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(copies, "tier", world.tier)
     for user_id in world.user_ids:
         world.sign_in(user_id)
-    statements = [(session_row, name) for name in ("fetch", "insert", "update", "touch")]
+    statements = [
+        (session_row, name) for name in ("fetch", "insert", "update", "end_many", "touch")
+    ]
     with schedules.stepping(*statements):
         actors = [Actor(f"actor {number}", world.act) for number in range(ACTORS)]
         schedules.run(actors, rng=world.rng, between=world.between)

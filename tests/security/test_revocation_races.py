@@ -60,8 +60,36 @@ def forget_copies() -> None:
     django_caches["default"].clear()
 
 
-def end() -> None:
-    revoke(Session.objects.get())
+class Alone:
+    """The visitor's session ends by itself."""
+
+    writes, tells = "end", "mark_ended"
+
+    def __init__(self, user: User) -> None:
+        self.user = user
+
+    def __call__(self) -> None:
+        revoke(Session.objects.get())
+
+
+class WithOthers(Alone):
+    """It ends as one of many, which end together."""
+
+    writes, tells = "end_many", "mark_ended_many"
+
+    def __call__(self) -> None:
+        for _ in range(2):
+            other = cache_store()
+            other["_auth_user_id"] = str(self.user.pk)
+            other.save()
+        assert revoke_all(self.user).count == 3
+
+
+@pytest.fixture(params=[Alone, WithOthers])
+def end(request: pytest.FixtureRequest, user: User) -> Alone:
+    """Each of the two ways in which a session can end, and the names of its steps."""
+    ending: Alone = request.param(user)
+    return ending
 
 
 def is_over(visitor: Browser) -> bool:
@@ -79,7 +107,9 @@ def evict(request: pytest.FixtureRequest) -> Callable[[], None]:
     return forget_copies if request.param else lambda: None
 
 
-def test_reader_that_read_the_row_before(visitor: Browser, evict: Callable[[], None]) -> None:
+def test_reader_that_read_the_row_before(
+    visitor: Browser, evict: Callable[[], None], end: Alone
+) -> None:
     """A miss, the row is read, the session is revoked, the copy is stored (V5)."""
     forget_copies()
 
@@ -90,7 +120,9 @@ def test_reader_that_read_the_row_before(visitor: Browser, evict: Callable[[], N
     assert is_over(visitor)
 
 
-def test_reader_that_is_about_to_store(visitor: Browser, evict: Callable[[], None]) -> None:
+def test_reader_that_is_about_to_store(
+    visitor: Browser, evict: Callable[[], None], end: Alone
+) -> None:
     """The same, at the last moment before the cache is told."""
     forget_copies()
 
@@ -101,7 +133,7 @@ def test_reader_that_is_about_to_store(visitor: Browser, evict: Callable[[], Non
     assert is_over(visitor)
 
 
-def test_touch_under_way(visitor: Browser, evict: Callable[[], None]) -> None:
+def test_touch_under_way(visitor: Browser, evict: Callable[[], None], end: Alone) -> None:
     """The activity was written, the session is revoked, the renewed copy is stored (V3)."""
     visitor.get("read")
     touch_is_due()
@@ -113,7 +145,23 @@ def test_touch_under_way(visitor: Browser, evict: Callable[[], None]) -> None:
     assert is_over(visitor)
 
 
-def test_writer_that_stores_its_copy_after(visitor: Browser, evict: Callable[[], None]) -> None:
+def test_reader_before_the_cache_is_told(
+    visitor: Browser, evict: Callable[[], None], end: Alone
+) -> None:
+    """The row has ended, and whoever reads before the cache knows leaves nothing that serves."""
+    visitor.get("read")
+
+    with stopped(end, at=Pause(session_row, end.writes)):
+        visitor.get("read")
+        evict()
+        visitor.get("read")
+
+    assert is_over(visitor)
+
+
+def test_writer_that_stores_its_copy_after(
+    visitor: Browser, evict: Callable[[], None], end: Alone
+) -> None:
     """The row was written, the session is revoked, the written copy is stored (V3)."""
     visitor.get("read")
 
@@ -124,7 +172,7 @@ def test_writer_that_stores_its_copy_after(visitor: Browser, evict: Callable[[],
     assert is_over(visitor)
 
 
-def test_writer_that_had_read_before(visitor: Browser) -> None:
+def test_writer_that_had_read_before(visitor: Browser, end: Alone) -> None:
     """A save of what was loaded before the revocation writes nothing, and revives nothing."""
     with stopped(
         lambda: visitor.get("write", color="revived"), at=Pause(session_row, "update", before=True)
@@ -132,7 +180,7 @@ def test_writer_that_had_read_before(visitor: Browser) -> None:
         end()
 
     assert is_over(visitor)
-    assert bytes(Session.objects.get().data) == b""
+    assert {bytes(session.data) for session in Session.objects.all()} == {b""}
 
 
 def test_sign_in_beside_revoke_all(tier: Tier, world: World, user: User) -> None:
@@ -161,7 +209,7 @@ def test_many_sign_ins_are_all_ended(tier: Tier, world: World, user: User) -> No
     assert all(is_over(visitor) for visitor in visitors)
 
 
-def test_rolled_back_revocation_ends_nothing(visitor: Browser) -> None:
+def test_rolled_back_revocation_ends_nothing(visitor: Browser, end: Alone) -> None:
     """A revocation that the database takes back leaves the session as it was (V6)."""
     visitor.get("read")
 
@@ -174,7 +222,7 @@ def test_rolled_back_revocation_ends_nothing(visitor: Browser) -> None:
     assert visitor.text("read") == "red"
 
 
-def test_late_commit_leaves_no_window(visitor: Browser) -> None:
+def test_late_commit_leaves_no_window(visitor: Browser, end: Alone) -> None:
     """
     Readers between the revocation and its commit leave no copy behind.
 
@@ -189,13 +237,13 @@ def test_late_commit_leaves_no_window(visitor: Browser) -> None:
                 in_thread(lambda: visitor.get("read")).result(20)
 
     # The second word to the cache is the one after the commit.
-    with stopped(revoke_slowly, at=Pause(Tier, "mark_ended", before=True, turn=2)):
+    with stopped(revoke_slowly, at=Pause(Tier, end.tells, before=True, turn=2)):
         assert is_over(visitor)
 
     assert is_over(visitor)
 
 
-def test_process_that_dies_before_the_commit_is_told(visitor: Browser) -> None:
+def test_process_that_dies_before_the_commit_is_told(visitor: Browser, end: Alone) -> None:
     """Where nobody is left to tell the cache of a commit, it needs no telling."""
     visitor.get("read")
     connection.ensure_connection()
@@ -211,7 +259,7 @@ def test_process_that_dies_after_changing_the_key(visitor: Browser, world: World
     thief = Browser(world)
     thief.key = visitor.key
     visitor.get("read")
-    store = cache_store(visitor)
+    store = cache_store(visitor.key)
     store.load()
     with transaction.atomic():
         store.cycle_key()
@@ -307,7 +355,7 @@ def test_uncommitted_change_is_not_shared(visitor: Browser) -> None:
     """What is written in a transaction is seen by others only once it is committed."""
     visitor.get("write", color="red")
     visitor.get("read")
-    store = cache_store(visitor)
+    store = cache_store(visitor.key)
 
     with transaction.atomic():
         store["color"] = "blue"
@@ -323,14 +371,14 @@ def test_read_in_a_transaction_leaves_others_copies(visitor: Browser, tier: Tier
     visitor.get("read")
     public_id = Session.objects.get().public_id
     with transaction.atomic():
-        cache_store(visitor).load()
-        touched = cache_store(visitor)
+        cache_store(visitor.key).load()
+        touched = cache_store(visitor.key)
         touched.load()
 
     assert tier.read(public_id).entry is not None
 
 
-def cache_store(visitor: Browser) -> Any:
+def cache_store(key: str | None = None) -> Any:
     from sessions_plus.backends.cached_db import SessionStore
 
-    return SessionStore(visitor.key)
+    return SessionStore(key)

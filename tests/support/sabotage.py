@@ -30,6 +30,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
+ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
@@ -139,6 +140,62 @@ SABOTAGES = (
         "reached = tier().mark_ended(public_id)\n",
         "reached = True\n",
         RACES,
+    ),
+    Sabotage(
+        "only remove, and leave no mark of many ends",
+        PACKAGE + "cache/drivers/redis.py",
+        "pipeline.set(name, slots.ENDED, px=_milliseconds(seconds))",
+        "pipeline.delete(name)",
+        f"{RACES} -k Redis",
+    ),
+    Sabotage(
+        "tell the cache of many ends only before the commit",
+        PACKAGE + "cache/copies.py",
+        "_after_commit(lambda: tier().mark_ended_many(public_ids))",
+        "pass",
+        RACES,
+    ),
+    Sabotage(
+        "tell the cache of many ends only after the commit",
+        PACKAGE + "cache/copies.py",
+        "reached = tier().mark_ended_many(public_ids)\n",
+        "reached = True\n",
+        RACES,
+    ),
+    Sabotage(
+        "give up where Redis is too full for many marks",
+        PACKAGE + "cache/drivers/redis.py",
+        "            self.clear(names)\n",
+        "            pass\n",
+        f"{FAULTS} -k full",
+    ),
+    Sabotage(
+        "keep one of many pending",
+        PACKAGE + "cache/tier.py",
+        "for name in names:\n                self.pending",
+        "for name in names[:1]:\n                self.pending",
+        f"{FAULTS} -k pending",
+    ),
+    Sabotage(
+        "tell the cache of no end that was interrupted",
+        PACKAGE + "lifecycle/ending.py",
+        "    finally:\n",
+        "    except ZeroDivisionError:\n        raise\n    else:\n",
+        ENDING_MANY,
+    ),
+    Sabotage(
+        "end again, with many, what has ended",
+        PACKAGE + "rows/session_row.py",
+        "using(alias).filter(revoked_at=None)",
+        "using(alias).all()",
+        ENDING_MANY,
+    ),
+    Sabotage(
+        "forget what was locked",
+        PACKAGE + "lifecycle/revocation.py",
+        "            locked += left\n",
+        "",
+        ENDING_MANY,
     ),
     Sabotage(
         "trust copies from before the fault",

@@ -16,7 +16,8 @@ from sessions_plus.api.views.base import Endpoint
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import NOT_SHOWN
 from sessions_plus.devices.revocation import revoke_device
-from sessions_plus.lifecycle.revocation import Revocation, revoke, revoke_all, revoke_others
+from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.revocation import revoke, revoke_all, revoke_others
 from sessions_plus.models import Device, Session, SessionEvent
 from sessions_plus.models.device import DeviceQuerySet
 from sessions_plus.models.session import SessionQuerySet

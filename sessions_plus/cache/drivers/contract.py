@@ -52,6 +52,9 @@ class Driver(Protocol):
     def mark_ended(self, name: str, *, seconds: float) -> None:
         """Put ``ENDED``, whatever stands there."""
 
+    def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
+        """Put ``ENDED`` at each name, in one exchange with each server."""
+
     def clear(self, names: Sequence[str]) -> None:
         """Remove whatever stands there. Proves that the cache can be written to."""
 

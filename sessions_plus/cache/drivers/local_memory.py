@@ -61,6 +61,10 @@ class LocalMemoryDriver(CompareAndSwapDriver):
         with self._lock:
             self._cache.set(name, slots.ENDED, timeout=seconds)
 
+    def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
+        with self._lock:
+            self._cache.set_many(dict.fromkeys(names, slots.ENDED), timeout=seconds)
+
     def clear(self, names: Sequence[str]) -> None:
         with self._lock:
             self._cache.delete_many(names)

@@ -96,6 +96,13 @@ class MemcachedDriver(CompareAndSwapDriver):
     def mark_ended(self, name: str, *, seconds: float) -> None:
         self._at(name).set(name, slots.ENDED, expire=_whole(seconds))
 
+    def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
+        by_server: dict[Any, dict[str, bytes]] = {}
+        for name in names:
+            by_server.setdefault(self._at(name), {})[name] = slots.ENDED
+        for client, marks in by_server.items():
+            client.set_many(marks, expire=_whole(seconds))
+
     def clear(self, names: Sequence[str]) -> None:
         for name in names:
             self._at(name).delete(name)

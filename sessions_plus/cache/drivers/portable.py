@@ -82,6 +82,11 @@ class PortableDriver:
     def mark_ended(self, name: str, *, seconds: float) -> None:
         self._cache.set(name, slots.ENDED, timeout=seconds)
 
+    def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
+        left_out = self._cache.set_many(dict.fromkeys(names, slots.ENDED), timeout=seconds)
+        if left_out:
+            self.clear(left_out)
+
     def clear(self, names: Sequence[str]) -> None:
         self._cache.delete_many([*names, *map(_copy, names)])
 

@@ -201,6 +201,18 @@ class RedisDriver:
         milliseconds = _milliseconds(seconds)
         self._or_clear(name, lambda: client.set(name, slots.ENDED, px=milliseconds))
 
+    def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
+        pipeline = self._client.pipeline(transaction=False)
+        for name in names:
+            pipeline.set(name, slots.ENDED, px=_milliseconds(seconds))
+        answers = pipeline.execute(raise_on_error=False)
+        errors = [answer for answer in answers if isinstance(answer, Exception)]
+        for error in errors:
+            if not isinstance(error, OutOfMemoryError):
+                raise error
+        if errors:
+            self.clear(names)
+
     def _or_clear(self, name: str, act: Callable[[], object]) -> bool:
         """Do it; where Redis is full, or what stands there is no string, remove that."""
         try:
