@@ -29,6 +29,9 @@ MAX_ENTRY_LENGTH = 100
 
 UNIX_SOCKET = "unix"
 
+# What "truncated" keeps of an address, by its version.
+KEPT_BITS = {4: 24, 6: 48}
+
 IPAddress = IPv4Address | IPv6Address
 IPNetwork = IPv4Network | IPv6Network
 
@@ -209,5 +212,13 @@ def apply_privacy(address: str | None, privacy: Literal["full", "truncated", "no
         return None
     if privacy == "full":
         return str(parsed)
-    kept_bits = 24 if parsed.version == 4 else 48
-    return str(ip_network((parsed, kept_bits), strict=False).network_address)
+    network = ip_network((parsed, KEPT_BITS[parsed.version]), strict=False)
+    return str(network.network_address)
+
+
+def widen_to_stored(network: IPNetwork, privacy: Literal["full", "truncated", "none"]) -> IPNetwork:
+    """Return the least network that what is stored of these addresses can be told from."""
+    kept_bits = KEPT_BITS[network.version]
+    if privacy != "truncated" or network.prefixlen <= kept_bits:
+        return network
+    return network.supernet(new_prefix=kept_bits)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Self
 from uuid import UUID
 
@@ -66,6 +67,21 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def ended(self) -> Self:
         """Those that were revoked or have expired."""
         return self.exclude(revoked_at=None, expire_date__gt=timezone.now())
+
+    def from_network(self, network: IPv4Network | IPv6Network) -> Self:
+        """
+        Those that were last used from an address of the network.
+
+        Reads every address there is once: no database but PostgreSQL knows networks.
+        """
+        addresses = self.exclude(ip_address=None).order_by().values_list("ip_address", flat=True)
+        return self.filter(
+            ip_address__in=[
+                address
+                for address in addresses.distinct().iterator()
+                if ip_address(address) in network
+            ]
+        )
 
     def named(self, public_id: UUID | None) -> Session | None:
         """Return the row of that name with its device, ended or not, or None. One statement."""

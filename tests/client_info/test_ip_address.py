@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from ipaddress import IPv6Address, ip_address
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from sessions_plus.client_info.ip_address import (
     parse_address,
     parse_network,
     read_trusted_proxies,
+    widen_to_stored,
 )
 
 PROXY = "10.0.0.1"
@@ -232,6 +234,23 @@ def test_any_text(
 def test_privacy(address: str | None, privacy: str, expected: str | None) -> None:
     """Of an address all, its network or nothing is stored."""
     assert apply_privacy(address, privacy) == expected  # type: ignore[arg-type]  # wrong on purpose
+
+
+@pytest.mark.parametrize(
+    ("network", "privacy", "expected"),
+    [
+        pytest.param("203.0.113.7/32", "full", "203.0.113.7/32", id="full"),
+        pytest.param("203.0.113.7/32", "truncated", "203.0.113.0/24", id="address"),
+        pytest.param("203.0.113.64/26", "truncated", "203.0.113.0/24", id="part of a network"),
+        pytest.param("203.0.0.0/16", "truncated", "203.0.0.0/16", id="wider"),
+        pytest.param("2001:db8:1:2::/64", "truncated", "2001:db8:1::/48", id="IPv6"),
+    ],
+)
+def test_widen_to_stored(
+    network: str, privacy: Literal["full", "truncated"], expected: str
+) -> None:
+    """Where networks are stored, no part of one can be told from the rest."""
+    assert str(widen_to_stored(parse_network(network), privacy)) == expected
 
 
 @pytest.mark.parametrize(

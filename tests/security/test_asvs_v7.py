@@ -464,7 +464,7 @@ def test_asvs_7_4_5_everybody(ann: Person, other_user: User, password: str) -> N
     """Whoever runs the site ends everybody's sessions with one command."""
     ben = Person("ben").sign_in(password)
 
-    call_command("revoke_sessions", "--all", stdout=StringIO())
+    call_command("revoke_sessions", "--all", "--noinput", stdout=StringIO())
 
     assert not ann.is_signed_in
     assert not ben.is_signed_in

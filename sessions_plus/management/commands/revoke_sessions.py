@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
+from sessions_plus.client_info.ip_address import widen_to_stored
 from sessions_plus.conf import conf
+from sessions_plus.management import arguments
+from sessions_plus.management.interruption import Interrupted, between_steps
 from sessions_plus.management.people import get_user
 from sessions_plus.management.progress import ProgressBar
 
 if TYPE_CHECKING:
     from sessions_plus.lifecycle import Revocation
+    from sessions_plus.lifecycle.selection import Counted, Selection
     from sessions_plus.models import Reason
 
 
 class Command(BaseCommand):
     help = (
         "End every session of some users, or of everybody (OWASP ASVS 7.4.5): browsers, API "
-        "clients and their tokens. They sign in again. Exit code: 0, all of them are over; 1, a "
-        "user is not there and nothing was done, or the cache could not be told."
+        "clients and their tokens. They sign in again. Ctrl-C stops it between two steps; what "
+        "is ended stays ended. Exit code: 0, all of them are over; 1, a user is not there or "
+        "nobody said yes, and nothing was done; it was interrupted; or the cache could not be "
+        "told."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,10 +36,32 @@ class Command(BaseCommand):
         parser.add_argument("user", nargs="*", help="The names that the users sign in with.")
         parser.add_argument("--all", action="store_true", help="Everybody who is signed in.")
         parser.add_argument(
+            "--older-than",
+            type=arguments.duration,
+            metavar="TIME",
+            help="Only what was signed in to longer ago than 90m, 12h, 30d or 2w.",
+        )
+        parser.add_argument(
+            "--ip",
+            type=arguments.network,
+            metavar="ADDRESS",
+            help="Only what was last used from this address or network.",
+        )
+        parser.add_argument(
             "--reason",
             choices=Reason.values,
             default=Reason.REVOKED_BY_STAFF.value,
             help="What the audit and its user are told (default: %(default)s).",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Say how many there are, and end none."
+        )
+        parser.add_argument(
+            "--noinput",
+            "--no-input",
+            action="store_false",
+            dest="interactive",
+            help="Ask nothing.",
         )
 
     def handle(self, *, user: list[str], reason: str, **options: Any) -> None:
@@ -41,9 +69,17 @@ class Command(BaseCommand):
 
         if bool(user) == options["all"]:
             raise CommandError("Name the users, or write --all; one of them.")
-        revocation = (
-            self._everybody(Reason(reason)) if options["all"] else self._some(user, Reason(reason))
-        )
+        chosen = selection(user, options)
+        if chosen.network != options["ip"]:
+            self.stdout.write(f"Addresses are stored as networks: --ip means {chosen.network}.")
+        found = chosen.count()
+        if options["dry_run"]:
+            self.stdout.write(f"{in_words(found)} would be ended.")
+            return
+        if found.sessions and options["interactive"]:
+            confirm(found)
+        revocation = self.revoke(chosen, Reason(reason))
+        self.stdout.write(f"{revocation.count} sessions ended.")
         if not revocation.cache_reached:
             raise CommandError(
                 "They are ended, but the cache could not be told: some may go on for as long as "
@@ -51,23 +87,62 @@ class Command(BaseCommand):
                 "there again, run this again."
             )
 
-    def _everybody(self, reason: Reason) -> Revocation:
-        from sessions_plus.lifecycle import revoke_everybody
+    def revoke(self, chosen: Selection, reason: Reason) -> Revocation:
+        from sessions_plus.lifecycle import revoke_matching
 
         bar = ProgressBar(sys.stderr)
         try:
-            revocation = revoke_everybody(reason=reason, progress=partial(bar.show, "sessions"))
+            with between_steps() as stop_if_asked:
+
+                def progress(done: float) -> None:
+                    bar.show("sessions", done)
+                    stop_if_asked()
+
+                return revoke_matching(chosen.rows(), reason=reason, progress=progress)
+        except Interrupted:
+            raise CommandError(
+                f"Interrupted: {in_words(chosen.count())} go on. Run this again to end them."
+            ) from None
         finally:
             bar.end()
-        self.stdout.write(f"{revocation.count} sessions ended.")
-        return revocation
 
-    def _some(self, names: list[str], reason: Reason) -> Revocation:
-        from sessions_plus.lifecycle import Revocation, revoke_all
 
-        total = Revocation(0)
-        for person in [get_user(name) for name in names]:  # all of them, before the first is ended
-            revocation = revoke_all(person, reason=reason)
-            self.stdout.write(f"{person.get_username()}: {revocation.count} sessions ended.")
-            total += revocation
-        return total
+def selection(names: list[str], options: dict[str, Any]) -> Selection:
+    """
+    Return which sessions are meant.
+
+    Raises:
+        CommandError: a user is not there, or no addresses are stored.
+    """
+    from sessions_plus.lifecycle.selection import Selection
+
+    older_than, network = options["older_than"], options["ip"]
+    if network is not None and conf.IP_ADDRESS_PRIVACY == "none":
+        raise CommandError(
+            "SESSIONS_PLUS_IP_ADDRESS_PRIVACY is 'none': no addresses are stored that --ip could "
+            "be compared with. Leave it out."
+        )
+    return Selection(
+        user_ids=tuple(get_user(name).pk for name in names) or None,
+        begun_before=timezone.now() - older_than if older_than is not None else None,
+        network=widen_to_stored(network, conf.IP_ADDRESS_PRIVACY) if network is not None else None,
+    )
+
+
+def in_words(found: Counted) -> str:
+    return f"{found.sessions} sessions of {found.users} users"
+
+
+def confirm(found: Counted) -> None:
+    """
+    Ask whether to go on.
+
+    Raises:
+        CommandError: nobody said yes.
+    """
+    try:
+        answer = input(f"This ends {in_words(found)}. Type 'yes' to go on: ")
+    except EOFError:
+        raise CommandError("There is nobody to ask. Write --noinput to go on without.") from None
+    if answer.strip() != "yes":
+        raise CommandError("Nothing was ended.")
