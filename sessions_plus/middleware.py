@@ -28,6 +28,7 @@ from django.utils.http import http_date
 
 from sessions_plus.authority import user_put_into
 from sessions_plus.client_info import client_info_from
+from sessions_plus.client_info.agent_parser import agent_parser
 from sessions_plus.cookies import (
     clear_site_data,
     set_device_cookie,
@@ -47,6 +48,11 @@ logger = logging.getLogger("sessions_plus")
 
 class SessionMiddleware(DjangoSessionMiddleware):
     """Stands where ``django.contrib.sessions.middleware.SessionMiddleware`` stood."""
+
+    def __init__(self, get_response: Any) -> None:
+        """Made when a server starts: the first people to sign in then wait for no tables."""
+        super().__init__(get_response)
+        agent_parser.warm_up()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase | Awaitable[HttpResponseBase]:
         if self.async_mode:

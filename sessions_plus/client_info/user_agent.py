@@ -1,22 +1,19 @@
-"""
-What a ``User-Agent`` header may tell: text that is safe to keep, and a name for people.
-
-The only home of ``ua_parser``, which is imported at the first header to be read: its
-tables take about a tenth of a second to load, and many processes never need them.
-"""
+"""What a ``User-Agent`` header may tell: text that is safe to keep, and a name for people."""
 
 from __future__ import annotations
 
 import re
 from codecs import utf_8_decode
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from django.utils.translation import gettext as _
 
+from sessions_plus.client_info.agent_parser import agent_parser
+
 if TYPE_CHECKING:
-    from ua_parser import PartialResult, Resolver
+    from ua_parser import PartialResult
 
 Kind = Literal["desktop", "mobile", "tablet", "bot", "program", "unknown"]
 
@@ -94,7 +91,7 @@ def parse_user_agent(text: str) -> UserAgent:
 def _parse(text: str) -> UserAgent:
     if not text:
         return UserAgent()
-    found = _resolve(text)
+    found = agent_parser.parse(text)
     browser, browser_version = _browser_of(text, found)
     system, system_version = _system_of(text, found)
     return UserAgent(
@@ -104,24 +101,6 @@ def _parse(text: str) -> UserAgent:
         system_version=system_version[:MAX_VERSION_LENGTH],
         kind=_kind_of(text, found, system),
     )
-
-
-def _resolve(text: str) -> PartialResult:
-    from ua_parser import Domain
-
-    return _resolver()(text, Domain.ALL)
-
-
-@cache
-def _resolver() -> Resolver:
-    """
-    The Rust matcher where it is installed, or else the pure Python one, 60 times slower.
-
-    Not the library's own parser: that has a cache of its own, and ours is enough.
-    """
-    from ua_parser import BestAvailableResolver, load_lazy_builtins
-
-    return BestAvailableResolver(load_lazy_builtins())
 
 
 # The same browser under the names it has on telephones; and names people know.

@@ -30,6 +30,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
+AGENT_PARSER = "tests/client_info/test_agent_parser.py"
 ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
@@ -470,6 +471,27 @@ SABOTAGES = (
         "while (connection := idle.pop()).pid != process:",
         "while (connection := idle[-1]).pid != process:",
         f"{CONNECTIONS} -k threads",
+    ),
+    Sabotage(
+        "build a parser of user agents in each thread",
+        PACKAGE + "client_info/agent_parser.py",
+        "            with self._lock:\n                if self._resolver is None:\n",
+        "            if True:\n                if True:\n",
+        AGENT_PARSER,
+    ),
+    Sabotage(
+        "wait in a child for a thread of its parent",
+        PACKAGE + "client_info/agent_parser.py",
+        "os.register_at_fork(after_in_child=self._renew_lock)",
+        "pass",
+        AGENT_PARSER,
+    ),
+    Sabotage(
+        "build the parser of user agents at the first sign-in",
+        PACKAGE + "middleware.py",
+        "        agent_parser.warm_up()\n",
+        "",
+        AGENT_PARSER,
     ),
     Sabotage(
         "share a salt for ever",
