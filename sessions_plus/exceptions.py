@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from django.core.exceptions import PermissionDenied
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -35,8 +36,13 @@ class SealBroken(SessionsPlusError):
     message = _("A stored value could not be read.")
 
 
-class SessionLimitReached(SessionsPlusError):
-    """A sign-in was one too many, and the site does not end older sessions for it."""
+class SessionLimitReached(SessionsPlusError, PermissionDenied):
+    """
+    A sign-in was one too many, and the site does not end older sessions for it.
+
+    Raised by whatever saves the session: also a view or a middleware of the site. As Django's
+    ``PermissionDenied`` it is an answer (403) wherever nobody expects it, and no fault (500).
+    """
 
     code = "session_limit_reached"
     message = _(

@@ -120,6 +120,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         people could never come in there. Who lacks a proof that a view asked for with an error
         of ours is led to it.
         """
+        if isinstance(exception, SessionLimitReached):
+            return _refused(request, None, exception)  # the view saved its session itself
         if isinstance(exception, gate.LACKS_PROOF):
             return gate.refuse(request, exception)
         session = find_store(request)
@@ -148,15 +150,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             vary_on_cookie(response)
             return response
         _rotate_if_due(session, response)
-        was_saved = must_save(session, response)
-        if was_saved:
-            try:
-                session.save()
-            except UpdateError:
-                raise _interrupted() from None
-            except SessionLimitReached as refusal:
-                was_saved = False
-                response = _refused(request, response, refusal)
+        was_saved = must_save(session, response) and _save(session)
+        if session.refusal is not None:
+            response = _refused(request, response, session.refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
@@ -179,15 +175,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             vary_on_cookie(response)
             return response
         await _arotate_if_due(session, response)
-        was_saved = must_save(session, response)
-        if was_saved:
-            try:
-                await session.asave()
-            except UpdateError:
-                raise _interrupted() from None
-            except SessionLimitReached as refusal:
-                was_saved = False
-                response = await sync_to_async(_refused)(request, response, refusal)
+        was_saved = must_save(session, response) and await _asave(session)
+        if session.refusal is not None:
+            response = await sync_to_async(_refused)(request, response, session.refusal)
         if session.begun_challenge:
             gate.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
@@ -212,6 +202,30 @@ async def _arotate_if_due(session: SessionStore, response: HttpResponseBase) -> 
         await session.aconfirm_key()
     if must_rotate(session, response):
         await session.arotate(timezone.now())
+
+
+def _save(session: SessionStore) -> bool:
+    """Store the session; return False where its sign-in was one too many, and is over."""
+    try:
+        session.save()
+    except UpdateError:
+        raise _interrupted() from None
+    except SessionLimitReached as refusal:
+        session.refusal = refusal
+        return False
+    return True
+
+
+async def _asave(session: SessionStore) -> bool:
+    """See _save()."""
+    try:
+        await session.asave()
+    except UpdateError:
+        raise _interrupted() from None
+    except SessionLimitReached as refusal:
+        session.refusal = refusal
+        return False
+    return True
 
 
 def _answer(request: HttpRequest, session: SessionStore, view: Any) -> HttpResponseBase | None:
@@ -245,17 +259,26 @@ def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
 
 
 def _refused(
-    request: HttpRequest, response: HttpResponse, refusal: SessionLimitReached
+    request: HttpRequest, response: HttpResponse | None, refusal: SessionLimitReached
 ) -> HttpResponse:
-    """Say calmly that there are too many sessions, at whichever door the sign-in was."""
+    """
+    Say calmly that there are too many sessions, at whichever door the sign-in was.
+
+    ``response`` is what the view answered before it was known; None: it raised the refusal.
+    """
     request.user = AnonymousUser()
     facts = {"code": refusal.code, "detail": str(refusal.message)}
-    wanted = request.get_preferred_type(["text/html", "application/json"])
-    given = response.headers.get("Content-Type", "")
-    if "application/json" in (wanted, given.partition(";")[0]):
+    if _speaks_json(request, response):
         return JsonResponse(facts, status=403)
     facts["back_url"] = request.get_full_path()  # where the form was
     return render(request, "sessions_plus/session_limit.html", facts, status=403)
+
+
+def _speaks_json(request: HttpRequest, response: HttpResponse | None) -> bool:
+    """Say whether a program asks: it wants JSON, sent JSON, or would have been given JSON."""
+    wanted = request.get_preferred_type(["text/html", "application/json"])
+    given = response.headers.get("Content-Type", "") if response is not None else ""
+    return "application/json" in (wanted, request.content_type, given.partition(";")[0])
 
 
 def must_save(session: SessionStore, response: HttpResponseBase) -> bool:

@@ -102,13 +102,13 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
 def _as_api_exception(error: Exception) -> exceptions.APIException | None:
     if isinstance(error, exceptions.APIException):
         return error
+    if isinstance(error, SessionsPlusError):
+        return _from_ours(error)
     if isinstance(error, Http404):
         return exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
-    if isinstance(error, SuspiciousOperation):
-        return exceptions.ParseError()
-    return _from_ours(error) if isinstance(error, SessionsPlusError) else None
+    return exceptions.ParseError() if isinstance(error, SuspiciousOperation) else None
 
 
 def _from_ours(error: SessionsPlusError) -> exceptions.APIException:

@@ -111,9 +111,18 @@ class SignIn:
         store.flush()
 
     def _hold_to_limit(self, store: SessionStore, row: Row, now: datetime) -> None:
+        def refused_later(refusal: SessionLimitReached) -> None:
+            store.flush()
+            store.refusal = refusal
+
         try:
             hold_to_limit(
-                self.user, newest=row.public_id, kind=row.kind, client=store.client, now=now
+                self.user,
+                newest=row.public_id,
+                kind=row.kind,
+                client=store.client,
+                now=now,
+                refused_later=refused_later,
             )
         except SessionLimitReached:
             store.flush()

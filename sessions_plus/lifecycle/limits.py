@@ -7,8 +7,8 @@ a transaction is counted after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -35,13 +35,19 @@ def limit_of(kind: str) -> int | None:
 
 
 def hold_to_limit(
-    user: models.Model, *, newest: UUID, kind: str, client: ClientInfo | None, now: datetime
+    user: models.Model,
+    *,
+    newest: UUID,
+    kind: str,
+    client: ClientInfo | None,
+    now: datetime,
+    refused_later: Callable[[SessionLimitReached], None],
 ) -> None:
     """
     Make room for the session that ``user`` just signed in to, or end it.
 
-    Inside a transaction this waits for the commit; then nobody can be told any more,
-    and a session that is refused is simply over.
+    Inside a transaction this waits for the commit. Nothing can be raised to whoever saved the
+    session any more: ``refused_later`` is called instead.
 
     Raises:
         SessionLimitReached: there are too many, and the site does not end older ones.
@@ -54,11 +60,13 @@ def hold_to_limit(
         act(user, newest, kind, limit, client, now)
         return
 
-    def act_unheard() -> None:
-        with suppress(SessionLimitReached):
+    def act_later() -> None:
+        try:
             act(user, newest, kind, limit, client, now)
+        except SessionLimitReached as refusal:
+            refused_later(refusal)
 
-    transaction.on_commit(act_unheard, using=session_row.database(), robust=True)
+    transaction.on_commit(act_later, using=session_row.database(), robust=True)
 
 
 def _live(user: models.Model, kind: str) -> SessionQuerySet:

@@ -25,6 +25,7 @@ from sessions_plus.cache.entries import Copy
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
+from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.models.session import Kind, Reason, Session
@@ -78,6 +79,9 @@ class SessionStore(SessionBase):
         the device and the trust cookie that the response has to set, or None.
     ``begun_challenge``
         whether this request ended a ``login()`` in a challenge.
+    ``refusal``
+        why the sign-in of this request is over again, where nobody could be told by an
+        exception: it was saved in a transaction, and refused after that.
     """
 
     copies: Copies = NO_COPIES
@@ -105,6 +109,7 @@ class SessionStore(SessionBase):
     issued_device_token: str | None = None
     issued_trust_token: str | None = None
     begun_challenge: bool = False
+    refusal: SessionLimitReached | None = None
     _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it

@@ -56,6 +56,7 @@ def sign_in(user: User, count: int) -> list[str]:
 def lower_the_limit(user: User) -> None:
     newest = Session.objects.for_user(user).latest("pk").public_id
     facts: dict[str, Any] = {"newest": newest, "kind": "browser", "client": None}
+    facts["refused_later"] = None  # nobody is refused
     with override_settings(SESSIONS_PLUS_MAX_SESSIONS_PER_USER=1):
         hold_to_limit(user, **facts, now=timezone.now())
 

@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.test import Client, override_settings
 from django.utils import timezone
 
+from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.models import Kind, Reason, Session, SessionEvent
 from tests.conftest import World
 from tests.support.browsers import Browser
@@ -171,9 +172,12 @@ class TestRefusing:
         store.bind(SignIn(user, ("pwd",)))
         with transaction.atomic():
             store.save()
+            refused = store.public_id
 
         assert live() == 2
-        assert Session.objects.get(public_id=store.public_id).revoked_reason == Reason.LIMIT
+        assert Session.objects.get(public_id=refused).revoked_reason == Reason.LIMIT
+        assert store.public_id is None
+        assert isinstance(store.refusal, SessionLimitReached)
 
 
 def sign_in_at_once(count: int) -> list[int]:

@@ -30,6 +30,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
+REFUSED = "tests/lifecycle/test_refused_sign_ins.py"
 AGENT_PARSER = "tests/client_info/test_agent_parser.py"
 ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
@@ -492,6 +493,27 @@ SABOTAGES = (
         "        agent_parser.warm_up()\n",
         "",
         AGENT_PARSER,
+    ),
+    Sabotage(
+        "take a refused sign-in for a fault",
+        PACKAGE + "exceptions.py",
+        "class SessionLimitReached(SessionsPlusError, PermissionDenied):",
+        "class SessionLimitReached(SessionsPlusError):",
+        REFUSED,
+    ),
+    Sabotage(
+        "have no words for a view that saved a refused sign-in",
+        PACKAGE + "middleware.py",
+        "            return _refused(request, None, exception)  # the view saved its session itself\n",
+        "            pass\n",
+        REFUSED,
+    ),
+    Sabotage(
+        "tell nobody of a sign-in that was refused after the commit",
+        PACKAGE + "devices/recognition.py",
+        "            store.refusal = refusal\n",
+        "",
+        REFUSED,
     ),
     Sabotage(
         "share a salt for ever",

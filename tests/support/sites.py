@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib.auth import alogin, alogout, get_user_model, login, logout
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -59,6 +60,18 @@ async def asign_in(request: HttpRequest) -> HttpResponse:
     return HttpResponse("signed in")
 
 
+def sign_in_and_save(request: HttpRequest) -> HttpResponse:
+    sign_in(request)
+    request.session.save()
+    return HttpResponse(f"signed in under {request.session.session_key is not None}")
+
+
+async def asign_in_and_save(request: HttpRequest) -> HttpResponse:
+    await asign_in(request)
+    await request.session.asave()
+    return HttpResponse(f"signed in under {request.session.session_key is not None}")
+
+
 def sign_out(request: HttpRequest) -> HttpResponse:
     logout(request)
     return HttpResponse("signed out")
@@ -88,6 +101,8 @@ urlpatterns = [
     path("sync/write/", write),
     path("sync/expire/", expire),
     path("sync/sign-in/", sign_in),
+    path("sync/sign-in-and-save/", sign_in_and_save),
+    path("sync/sign-in-and-save-at-once/", transaction.atomic(sign_in_and_save)),
     path("sync/sign-out/", sign_out),
     path("sync/who/", who),
     path("sync/fail/", fail),
@@ -96,6 +111,7 @@ urlpatterns = [
     path("async/write/", awrite),
     path("async/expire/", aexpire),
     path("async/sign-in/", asign_in),
+    path("async/sign-in-and-save/", asign_in_and_save),
     path("async/sign-out/", asign_out),
     path("async/who/", awho),
     path("async/fail/", fail),
