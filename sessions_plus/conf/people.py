@@ -74,8 +74,10 @@ class PeopleSettings:
 
     NOTICE_SENDER = Setting[str](
         str,
-        "sessions_plus.notices.sending.send_now",
-        "Dotted path of the function that sends a mail; name your own to queue it.",
+        "sessions_plus.notices.sending.send_in_background",
+        "Dotted path of the function that sends a mail; name your own to queue it. The default "
+        "does it in a thread, and gives it up after five seconds; "
+        "`sessions_plus.notices.sending.send_now` lets the request wait for that long.",
     )
     SITE_URL = Setting[str | None](
         str,

@@ -1,5 +1,5 @@
 """
-From an event to a mail: composed now, sent once the change is committed.
+From an event to a mail: composed now, sent once the change is committed, and waited for by nobody.
 
 A mail that cannot be made or sent is an event and a log line; it never breaks what it
 tells of.
@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import nullcontext
-from typing import Protocol
+from functools import partial
+from smtplib import SMTPException, SMTPResponseException
+from typing import Any, Protocol
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
+from django.core.mail.backends import console, dummy, filebased, locmem
 from django.db import connections, models, transaction
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
@@ -22,11 +28,21 @@ from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import FIRST_DEVICE, NO_REQUEST
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome, SessionEvent
+from sessions_plus.notices.background import DEADLINE_SECONDS, background
 from sessions_plus.notices.composing import compose
 from sessions_plus.notices.letters import LETTERS, Letter
 from sessions_plus.rows.session_row import database
 
 logger = logging.getLogger("sessions_plus")
+
+ASK_NO_SERVER = (
+    console.EmailBackend,
+    dummy.EmailBackend,
+    filebased.EmailBackend,
+    locmem.EmailBackend,
+)
+
+HINT = " While you develop, Django's backend django.core.mail.backends.console prints mails here."
 
 
 class Sender(Protocol):
@@ -34,18 +50,50 @@ class Sender(Protocol):
     What ``SESSIONS_PLUS_NOTICE_SENDER`` names. All arguments are plain text, to be queued.
 
     ``event`` is the event's name, such as ``"device.first_seen"``. ``text`` and ``html``
-    hold a link that ends sessions, so a queue must keep them as it keeps secrets.
+    hold a link that ends sessions, so a queue must keep them as it keeps secrets. It is called
+    in the request, which waits for it. What it raises is a failed mail, and so is what a
+    ``concurrent.futures.Future`` fails with that it returns.
     """
 
     def __call__(self, *, to: str, subject: str, text: str, html: str, event: str) -> object: ...
 
 
 @sensitive_variables("text", "html", "message")
+def send_in_background(
+    *, to: str, subject: str, text: str, html: str, event: str
+) -> Future[None] | None:
+    """
+    Send the mail from ``DEFAULT_FROM_EMAIL`` while the request goes on: the default sender.
+
+    In a thread that is given up after five seconds. Django's own backends that ask no server
+    (``locmem``, ``console``, ``filebased``, ``dummy``) are done with it at once.
+    """
+    message, connection = _message(to, subject, text, html), _connection()
+    if isinstance(connection, ASK_NO_SERVER):
+        connection.send_messages([message])
+        return None
+    return background.start(partial(connection.send_messages, [message]))
+
+
+@sensitive_variables("text", "html")
 def send_now(*, to: str, subject: str, text: str, html: str, event: str) -> None:
-    """Send the mail in this process, from ``DEFAULT_FROM_EMAIL``: the default sender."""
+    """Send the mail before the request goes on, for servers that run no threads of a site."""
+    _connection().send_messages([_message(to, subject, text, html)])
+
+
+def _message(to: str, subject: str, text: str, html: str) -> EmailMultiAlternatives:
     message = EmailMultiAlternatives(subject=subject, body=text, to=[to])
     message.attach_alternative(html, "text/html")
-    message.send()
+    return message
+
+
+def _connection() -> Any:
+    """Return the site's mail backend. It waits for its server no longer than we do."""
+    mailers: Any = getattr(django_mail, "mailers", None)  # since Django 6.1
+    connection: Any = mailers.default if mailers is not None else django_mail.get_connection()
+    if hasattr(connection, "timeout"):
+        connection.timeout = min(connection.timeout or DEADLINE_SECONDS, DEADLINE_SECONDS)
+    return connection
 
 
 def notify(event: SessionEvent) -> None:
@@ -104,15 +152,31 @@ def _send_after_commit(
     @sensitive_variables("mail")
     def send() -> None:
         try:
-            sender(**mail)
+            result = sender(**mail)
         except Exception as error:
             _note_failure(event, error)
+        else:
+            if isinstance(result, Future):
+                result.add_done_callback(partial(_note_end, event))
 
     transaction.on_commit(send, using=database(), robust=True)
 
 
+def _note_end(event: SessionEvent, future: Future[Any]) -> None:
+    error = future.exception()
+    if isinstance(error, Exception):
+        _note_failure(event, error)
+
+
 def _note_failure(event: SessionEvent, error: Exception) -> None:
-    logger.error("The mail about %s could not be sent.", event.event, exc_info=error)
+    is_outside = isinstance(error, OSError)  # every error of a mail server is one
+    logger.error(
+        "The mail about %s could not be sent: %s.%s",
+        event.event,
+        _in_words(error),
+        HINT if is_outside and settings.DEBUG else "",
+        exc_info=None if is_outside else error,
+    )
     record(
         Event.NOTICE_FAILED,
         user_id=event.user_id,
@@ -121,3 +185,13 @@ def _note_failure(event: SessionEvent, error: Exception) -> None:
         outcome=Outcome.FAILURE,
         reason=str(event.event),
     )
+
+
+def _in_words(error: Exception) -> str:
+    """Say what went wrong. Whatever a mail server says may name the person it was for."""
+    name = type(error).__name__
+    if isinstance(error, SMTPResponseException):
+        return f"{name} {error.smtp_code}"
+    if isinstance(error, SMTPException):
+        return name
+    return f"{name}: {error.strerror or error}" if isinstance(error, OSError) else name

@@ -30,6 +30,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
+BACKGROUND = "tests/notices/test_background.py"
 REFUSED = "tests/lifecycle/test_refused_sign_ins.py"
 AGENT_PARSER = "tests/client_info/test_agent_parser.py"
 ENDING_MANY = "tests/lifecycle/test_ending_many.py"
@@ -514,6 +515,34 @@ SABOTAGES = (
         "            store.refusal = refusal\n",
         "",
         REFUSED,
+    ),
+    Sabotage(
+        "let the request wait for the mail server",
+        PACKAGE + "notices/sending.py",
+        "    return background.start(partial(connection.send_messages, [message]))\n",
+        "    connection.send_messages([message])\n    return None\n",
+        f"{BACKGROUND} -k sign_in_waits",
+    ),
+    Sabotage(
+        "wait for a mail server for ever",
+        PACKAGE + "notices/background.py",
+        "for thread in (deadline, worker):",
+        "for thread in (worker,):",
+        f"{BACKGROUND} -k given_up",
+    ),
+    Sabotage(
+        "forget a mail that failed in the background",
+        PACKAGE + "notices/sending.py",
+        "                result.add_done_callback(partial(_note_end, event))\n",
+        "                pass\n",
+        BACKGROUND,
+    ),
+    Sabotage(
+        "end a process without the mail that it began",
+        PACKAGE + "notices/background.py",
+        "        atexit.register(self.drain)\n",
+        "",
+        f"{BACKGROUND} -k ends",
     ),
     Sabotage(
         "share a salt for ever",
