@@ -41,18 +41,20 @@ class AgentParser:
         resolver = self._resolver or self.warm_up()
         from ua_parser import Domain
 
-        return resolver(text, Domain.ALL)
+        return resolver(text, Domain.USER_AGENT | Domain.OS)
 
 
 def _build() -> Resolver:
     """
     Return the Rust matcher where it is installed, or else the pure Python one, 60 times slower.
 
-    Not the library's own parser: that has a cache of its own, and ours is enough.
+    Not the library's own parser: that has a cache of its own, and ours is enough. Without the
+    models of telephones, which make up half of it and are not what we tell people.
     """
     from ua_parser import BestAvailableResolver, load_lazy_builtins
 
-    return BestAvailableResolver(load_lazy_builtins())
+    browsers, systems, _devices = load_lazy_builtins()
+    return BestAvailableResolver((browsers, systems, []))
 
 
 agent_parser = AgentParser()

@@ -10,7 +10,22 @@ from typing import TYPE_CHECKING, Literal
 
 from django.utils.translation import gettext as _
 
+from sessions_plus.client_info.agent_names import (
+    BROWSERS,
+    OWN_BROWSERS,
+    SHELLS,
+    WORN,
+    find_machine,
+    find_product,
+    find_token,
+)
 from sessions_plus.client_info.agent_parser import agent_parser
+from sessions_plus.client_info.bots import (
+    is_bot,
+    name_of_bot,
+    without_addresses,
+    without_model,
+)
 
 if TYPE_CHECKING:
     from ua_parser import PartialResult
@@ -32,10 +47,11 @@ class UserAgent:
 
     browser          "Firefox", or the program's or bot's name; "" if unknown
     browser_version  its major version: "128"
-    system           "Windows", "macOS", "Android"; "" if unknown
+    system           "Windows", "macOS", "Android", or the machine: "PlayStation 5";
+                     "" if unknown, and of bots
     system_version   "17.5"; "" if unknown, or frozen by the browsers (see _FROZEN)
     kind             "program" is curl, a script or an app that is no browser;
-                     televisions and consoles are "unknown"
+                     televisions, consoles, headsets and watches are "unknown"
 
     Names are at most 64 characters long, versions 16.
     """
@@ -91,33 +107,43 @@ def parse_user_agent(text: str) -> UserAgent:
 def _parse(text: str) -> UserAgent:
     if not text:
         return UserAgent()
-    found = agent_parser.parse(text)
-    browser, browser_version = _browser_of(text, found)
-    system, system_version = _system_of(text, found)
+    bare = without_addresses(text)
+    if is_bot(text, bare):
+        name, version = name_of_bot(bare)
+        return _agent(name, version, kind="bot")
+    found = agent_parser.parse(without_model(bare))
+    machine = find_machine(bare)
+    system, system_version = (machine, "") if machine else _system_of(bare, found)
+    if not _is_browsers(bare):
+        name, version = _program_of(bare, found)
+        return _agent(name, version, system, system_version, kind="program" if name else "unknown")
+    browser, browser_version = _browser_of(bare, found)
+    kind: Kind = "unknown" if machine else _kind_of_browser(bare, system)
+    if machine and browser in OWN_BROWSERS:
+        browser, browser_version = "", ""  # it has one, and a person names the machine
+    return _agent(browser, browser_version, system, system_version, kind=kind)
+
+
+def _agent(
+    browser: str,
+    browser_version: str,
+    system: str = "",
+    system_version: str = "",
+    *,
+    kind: Kind,
+) -> UserAgent:
+    if _letters(browser) == _letters(system):  # "Roku on Roku"
+        browser = ""
     return UserAgent(
-        browser=browser[:MAX_NAME_LENGTH],
+        # Apple's programs write a blank as addresses do. Nothing else is decoded: it would not
+        # be printable any more.
+        browser=browser.replace("%20", " ")[:MAX_NAME_LENGTH],
         browser_version=browser_version[:MAX_VERSION_LENGTH],
         system=system[:MAX_NAME_LENGTH],
         system_version=system_version[:MAX_VERSION_LENGTH],
-        kind=_kind_of(text, found, system),
+        kind=kind,
     )
 
-
-# The same browser under the names it has on telephones; and names people know.
-_BROWSERS = {
-    "Chrome Mobile": "Chrome",
-    "Chrome Mobile iOS": "Chrome",
-    "Chrome Mobile WebView": "Android WebView",
-    "Edge Mobile": "Edge",
-    "Firefox Mobile": "Firefox",
-    "Firefox iOS": "Firefox",
-    "HeadlessChrome": "Headless Chrome",
-    "IE": "Internet Explorer",
-    "IE Mobile": "Internet Explorer",
-    "Mobile Safari": "Safari",
-    "Mobile Safari UI/WKWebView": "Safari",
-    "Opera Mobile": "Opera",
-}
 
 _SYSTEMS = {"Mac OS X": "macOS", "Chrome OS": "ChromeOS"}
 
@@ -127,34 +153,81 @@ _FROZEN = {("Windows", "10"), ("macOS", "10.15"), ("ChromeOS", "14541.0")}
 _FROZEN_ANDROID = "Android 10; K)"
 
 _BROWSER_PREFIXES = ("Mozilla/", "Opera/")
-_PRODUCT = re.compile(r"([A-Za-z][\w .-]{0,63}?)/v?(\d+)")
 _PROGRAM = re.compile(
     r"(?:axios|curl|dart|faraday|go-http-client|got|guzzlehttp|httpie|java|ktor|libwww-perl"
-    r"|node|okhttp|postmanruntime|python|reqwest|ruby|undici|wget)\b",
+    r"|node|okhttp\d?|postmanruntime|python|reqwest|ruby|undici|wget)\b",
     re.IGNORECASE,
 )
-_POWERSHELL = "PowerShell/"
-_BOT = re.compile(r"(?:bot|crawler|spider)\b", re.IGNORECASE)
+_IS_NO_BROWSERS = re.compile(r"PowerShell/|CFNetwork/")
+_LEADING_PRODUCT = re.compile(r"([^\W\d_][^/;()]*?)(?:/v?| v?(?=\d))(\d*)")
+_APP = "App"  # of whom nothing is known but that it is none that shows pages
 _TABLET = re.compile(r"\b(?:iPad|Tablet(?! PC)|PlayBook|Kindle)\b")
-_NO_COMPUTER = re.compile(
-    r"TV\b|\bAFT[A-Z]{1,3}\b|BRAVIA|CrKey|Nintendo|PlayStation|Roku|Web0S|Xbox"
-)
 _MOBILE_SYSTEMS = {"iOS", "Windows Phone", "KaiOS", "BlackBerry OS"}
+_INTEL_MAC = re.compile(r"\bDarwin/\S+ \(x86_64\)")
+_HARMONY = re.compile(r"\b(?:Open)?Harmony ?OS\b|\bOpenHarmony\b")
+
+
+def _is_browsers(text: str) -> bool:
+    """Say whether it is a browser's, or that of something that shows pages as one does."""
+    return text.startswith(_BROWSER_PREFIXES) and not _IS_NO_BROWSERS.search(text)
 
 
 def _browser_of(text: str, found: PartialResult) -> tuple[str, str]:
-    """Return name and major version; of a program not known by name, its product token."""
-    if found.user_agent is not None:
-        family = found.user_agent.family
-        return _BROWSERS.get(family, family), found.user_agent.major or ""
-    if not text.startswith(_BROWSER_PREFIXES) and (product := _PRODUCT.match(text)):
-        return product[1], product[2]
-    if program := _PROGRAM.match(text):
-        return program[0], ""
-    return "", ""
+    """Return name and major version; of an app the app's, not those of what it is built on."""
+    name, version = find_product(text)
+    if name:
+        return name, version
+    family = found.user_agent.family if found.user_agent is not None else ""
+    browser = BROWSERS.get(family, family)
+    if browser in SHELLS and _shows_an_app(text, browser):
+        name, version = find_token(text)
+        if name:
+            return name, version
+    return browser, (found.user_agent.major or "") if found.user_agent is not None else ""
+
+
+def _shows_an_app(text: str, browser: str) -> bool:
+    """Say whether a page is shown inside an app. Safari itself tells both of these tokens."""
+    return browser != "Safari" or not ("Version/" in text and " Safari/" in text)
+
+
+def _program_of(text: str, found: PartialResult) -> tuple[str, str]:
+    """Return name and major version of a program; of one not known by name, its product token."""
+    name, version = find_product(text)
+    if name:
+        return name, version
+    family = found.user_agent.family if found.user_agent is not None else ""
+    lead = _LEADING_PRODUCT.match(text)
+    if text.startswith(("Dalvik/", "Darwin/")):  # what the program runs on
+        name, version = find_token(text)
+        return (BROWSERS.get(family, family), "") if _is_app(family) else (name or _APP, version)
+    if lead is not None and ("/" in family or not _is_the_same(family, lead[1])):
+        return lead[1].strip(), lead[2]
+    if found.user_agent is not None and (lead is not None or _PROGRAM.match(text)):
+        return BROWSERS.get(family, family), found.user_agent.major or ""
+    program = _PROGRAM.match(text)
+    return (program[0], "") if program is not None else ("", "")
+
+
+def _is_app(family: str) -> bool:
+    return family not in ("", "Android", "Darwin", "Dalvik")
+
+
+def _is_the_same(name: str, other: str) -> bool:
+    """Say whether two spellings name one program: "Python Requests", "python-requests"."""
+    short, long = sorted((_letters(name), _letters(other)), key=len)
+    return bool(short) and long.startswith(short)
+
+
+def _letters(name: str) -> str:
+    return "".join(char for char in name.lower() if char.isalnum())
 
 
 def _system_of(text: str, found: PartialResult) -> tuple[str, str]:
+    if _HARMONY.search(text):
+        return "HarmonyOS", ""
+    if _INTEL_MAC.search(text):
+        return "macOS", ""
     if found.os is None:
         return "", ""
     system = _SYSTEMS.get(found.os.family, found.os.family)
@@ -164,26 +237,14 @@ def _system_of(text: str, found: PartialResult) -> tuple[str, str]:
     return system, version
 
 
-def _kind_of(text: str, found: PartialResult, system: str) -> Kind:
-    if _PROGRAM.match(text) or _POWERSHELL in text:
-        return "program"
-    if found.device is not None and found.device.family == "Spider":
-        return "bot"
-    if text.startswith(_BROWSER_PREFIXES):
-        return _kind_of_browser(text, system)
-    if _BOT.search(text):
-        return "bot"
-    return "program" if _PRODUCT.match(text) else "unknown"
-
-
 def _kind_of_browser(text: str, system: str) -> Kind:
     """Order matters: a tablet may say "Mobile", and a television "Android"."""
-    if _NO_COMPUTER.search(text):
+    if WORN.search(text):
         return "unknown"
     if _TABLET.search(text):
         return "tablet"
-    if system in _MOBILE_SYSTEMS or "Mobi" in text:
+    if system in _MOBILE_SYSTEMS or "Mobi" in text or "(Phone;" in text:
         return "mobile"
-    if system == "Android":  # Google's rule: a telephone says "Mobile", a tablet does not
-        return "tablet"
+    if system in ("Android", "HarmonyOS") and "(PC;" not in text:
+        return "tablet"  # Google's rule: a telephone says "Mobile", a tablet does not
     return "desktop" if system else "unknown"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from django.utils import translation
@@ -185,7 +186,7 @@ PEOPLE = [
     ),
     pytest.param(
         f"Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) {WEBKIT} Version/6.0 TV Safari/537.36",
-        "Safari on Tizen",
+        "Samsung TV",
         "unknown",
         id="television",
     ),
@@ -206,7 +207,7 @@ MACHINES = [
     ),
     pytest.param(
         "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.19041.4522",
-        "WindowsPowerShell on Windows",
+        "PowerShell on Windows",
         "program",
         id="PowerShell",
     ),
@@ -236,6 +237,101 @@ def test_parse(text: str, label: str, kind: str) -> None:
     agent = parse_user_agent(text)
 
     assert (agent.label, agent.kind) == (label, kind)
+
+
+COLLECTED = [
+    tuple(line.split("\t"))
+    for line in (Path(__file__).parent / "user_agents.tsv").read_text("utf-8").splitlines()
+    if line and not line.startswith("#")
+]
+
+
+@pytest.mark.parametrize(("label", "kind", "text"), COLLECTED)
+def test_what_a_person_would_say(label: str, kind: str, text: str) -> None:
+    """Browsers, apps, machines, programs and robots of our day are called what people call them."""
+    agent = parse_user_agent(text)
+
+    assert (agent.label, agent.kind) == (label, kind)
+
+
+def test_the_collection_is_large_and_has_no_doubles() -> None:
+    assert len({text for _, _, text in COLLECTED}) == len(COLLECTED) >= 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("Mozilla/5.0 (compatible; +https://Chrome/99.example)", id="https"),
+        pytest.param("fetch (http://Firefox/128.0/bot.html)", id="http"),
+        pytest.param("Mozilla/5.0 (compatible; www.Opera/9.example)", id="www"),
+        pytest.param("Mozilla/5.0 (compatible; Edge@example.com)", id="mail"),
+    ],
+)
+def test_no_name_comes_from_an_address(text: str) -> None:
+    """What stands in a link or a mail address names nobody."""
+    agent = parse_user_agent(text)
+
+    assert agent.kind == "bot"
+    assert agent.browser not in {"Chrome", "Firefox", "Opera", "Edge"}
+
+
+PHONE = f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {WEBKIT} Chrome/131.0.0.0 Mobile Safari/537.36"
+
+
+@pytest.mark.parametrize(
+    "says",
+    [
+        "(compatible; ExampleBot/1.0)",
+        "(compatible; Example-Crawler/2.0; +https://example.com)",
+        "ExampleSpider/1",
+        "(+https://example.com/about)",
+        "Chrome-Lighthouse",
+        "Example-User/1.0",
+    ],
+)
+def test_a_robot_on_a_telephone_is_a_robot(says: str) -> None:
+    """Whatever telephone a robot calls itself, it is one, and its name is its own."""
+    agent = parse_user_agent(f"{PHONE} {says}")
+
+    assert (agent.kind, agent.system) == ("bot", "")
+    assert agent.browser != "Chrome"
+
+
+@pytest.mark.parametrize("model", ["CUBOT X30", "M bot 54", "Spider 8", "XBot Junior"])
+def test_a_telephone_called_like_a_robot_is_a_telephone(model: str) -> None:
+    """The name of somebody's telephone makes nobody a robot."""
+    agent = parse_user_agent(PHONE.replace("Pixel 8", model))
+
+    assert (agent.label, agent.kind) == ("Chrome on Android", "mobile")
+
+
+def test_names_are_printable_whatever_they_encode() -> None:
+    """A blank in the name of an app of Apple's is one; nothing else is decoded."""
+    agent = parse_user_agent("My%20App%0d%0aX/1 CFNetwork/1496.0.7 Darwin/23.5.0")
+
+    assert agent.browser == "My App%0d%0aX"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 512,
+        "a@" * 256,
+        "a." * 256,
+        "(" * 512,
+        "+a." * 170,
+        "TV " * 170,
+        "x/1 " * 128,
+        "1.2/" * 128,
+    ],
+)
+def test_nothing_is_slow(text: str) -> None:
+    """
+    No text makes an expression look at it again and again.
+
+    What takes a millisecond at 512 characters would take seconds, were it exponential.
+    """
+    parse_user_agent(text)
 
 
 @pytest.mark.parametrize(

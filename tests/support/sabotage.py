@@ -30,6 +30,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
+USER_AGENT = "tests/client_info/test_user_agent.py"
 BACKGROUND = "tests/notices/test_background.py"
 REFUSED = "tests/lifecycle/test_refused_sign_ins.py"
 AGENT_PARSER = "tests/client_info/test_agent_parser.py"
@@ -543,6 +544,27 @@ SABOTAGES = (
         "        atexit.register(self.drain)\n",
         "",
         f"{BACKGROUND} -k ends",
+    ),
+    Sabotage(
+        "take names from addresses",
+        PACKAGE + "client_info/bots.py",
+        'return _ADDRESS.sub(" ", text) if any(',
+        "return text if any(",
+        USER_AGENT,
+    ),
+    Sabotage(
+        "take a telephone's name for a robot's",
+        PACKAGE + "client_info/bots.py",
+        'return _MODEL.sub(r"\\1 ", text)',
+        "return text",
+        USER_AGENT,
+    ),
+    Sabotage(
+        "call a television a telephone",
+        PACKAGE + "client_info/user_agent.py",
+        '"unknown" if machine else _kind_of_browser',
+        "_kind_of_browser",
+        USER_AGENT,
     ),
     Sabotage(
         "share a salt for ever",
