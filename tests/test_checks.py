@@ -82,6 +82,8 @@ def only(*middleware: str) -> dict[str, Any]:
     return {"MIDDLEWARE": list(middleware)}
 
 
+PROXIED = {"SESSIONS_PLUS_TRUSTED_PROXIES": ["10.0.0.0/8"]}
+
 PROVOKED = [
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
     pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": 60}, id="a number for a duration"),
@@ -98,6 +100,20 @@ PROVOKED = [
         "E007",
         {"SESSIONS_PLUS_TRUSTED_PROXIES": ["::1"], "SESSIONS_PLUS_TRUSTED_PROXY_COUNT": 1},
         id="proxies twice",
+    ),
+    pytest.param("E008", {"SESSIONS_PLUS_IP_ADDRESS_HEADER": "X-Real-IP"}, id="nobody's header"),
+    *(
+        pytest.param(
+            "E004", {"SESSIONS_PLUS_IP_ADDRESS_HEADER": name} | PROXIED, id=f"header {name}"
+        )
+        for name in (
+            "X-Forwarded-For",
+            "forwarded",
+            "HTTP_X_REAL_IP",
+            "X Real IP",
+            "X-Real-IP:",
+            "",
+        )
     ),
     pytest.param("W001", {"SESSIONS_PLUS_IDLE_TIMEOUT": timedelta(days=31)}, id="idle timeout"),
     pytest.param("W001", {"SESSION_COOKIE_AGE": 31 * 86400}, id="Django's idle timeout"),

@@ -78,6 +78,13 @@ PROXIES_TWICE = Finding(
     "SESSIONS_PLUS_TRUSTED_PROXY_COUNT ({count}) and SESSIONS_PLUS_TRUSTED_PROXIES are both set.",
     "Keep the one that describes your proxies better, and remove the other.",
 )
+HEADER_OF_NOBODY = Finding(
+    "E008",
+    "SESSIONS_PLUS_IP_ADDRESS_HEADER is {header!r}, but SESSIONS_PLUS_TRUSTED_PROXIES is empty, so "
+    "that it is never believed.",
+    "Write the addresses of the proxies that set it into SESSIONS_PLUS_TRUSTED_PROXIES, or remove "
+    "it.",
+)
 IDLE_TIMEOUT_TOO_LONG = Finding(
     "W001",
     "The idle timeout ({idle}, from {source}) is longer than SESSIONS_PLUS_ABSOLUTE_LIFETIME "

@@ -148,6 +148,8 @@ def check_trusted_proxies(**_: object) -> list[CheckMessage]:
     found = [catalogue.BAD_NETWORK.about(shown=repr(e)) for e in entries if not _is_network(e)]
     if entries and conf.TRUSTED_PROXY_COUNT:
         found.append(catalogue.PROXIES_TWICE.about(count=conf.TRUSTED_PROXY_COUNT))
+    if conf.IP_ADDRESS_HEADER is not None and not entries:
+        found.append(catalogue.HEADER_OF_NOBODY.about(header=conf.IP_ADDRESS_HEADER))
     return found
 
 

@@ -49,7 +49,16 @@ class ClientInfo:
             forwarded_for=self._meta.get("HTTP_X_FORWARDED_FOR") or "",
             proxy_count=conf.TRUSTED_PROXY_COUNT,
             trusted_proxies=conf.TRUSTED_PROXIES,
+            told=self._told_address,
         )
+
+    @property
+    def _told_address(self) -> str | None:
+        """What stands in the header that the site names; None: it names none."""
+        header = conf.IP_ADDRESS_HEADER
+        if header is None:
+            return None
+        return str(self._meta.get("HTTP_" + header.upper().replace("-", "_")) or "")
 
     @cached_property
     def stored_ip_address(self) -> str | None:

@@ -53,6 +53,7 @@ def find_client_address(
     forwarded_for: str,
     proxy_count: int = 0,
     trusted_proxies: Sequence[str] = (),
+    told: str | None = None,
 ) -> str | None:
     """
     Return the address that the client called from, in its normal form, or None.
@@ -63,16 +64,39 @@ def find_client_address(
     proxies nor a count, the header is not looked at. ``trusted_proxies`` wins over
     ``proxy_count`` where a site sets both.
 
-    Both ways hold only while nobody but the proxies can set this header, and reach
+    ``told`` is what stands in a header that the site names instead, "" where that is
+    missing; None: it names none.
+
+    All ways hold only while nobody but the proxies can set the header, and reach
     the site: the server in front must also drop ``X_Forwarded_For``, which WSGI
     cannot tell from it.
     """
-    if trusted_proxies:
-        trusted = read_trusted_proxies(tuple(map(str, trusted_proxies)))
+    trusted = read_trusted_proxies(tuple(map(str, trusted_proxies)))
+    if told is not None:
+        address = _told_by_trusted_proxy(remote_addr, told, trusted)
+    elif trusted_proxies:
         address = _before_trusted_proxies(remote_addr, forwarded_for, trusted)
     else:
         address = _before_counted_proxies(remote_addr, forwarded_for, proxy_count)
     return None if address is None else str(address)
+
+
+def _told_by_trusted_proxy(
+    remote_addr: str, told: str, trusted: TrustedProxies
+) -> IPAddress | None:
+    """
+    Take the one address that a header tells, if a trusted proxy holds the connection.
+
+    ``X-Forwarded-For`` has no say: a proxy that writes another header may pass on what the
+    client wrote there. Two addresses are one that the client sent, and the proxy's: none is
+    believed.
+    """
+    nearest = parse_address(remote_addr)
+    if nearest is None:
+        is_trusted = trusted.unix_socket and _is_unix_socket(remote_addr)
+    else:
+        is_trusted = nearest in trusted
+    return (parse_address(told) if is_trusted else None) or nearest
 
 
 def _before_counted_proxies(

@@ -7,7 +7,14 @@ from datetime import timedelta
 from pathlib import PurePath
 from typing import Any, Literal
 
-from sessions_plus.conf.problems import empty, no_origin, no_site_data, not_negative, positive
+from sessions_plus.conf.problems import (
+    empty,
+    no_header,
+    no_origin,
+    no_site_data,
+    not_negative,
+    positive,
+)
 from sessions_plus.conf.setting import Setting
 
 
@@ -27,6 +34,15 @@ class PeopleSettings:
         [],
         "Addresses and networks of your proxies, instead of their number. "
         "`unix` stands for a proxy that connects through a Unix socket.",
+    )
+    IP_ADDRESS_HEADER = Setting[str | None](
+        str,
+        None,
+        "Header in which your proxy tells the client's address, in place of `X-Forwarded-For`: "
+        "`CF-Connecting-IP`, `X-Real-IP`, `True-Client-IP`. It is believed from "
+        "`SESSIONS_PLUS_TRUSTED_PROXIES` alone. None: there is none.",
+        optional=True,
+        problem=no_header,
     )
     IP_ADDRESS_PRIVACY = Setting[Literal["full", "truncated", "none"]](
         str,

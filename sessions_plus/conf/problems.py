@@ -22,6 +22,20 @@ def empty(value: object) -> str | None:
     return "it is empty" if isinstance(value, str) and not value.strip() else None
 
 
+LISTS_OF_ADDRESSES = ("x-forwarded-for", "forwarded")
+
+
+def no_header(value: str | None) -> str | None:
+    if value is None:
+        return None
+    if value.lower() in LISTS_OF_ADDRESSES:
+        return "it is a list that a client may begin; without this setting it is read, with care"
+    if value.upper().startswith("HTTP_"):
+        return "it is not written as it is sent, such as X-Real-IP"
+    is_name = all(part.isascii() and part.isalnum() for part in value.split("-"))
+    return None if is_name else "it is no name of a header, such as X-Real-IP"
+
+
 SITE_DATA = ("cache", "cookies", "storage", "executionContexts", "*")
 
 

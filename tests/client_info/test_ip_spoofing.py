@@ -127,3 +127,74 @@ def test_other_headers(settings: Settings, header: str) -> None:
     request = RequestFactory().get("/", REMOTE_ADDR=INNER, **headers)
 
     assert client_info_from(request).ip_address == ATTACKER
+
+
+HEADERS = ["CF-Connecting-IP", "X-Real-IP", "True-Client-IP", "Fly-Client-IP"]
+
+
+def told(settings: Settings, header: str, value: str, *, remote_addr: str, **meta: Any) -> Any:
+    """Return the address on a site that names this header, where this stands in it."""
+    configure(settings, LISTED | {"IP_ADDRESS_HEADER": header})
+    headers: dict[str, Any] = {f"HTTP_{header.upper().replace('-', '_')}": value, **meta}
+    request = RequestFactory().get("/", REMOTE_ADDR=remote_addr, **headers)
+    return client_info_from(request).ip_address
+
+
+@pytest.mark.parametrize("header", HEADERS)
+@pytest.mark.parametrize("remote_addr", [INNER, ""], ids=["TCP", "Unix socket"])
+def test_header_of_a_proxy(settings: Settings, header: str, remote_addr: str) -> None:
+    """What a trusted proxy says in the header that the site names is the client's address."""
+    assert told(settings, header, ATTACKER, remote_addr=remote_addr) == ATTACKER
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_header_of_a_stranger(settings: Settings, header: str) -> None:
+    """Who connects to the site itself, past the proxies, is not believed."""
+    assert told(settings, header, VICTIM, remote_addr=ATTACKER) == ATTACKER
+
+
+@pytest.mark.parametrize("proxies", [{}, ONE_COUNTED, {"TRUSTED_PROXIES": []}])
+def test_header_where_no_proxy_is_trusted(
+    settings: Settings, proxies: Mapping[str, object]
+) -> None:
+    """Without the addresses of proxies nobody is believed: a count says nothing of who it is."""
+    configure(settings, {**proxies, "IP_ADDRESS_HEADER": "X-Real-IP"})
+    headers: dict[str, Any] = {"HTTP_X_REAL_IP": VICTIM, "HTTP_X_FORWARDED_FOR": VICTIM}
+
+    request = RequestFactory().get("/", REMOTE_ADDR=INNER, **headers)
+
+    assert client_info_from(request).ip_address == INNER
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(f"{VICTIM}, {ATTACKER}", id="the client's own before the proxy's"),
+        pytest.param(f"{VICTIM},{ATTACKER}", id="joined"),
+        pytest.param("unknown", id="unknown"),
+        pytest.param("", id="nothing"),
+        pytest.param("x" * 10_000, id="long"),
+    ],
+)
+def test_header_that_tells_no_one_address(settings: Settings, value: str) -> None:
+    """What is not one address is none: then the address is the proxy's, and no stranger's word."""
+    found = told(settings, "X-Real-IP", value, remote_addr=INNER, HTTP_X_FORWARDED_FOR=VICTIM)
+
+    assert found == INNER
+
+
+def test_header_in_place_of_the_list(settings: Settings) -> None:
+    """Whatever the client wrote into the list that its proxy passes on counts for nothing."""
+    meta = {"HTTP_X_FORWARDED_FOR": f"{VICTIM}, {OUTER}"}
+
+    assert told(settings, "X-Real-IP", ATTACKER, remote_addr=INNER, **meta) == ATTACKER
+
+
+@pytest.mark.parametrize("header", HEADERS)
+def test_the_header_that_is_named_and_no_other(settings: Settings, header: str) -> None:
+    """A client that guesses at other products' headers wins nothing."""
+    others = {
+        f"HTTP_{other.upper().replace('-', '_')}": VICTIM for other in HEADERS if other != header
+    }
+
+    assert told(settings, header, ATTACKER, remote_addr=INNER, **others) == ATTACKER

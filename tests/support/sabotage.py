@@ -567,6 +567,13 @@ SABOTAGES = (
         USER_AGENT,
     ),
     Sabotage(
+        "believe anybody's header of an address",
+        PACKAGE + "client_info/ip_address.py",
+        "(parse_address(told) if is_trusted else None)",
+        "parse_address(told)",
+        "tests/client_info/test_ip_spoofing.py",
+    ),
+    Sabotage(
         "share a salt for ever",
         PACKAGE + "crypto.py",
         "        self.left -= 1\n",
