@@ -277,10 +277,11 @@ def commands(person: User, to: Path) -> dict[str, list[str]]:
         "erase_person": [name, "--dry-run"],
         "export_events": ["--cursor", "test"],
         "export_person": [name, "--to", str(to / "person.zip")],
+        "list_sessions": [name],
         "mfa_remove": [name],
         "reduce_addresses": ["--dry-run"],
         "reseal": [],
-        "revoke_sessions": [name],
+        "revoke_sessions": [name, "--noinput"],
         "rotate_signing_key": [],
         "sessionsdoctor": [],
     }

@@ -506,7 +506,8 @@ SABOTAGES = (
     Sabotage(
         "have no words for a view that saved a refused sign-in",
         PACKAGE + "middleware.py",
-        "            return _refused(request, None, exception)  # the view saved its session itself\n",
+        "            return _refused(request, None, exception)  "
+        "# the view saved its session itself\n",
         "            pass\n",
         REFUSED,
     ),
