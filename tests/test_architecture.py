@@ -79,7 +79,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("choosing",),
         ("redis", "memcached", "local_memory", "portable"),
         ("redis_clients", "compare_and_swap"),
-        ("contract",),
+        ("deadline",),
+        ("contract", "turns", "idle"),
     ),
     "rows": (
         ("columns",),

@@ -1,4 +1,4 @@
-"""A connection to Redis that is kept never gives one command the answer of another."""
+"""A connection that is kept never gives one command the answer of another."""
 
 from __future__ import annotations
 
@@ -13,42 +13,56 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
+import pymemcache.client.base
 import pytest
+import redis._parsers.hiredis
 import redis.connection
 
 from sessions_plus.cache import copies, slots
+from sessions_plus.cache.drivers import deadline, idle, memcached
 from sessions_plus.cache.drivers import redis as driver_module
+from sessions_plus.cache.drivers.contract import Driver, stem
 from sessions_plus.cache.drivers.redis import RedisDriver
+from sessions_plus.keys import new_public_id
 from tests.support import caches
 from tests.support.services.caches import ask_redis
 from tests.support.services.process import Server, wait_until
 
 pytestmark = pytest.mark.services
 
-ANN, BEN = "ann's session", "ben's session"
+ANN, BEN = stem(new_public_id()), stem(new_public_id())
 
-TRACED = (driver_module.__file__, redis.connection.__file__)
+TRACED = {
+    module.__file__
+    for module in (
+        *(driver_module, memcached, idle, deadline),
+        *(redis.connection, redis._parsers.hiredis, pymemcache.client.base),
+    )
+}
 
 
-@pytest.fixture
-def server(start_server: Callable[[str], Any]) -> Server:
-    found: Server = start_server("redis")
+@pytest.fixture(params=["redis", "memcached"])
+def server(request: pytest.FixtureRequest, start_server: Callable[[str], Any]) -> Server:
+    found: Server = start_server(request.param)
     return found
 
 
+only_redis = pytest.mark.parametrize("server", ["redis"], indirect=True)
+
+
 @pytest.fixture
-def driver(server: Server) -> Iterator[RedisDriver]:
-    """A driver of a Redis with two copies, which it has read before."""
-    with caches.site_with(caches.core_redis(server.url)) as tier:
-        driver = tier.driver
-        assert isinstance(driver, RedisDriver)
+def driver(server: Server) -> Iterator[Driver]:
+    """A driver of a cache with two copies, which it has read before."""
+    is_redis = server.name == "redis-server"
+    cache = caches.core_redis(server.url) if is_redis else caches.memcached(server.url)
+    with caches.site_with(cache) as tier:
         for name in (ANN, BEN):
-            assert driver.reserve(name, slots.copy(1, name.encode()), seconds=60)
-            assert text_at(driver, name) == name
-        yield driver
+            assert tier.driver.reserve(name, slots.copy(1, name.encode()), seconds=60)
+            assert text_at(tier.driver, name) == name
+        yield tier.driver
 
 
-def text_at(driver: RedisDriver, name: str) -> str:
+def text_at(driver: Driver, name: str) -> str:
     return (driver.read(name).entry or b"").decode()
 
 
@@ -88,7 +102,7 @@ def interrupted_at(step: int) -> Iterator[list[str]]:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # half a connection
 @pytest.mark.parametrize("is_new", [False, True], ids=["kept", "new"])
-def test_interruption_anywhere_leaves_no_answer_behind(driver: RedisDriver, is_new: bool) -> None:
+def test_interruption_anywhere_leaves_no_answer_behind(driver: Driver, is_new: bool) -> None:
     """Wherever an exception of a signal strikes, the next command reads its own answer."""
     step, has_finished = 0, False
     while not has_finished:
@@ -103,8 +117,8 @@ def test_interruption_anywhere_leaves_no_answer_behind(driver: RedisDriver, is_n
     assert step > 30
 
 
-def test_late_answer_is_never_read(driver: RedisDriver, server: Server) -> None:
-    """What was asked of a Redis that hung is not answered to whoever asks next."""
+def test_late_answer_is_never_read(driver: Driver, server: Server) -> None:
+    """What was asked of a cache that hung is not answered to whoever asks next."""
     server.pause()
     with pytest.raises(driver.faults):
         driver.read(ANN)
@@ -113,9 +127,8 @@ def test_late_answer_is_never_read(driver: RedisDriver, server: Server) -> None:
     assert text_at(driver, BEN) == BEN
 
 
-def test_task_that_was_cancelled_leaves_no_answer_behind(
-    driver: RedisDriver, server: Server
-) -> None:
+@only_redis
+def test_task_that_was_cancelled_leaves_no_answer_behind(driver: Driver, server: Server) -> None:
     """A request that is gone before Redis answered, under asyncio, is answered to nobody."""
 
     async def ask() -> None:
@@ -128,9 +141,9 @@ def test_task_that_was_cancelled_leaves_no_answer_behind(
     asyncio.run(ask())
 
 
-def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server) -> None:
-    """While Redis hangs again and again, and kills connections, nobody reads another's."""
-    names = [f"session {number}" for number in range(8)]
+def test_threads_under_faults_read_their_own(driver: Driver, server: Server) -> None:
+    """While the cache hangs again and again, and cuts connections, nobody reads another's."""
+    names = [stem(new_public_id()) for _ in range(8)]
     for name in names:
         driver.reserve(name, slots.copy(1, name.encode()), seconds=60)
     is_over = threading.Event()
@@ -150,7 +163,8 @@ def test_threads_under_faults_read_their_own(driver: RedisDriver, server: Server
                 server.pause()
                 threading.Event().wait(0.35)  # longer than our timeout
                 server.resume()
-                ask_redis(server, "client", "kill", "type", "normal")
+                if server.name == "redis-server":
+                    ask_redis(server, "client", "kill", "type", "normal")
         finally:
             is_over.set()
     assert all(reader.result() for reader in readers)
@@ -179,6 +193,7 @@ def no_script(driver: RedisDriver, server: Server) -> None:
     assert ask_redis(server, "get", "new").strip() == "value"
 
 
+@only_redis
 @pytest.mark.parametrize("refusal", [wrong_type, full, read_only, no_script])
 def test_refusal_is_an_answer(
     driver: RedisDriver, server: Server, refusal: Callable[[RedisDriver, Server], None]
@@ -186,13 +201,13 @@ def test_refusal_is_an_answer(
     """What Redis refuses is read in full: the connection is kept, and in step."""
     refusal(driver, server)
 
-    kept = list(driver._idle)
+    kept = list(driver._idle._idle)
     assert text_at(driver, ANN) == ANN
     assert text_at(driver, BEN) == BEN
-    assert driver._idle == kept
+    assert driver._idle._idle == kept
 
 
-def test_child_process_has_its_own(driver: RedisDriver) -> None:
+def test_child_process_has_its_own(driver: Driver) -> None:
     """After a fork parent and child share no connection."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
@@ -209,7 +224,8 @@ def test_child_process_has_its_own(driver: RedisDriver) -> None:
     assert status == 0
 
 
-def test_threads_that_come_and_go_connect_once(driver: RedisDriver, server: Server) -> None:
+@only_redis
+def test_threads_that_come_and_go_connect_once(driver: Driver, server: Server) -> None:
     """A server with a thread per request opens no connection for each."""
     connected = connections_to(server)
 
@@ -220,7 +236,8 @@ def test_threads_that_come_and_go_connect_once(driver: RedisDriver, server: Serv
     assert connections_to(server) == connected + 1  # the one that asks
 
 
-def test_closed_driver_leaves_no_connection(driver: RedisDriver, server: Server) -> None:
+@only_redis
+def test_closed_driver_leaves_no_connection(driver: Driver, server: Server) -> None:
     """A cache that is no longer configured is left alone."""
     connected = clients_of(server)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.core.cache import caches
@@ -13,7 +13,9 @@ from django_redis.pool import ConnectionFactory
 
 from sessions_plus.cache import copies
 from sessions_plus.cache.tier import Tier
+from sessions_plus.keys import new_public_id
 from tests.support.services.caches import RedisSentinel
+from tests.support.services.process import wait_until
 
 ENGINE = "sessions_plus.backends.cached_db"
 DJANGO_REDIS = "django_redis.cache.RedisCache"
@@ -35,11 +37,15 @@ def redis_cluster(url: str) -> dict[str, Any]:
 
 
 def redis_sentinel(group: RedisSentinel) -> dict[str, Any]:
+    return sentinels(group.service_name, group.addresses)
+
+
+def sentinels(service_name: str, addresses: list[tuple[str, int]]) -> dict[str, Any]:
     return django_redis(
-        f"redis://{group.service_name}/0",
+        f"redis://{service_name}/0",
         CLIENT_CLASS="django_redis.client.SentinelClient",
         CONNECTION_FACTORY="django_redis.pool.SentinelConnectionFactory",
-        SENTINELS=group.addresses,
+        SENTINELS=addresses,
     )
 
 
@@ -67,11 +73,24 @@ def site_with(cache: dict[str, Any], **settings: Any) -> Iterator[Tier]:
     with override_settings(SESSION_ENGINE=ENGINE, CACHES={"default": cache}, **settings):
         caches["default"].clear()
         try:
-            yield copies.tier()
+            yield connected(copies.tier())
         finally:
             copies.reset()
             # It keeps them by URL, and all our sentinels name the same service.
             ConnectionFactory._pools.clear()
+
+
+def connected(tier: Tier) -> Tier:
+    """Return it once it has a connection, however busy the machine is."""
+
+    def reads() -> bool:
+        with suppress(*tier.driver.faults):
+            tier.driver.read(tier.driver.name_of(new_public_id()))
+            return True
+        return False
+
+    wait_until(reads, what="a connection to the cache")
+    return tier
 
 
 @contextmanager

@@ -22,6 +22,7 @@ FAULTS = "tests/cache/test_cache_faults.py"
 KINDS = "tests/cache/test_cache_kinds.py"
 UPDATES = "tests/store/test_lost_updates.py"
 FORGERY = "tests/security/test_cache_forgery.py"
+DEADLINES = "tests/cache/test_deadlines.py"
 ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
@@ -225,7 +226,7 @@ SABOTAGES = (
     Sabotage(
         "give up where Redis is full",
         PACKAGE + "cache/drivers/redis.py",
-        "        self.clear([name])\n            return False",
+        "        self._client.delete(name)\n            return False",
         "        return False",
         f"{FAULTS} -k full",
     ),
@@ -245,7 +246,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "queue up behind a dead cache",
-        PACKAGE + "cache/drivers/redis_clients.py",
+        PACKAGE + "cache/drivers/turns.py",
         "if self._failed_at >= asked_at:",
         "if False:",
         "tests/cache/test_async_cache.py -k queues",
@@ -263,6 +264,34 @@ SABOTAGES = (
         "TIMEOUT_SECONDS = 0.25",
         "TIMEOUT_SECONDS = 3.0",
         f"{FAULTS} -k notices",
+    ),
+    Sabotage(
+        "give each wait a timeout of its own",
+        PACKAGE + "cache/drivers/deadline.py",
+        "        left = remaining()\n",
+        "        left = TIMEOUT_SECONDS\n",
+        f"{DEADLINES} -k kept_connection",
+    ),
+    Sabotage(
+        "give each wait a timeout of its own, under asyncio",
+        PACKAGE + "cache/drivers/redis_clients.py",
+        "asyncio.timeout(self._timeout)",
+        "asyncio.timeout(None)",
+        f"{DEADLINES} -k asyncio",
+    ),
+    Sabotage(
+        "begin a deadline anew at each step",
+        PACKAGE + "cache/drivers/deadline.py",
+        "left = _operation.until - time.monotonic()",
+        "left = TIMEOUT_SECONDS",
+        f"{DEADLINES} -k new_connection",
+    ),
+    Sabotage(
+        "wait for the resolver",
+        PACKAGE + "cache/drivers/deadline.py",
+        "TimedSocket(connected.result(longest))",
+        "TimedSocket(connected.result())",
+        f"{DEADLINES} -k name",
     ),
     Sabotage(
         "let errors of the cache through",
@@ -455,24 +484,35 @@ SABOTAGES = (
     Sabotage(
         "keep a connection whose answer was not read",
         PACKAGE + "cache/drivers/redis.py",
-        "        except BaseException:\n            connection.disconnect()\n            raise\n",
+        "        except BaseException:\n            connection.disconnect()\n            raise\n"
+        "        self._idle",
         "        except BaseException:\n"
-        "            self._idle.append(connection)\n"
+        "            self._idle.give_back(connection)\n"
+        "            raise\n"
+        "        self._idle",
+        f"{CONNECTIONS} -k interruption",
+    ),
+    Sabotage(
+        "keep a connection to Memcached whose answer was not read",
+        PACKAGE + "cache/drivers/memcached.py",
+        "        except BaseException:\n            client.close()\n            raise\n",
+        "        except BaseException:\n"
+        "            self._idle.give_back(client)\n"
         "            raise\n",
         f"{CONNECTIONS} -k interruption",
     ),
     Sabotage(
         "share connections with a child process",
-        PACKAGE + "cache/drivers/redis.py",
-        "while (connection := idle.pop()).pid != process:",
-        "while (connection := idle.pop()) is None:",
+        PACKAGE + "cache/drivers/idle.py",
+        "if self._process != os.getpid():",
+        "if False:",
         f"{CONNECTIONS} -k child",
     ),
     Sabotage(
         "let two threads use one connection",
-        PACKAGE + "cache/drivers/redis.py",
-        "while (connection := idle.pop()).pid != process:",
-        "while (connection := idle[-1]).pid != process:",
+        PACKAGE + "cache/drivers/idle.py",
+        "return self._idle.pop()",
+        "return self._idle[-1]",
         f"{CONNECTIONS} -k threads",
     ),
     Sabotage(

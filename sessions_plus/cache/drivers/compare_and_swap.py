@@ -6,12 +6,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from sessions_plus.cache import slots
+from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
 
 Decision = Callable[[bytes | None], bytes | None]
 
 
 class CompareAndSwapDriver(ABC):
     """The part of a ``drivers.Driver`` that decides by ``slots.successor``."""
+
+    timeout: float = TIMEOUT_SECONDS
 
     @abstractmethod
     def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:

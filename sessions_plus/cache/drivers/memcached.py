@@ -7,21 +7,73 @@ The values are bytes with no flags, so that nothing that stands there is ever un
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from asgiref.sync import sync_to_async
-from pymemcache.client.base import PooledClient
+from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
 from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, stem
+from sessions_plus.cache.drivers.deadline import connected_in_time, in_time
+from sessions_plus.cache.drivers.idle import IdleConnections
+from sessions_plus.cache.drivers.turns import Crowded, LoopThreads
 from sessions_plus.cache.slots import Reading
 
 # Of the alias's options, what says how to reach the servers.
-OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module", "max_pool_size")
+OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module")
 ATTEMPTS = 5
+
+
+class TimedClient(Client):  # type: ignore[misc]  # pymemcache has no types
+    """A connection to one server, each of whose waits ends with the operation."""
+
+    def _connect(self) -> None:
+        def connect() -> Any:
+            twin = copy(self)  # who comes too late must not touch a client in use
+            Client._connect(twin)
+            return twin.sock
+
+        self.close()
+        self.sock = connected_in_time(connect)
+
+
+class KeptClient:
+    """One server, asked by all threads on connections that are kept."""
+
+    def __init__(self, address: Any, options: dict[str, Any]) -> None:
+        self._idle = IdleConnections(partial(_client, address, options))
+
+    def __getattr__(self, command: str) -> Callable[..., Any]:
+        return partial(self._ask, command)
+
+    def _ask(self, command: str, *args: Any, **kwargs: Any) -> Any:
+        client = self._idle.take()
+        try:
+            answer = getattr(client, command)(*args, **kwargs)
+        except BaseException:
+            client.close()
+            raise
+        self._idle.give_back(client)
+        return answer
+
+    def close(self) -> None:
+        for client in self._idle.take_all():
+            client.close()
+
+
+def _client(address: Any, options: dict[str, Any]) -> TimedClient:
+    return TimedClient(
+        address,
+        connect_timeout=TIMEOUT_SECONDS,
+        timeout=TIMEOUT_SECONDS,
+        default_noreply=False,
+        allow_unicode_keys=True,
+        **options,
+    )
 
 
 class MemcachedDriver(CompareAndSwapDriver):
@@ -38,18 +90,10 @@ class MemcachedDriver(CompareAndSwapDriver):
     def __init__(self, cache: Any) -> None:
         given = {name: cache._options[name] for name in OPTIONS if name in cache._options}
         self._make_key: Callable[[str], str] = cache.make_key
-        self._clients = [
-            PooledClient(
-                _address(server),
-                connect_timeout=TIMEOUT_SECONDS,
-                timeout=TIMEOUT_SECONDS,
-                default_noreply=False,
-                allow_unicode_keys=True,
-                **given,
-            )
-            for server in cache.client_servers
-        ]
+        self._clients = [KeptClient(_address(server), given) for server in cache.client_servers]
+        self._threads = LoopThreads(self.timeout, faults=self.faults)
 
+    @in_time
     def clock(self) -> float | None:
         # It tells whole seconds, and counts them itself: half a one is the best guess.
         return float(self._clients[0].stats()[b"time"]) + 0.5
@@ -64,19 +108,30 @@ class MemcachedDriver(CompareAndSwapDriver):
         number = int(name.rpartition("{")[2].partition("}")[0][:8], 16)
         return self._clients[number % len(self._clients)]
 
+    @in_time
     def read(self, name: str) -> Reading:
         return slots.read(self._at(name).get(name))
 
     async def aread(self, name: str) -> Reading:
-        return await sync_to_async(self.read, thread_sensitive=False)(name)
+        try:
+            return await self._threads.run(partial(self.read, name))
+        except Crowded:
+            return slots.BARRED
 
+    @in_time
     def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
         return bool(self._at(name).add(name, value, expire=_whole(seconds)))
 
     async def areserve(self, name: str, value: bytes, *, seconds: float) -> bool:
-        reserve = sync_to_async(self.reserve, thread_sensitive=False)
-        return await reserve(name, value, seconds=seconds)
+        try:
+            return await self._threads.run(partial(self.reserve, name, value, seconds=seconds))
+        except Crowded:
+            return False
 
+    fill = in_time(CompareAndSwapDriver.fill)
+    replace = in_time(CompareAndSwapDriver.replace)
+
+    @in_time
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         if not self._at(name).add(name, value, expire=_whole(seconds)):
             super().occupy(name, value, seconds=seconds)
@@ -93,6 +148,7 @@ class MemcachedDriver(CompareAndSwapDriver):
         client.delete(name)  # so many at once: let the next reader begin anew
         return False
 
+    @in_time
     def mark_ended(self, name: str, *, seconds: float) -> None:
         self._at(name).set(name, slots.ENDED, expire=_whole(seconds))
 
@@ -105,10 +161,14 @@ class MemcachedDriver(CompareAndSwapDriver):
 
     def clear(self, names: Sequence[str]) -> None:
         for name in names:
-            self._at(name).delete(name)
+            self._remove(name)
+
+    @in_time
+    def _remove(self, name: str) -> None:
+        self._at(name).delete(name)
 
     async def aclear(self, names: Sequence[str]) -> None:
-        await sync_to_async(self.clear, thread_sensitive=False)(names)
+        await self._threads.run(partial(self.clear, names))
 
     def close(self) -> None:
         for client in self._clients:

@@ -7,8 +7,7 @@ say here: what stands at a slot is bytes that only ``entries`` can open.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -27,7 +26,10 @@ from redis.exceptions import (
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.drivers.deadline import Prepared, in_time
+from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.redis_clients import Configuration, LoopClients, close
+from sessions_plus.cache.drivers.turns import Crowded
 from sessions_plus.cache.slots import Reading
 
 # slots.successor(), where nothing can come between looking and putting.
@@ -56,6 +58,9 @@ redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
 
+# Thousands may be pending after an outage, and whoever probes has one deadline for each command.
+NAMES_PER_COMMAND = 200
+
 
 class RedisDriver:
     """A ``drivers.Driver`` for a single Redis, one behind sentinels, and a cluster."""
@@ -64,6 +69,7 @@ class RedisDriver:
 
     def __init__(self, configuration: Configuration, make_key: Callable[[str], str]) -> None:
         self.kind = configuration.kind
+        self.timeout = configuration.timeout
         self._make_key = make_key
         self._configuration = configuration
         self._loops = LoopClients(configuration)
@@ -72,18 +78,21 @@ class RedisDriver:
         configuration.on_connect = self._greet
         configuration.aon_connect = self._agreet
         self._made: Any = None
+        self._cluster = Prepared(configuration.client)
         # A cluster or sentinels say whom to ask.
         self._asks_itself = type(configuration) is Configuration
-        self._idle: list[Any] = []
+        self._idle = IdleConnections(self._connection)
 
     @property
     def _client(self) -> Any:
         # A cluster is asked for its nodes here: at the first command, where faults are met.
         if self._made is None:
-            self._made = self._configuration.client()
+            is_cluster = self._configuration.is_many_servers
+            self._made = self._cluster.get() if is_cluster else self._configuration.client()
             self._scripts = {text: self._made.register_script(text) for text in (SWAP, OCCUPY)}
         return self._made
 
+    @in_time
     def clock(self) -> float | None:
         if self._configuration.is_many_servers:
             return None
@@ -96,6 +105,7 @@ class RedisDriver:
     def name_of(self, public_id: UUID) -> str:
         return str(self._make_key(stem(public_id)))
 
+    @in_time
     def read(self, name: str) -> Reading:
         try:
             return slots.read(self._get(name))
@@ -124,34 +134,22 @@ class RedisDriver:
 
         These stand on every request's path, and redis-py's general way (a pool, a retry, a
         callback) takes about half as long again as the command itself.
-
-        While it is in use nobody else has the connection, and nobody gets it again unless
-        its answer was read in full, whatever else happens, such as a signal's exception:
-        the next command would take that answer for its own, and somebody's session for
-        another's.
         """
-        connection = self._idle_connection()
+        connection = self._idle.take()
         try:
             answer = _exchange(connection, command)
         except ResponseError:  # an answer, too
-            self._idle.append(connection)
+            self._idle.give_back(connection)
             raise
         except BaseException:
             connection.disconnect()
             raise
-        self._idle.append(connection)
+        self._idle.give_back(connection)
         return answer
 
-    def _idle_connection(self) -> Any:
-        """Return a connection that nobody uses now; it connects with its first command."""
-        idle, process = self._idle, os.getpid()
-        try:
-            while (connection := idle.pop()).pid != process:
-                pass  # of before a fork: it is our parent's
-        except IndexError:
-            pool = self._client.connection_pool
-            connection = pool.connection_class(**pool.connection_kwargs)
-        return connection
+    def _connection(self) -> Any:
+        pool = self._client.connection_pool
+        return pool.connection_class(**pool.connection_kwargs)
 
     async def aread(self, name: str) -> Reading:
         loop = await self._loops.get()
@@ -159,9 +157,12 @@ class RedisDriver:
             return await sync_to_async(self.read)(name)
         try:
             return slots.read(await loop.ask("GET", name))
+        except Crowded:
+            return slots.BARRED
         except ResponseError as error:
             return _foreign(error)
 
+    @in_time
     def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
         try:
             return bool(self._set_where_vacant(name, value, _milliseconds(seconds)))
@@ -174,13 +175,15 @@ class RedisDriver:
             return await sync_to_async(self.reserve)(name, value, seconds=seconds)
         try:
             done = await loop.ask("SET", name, value, "PX", _milliseconds(seconds), "NX")
-        except OutOfMemoryError:
+        except (OutOfMemoryError, Crowded):
             return False
         return bool(done)
 
+    @in_time
     def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
         return self._store(name, entry, version, ticket, b"", seconds)
 
+    @in_time
     def replace(
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
@@ -192,10 +195,12 @@ class RedisDriver:
         args = [seen, slots.copy(version, entry), version, vacated, _milliseconds(seconds)]
         return self._or_clear(name, lambda: self._run(SWAP, name, args))
 
+    @in_time
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         args = [value, _milliseconds(seconds)]
         self._or_clear(name, lambda: self._run(OCCUPY, name, args))
 
+    @in_time
     def mark_ended(self, name: str, *, seconds: float) -> None:
         client = self._client
         milliseconds = _milliseconds(seconds)
@@ -220,25 +225,33 @@ class RedisDriver:
         except ResponseError as error:
             if not isinstance(error, OutOfMemoryError) and "WRONGTYPE" not in str(error):
                 raise
-            self.clear([name])
+            self._client.delete(name)
             return False
 
     def clear(self, names: Sequence[str]) -> None:
-        client = self._client
-        for name in names:  # in a cluster each may live on another node
-            client.delete(name)
+        for some in self._batches(names):
+            self._remove(some)
+
+    @in_time
+    def _remove(self, names: Sequence[str]) -> None:
+        self._client.delete(*names)
 
     async def aclear(self, names: Sequence[str]) -> None:
         loop = await self._loops.get()
         if loop is None:
             await sync_to_async(self.clear)(names)
             return
-        for name in names:
-            await loop.ask("DEL", name)
+        for some in self._batches(names):
+            await loop.ask("DEL", *some)
+
+    def _batches(self, names: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Part names into those of one command. In a cluster each may live on another node."""
+        size = 1 if self._configuration.is_many_servers else NAMES_PER_COMMAND
+        return (names[start : start + size] for start in range(0, len(names), size))
 
     def close(self) -> None:
-        while self._idle:
-            self._idle.pop().disconnect()
+        for connection in self._idle.take_all():
+            connection.disconnect()
         if self._made is not None:
             close(self._made)
 
@@ -246,20 +259,21 @@ class RedisDriver:
     # that took over may never have got the last marks.
 
     def _greet(self, connection: Any) -> None:
-        connection.on_connect()
         try:
-            connection.send_command("INFO", "server")
-            self._note_server(connection, connection.read_response())
-        except ResponseError:  # an access list may forbid it
-            self._note_server(connection, None)
+            if not self._configuration.is_many_servers:  # a cluster has done so already
+                connection.on_connect()
+            self._note_server(connection, _server_info(connection))
+        except BaseException:
+            connection.disconnect()  # half greeted it must not go back to a pool
+            raise
 
     async def _agreet(self, connection: Any) -> None:
-        await connection.on_connect()
         try:
-            await connection.send_command("INFO", "server")
-            self._note_server(connection, await connection.read_response())
-        except ResponseError:
-            self._note_server(connection, None)
+            await connection.on_connect()
+            self._note_server(connection, await _aserver_info(connection))
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
 
     def _note_server(self, connection: Any, info: object) -> None:
         """
@@ -294,6 +308,24 @@ def _exchange(connection: Any, command: Sequence[Any]) -> object:
     connection.disconnect()
     connection.send_command(*command, check_health=False)
     return connection.read_response()
+
+
+def _server_info(connection: Any) -> object:
+    """Return what the server says of itself; None where an access list forbids to ask."""
+    connection.send_command("INFO", "server")
+    try:
+        return connection.read_response()
+    except ResponseError:
+        return None
+
+
+async def _aserver_info(connection: Any) -> object:
+    """See _server_info()."""
+    await connection.send_command("INFO", "server")
+    try:
+        return await connection.read_response()
+    except ResponseError:
+        return None
 
 
 def _foreign(error: ResponseError) -> Reading:

@@ -2,16 +2,17 @@
 Clients of a Redis, with the site's configuration and manners of our own.
 
 The address, the credentials, TLS, Sentinel and the cluster are those of the cache
-alias. The pools are ours: short timeouts whatever the alias has, no retries (the
-database is the retry), bytes in and out, and one asyncio client per event loop.
+alias. The pools are ours: one short deadline for each command whatever the alias has, no
+retries (the database is the retry), bytes in and out, and one asyncio client per event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import redis
@@ -21,9 +22,15 @@ from django.core.cache.backends.redis import RedisCache as DjangoRedisCache
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import SentinelConnectionPool
+from redis.sentinel import (
+    SentinelConnectionPool,
+    SentinelManagedConnection,
+    SentinelManagedSSLConnection,
+)
 
 from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
+from sessions_plus.cache.drivers.deadline import TimedSocket, connected_in_time
+from sessions_plus.cache.drivers.turns import Turns
 
 # Of what a pool was given, this says where the server is and who we are.
 ADDRESS = (
@@ -31,10 +38,6 @@ ADDRESS = (
     "socket_keepalive", "socket_keepalive_options", "socket_type", "health_check_interval",
 )  # fmt: skip
 TLS = "ssl_"
-
-# One loop's connections: others wait for one, for a command takes a fraction of a millisecond.
-# More would keep no loop busier, but all would be opened at once when it begins.
-CONNECTIONS_PER_LOOP = 16
 
 # A timer that is this late tells of a loop that was busy, so that it may have missed an answer.
 LATE_SECONDS = 0.005
@@ -60,6 +63,24 @@ def ours(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[s
     return options
 
 
+def ours_async(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+    """See ours(). The deadline is that of the command, so a read has no timeout of its own."""
+    return {**ours(connect, given), "socket_timeout": None}
+
+
+class TimedConnection:
+    """What makes a connection of redis-py end each of its waits with the operation."""
+
+    def _connect(self) -> TimedSocket:
+        return connected_in_time(super()._connect)  # type: ignore[misc]
+
+
+@lru_cache(maxsize=32)
+def timed(connection_class: type) -> type:
+    """Return a class of synchronous connections, whichever it is, that keeps to the deadline."""
+    return type(f"Timed{connection_class.__name__}", (TimedConnection, connection_class), {})
+
+
 @dataclass
 class Configuration:
     """
@@ -78,13 +99,19 @@ class Configuration:
 
     @property
     def timeout(self) -> float:
-        """Seconds to wait for an answer."""
+        """Seconds that an operation may take: connecting, greeting, asking, being answered."""
         return float(ours(None, self.given)["socket_timeout"])
+
+    @property
+    def address(self) -> str:
+        """Where the server is, for a person to read."""
+        given = self.given
+        return str(given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port')}")
 
     def client(self) -> Any:
         """Return a client for all threads. Typed Any: redis-py's answers are unions."""
         pool = redis.ConnectionPool(
-            connection_class=self.connection_class,
+            connection_class=timed(self.connection_class),
             max_connections=2**15,  # one per thread that is in a command; the server limits them
             retry=Retry(NoBackoff(), 0),
             **ours(self.on_connect, self.given),
@@ -100,7 +127,7 @@ class Configuration:
             connection_class=connection_class,
             max_connections=2**15,
             retry=AsyncRetry(NoBackoff(), 0),
-            **ours(self.aon_connect, self.given),
+            **ours_async(self.aon_connect, self.given),
         )
         return redis.asyncio.Redis.from_pool(pool)
 
@@ -110,36 +137,41 @@ class SentinelConfiguration(Configuration):
     """A Redis whose primary the sentinels name."""
 
     service_name: str = ""
-    sentinels: list[Mapping[str, Any]] = field(default_factory=list)
+    sentinels: Sequence[Configuration] = ()
     uses_tls: bool = False
 
+    @property
+    def address(self) -> str:
+        return self.service_name
+
     def client(self) -> Any:
-        retry = Retry(NoBackoff(), 0)
         manager: Any = redis.Sentinel([])  # type: ignore[no-untyped-call]
-        manager.sentinels = [
-            redis.Redis(connection_pool=redis.ConnectionPool(retry=retry, **ours(None, sentinel)))
-            for sentinel in self.sentinels
-        ]
+        manager.sentinels = [sentinel.client() for sentinel in self.sentinels]
+        managed = SentinelManagedSSLConnection if self.uses_tls else SentinelManagedConnection
         return manager.master_for(
-            self.service_name, ssl=self.uses_tls, retry=retry, **self._primary(self.on_connect)
+            self.service_name,
+            connection_class=timed(managed),
+            retry=Retry(NoBackoff(), 0),
+            **_without_address(ours(self.on_connect, self.given)),
         )
 
-    def async_client(self) -> Any:
-        retry = AsyncRetry(NoBackoff(), 0)
+    def async_client(self) -> Any | None:
+        sentinels = [sentinel.async_client() for sentinel in self.sentinels]
+        if None in sentinels:
+            return None
         manager: Any = redis.asyncio.Sentinel([])  # type: ignore[no-untyped-call]
-        manager.sentinels = [
-            redis.asyncio.Redis.from_pool(
-                redis.asyncio.ConnectionPool(retry=retry, **ours(None, sentinel))
-            )
-            for sentinel in self.sentinels
-        ]
+        manager.sentinels = sentinels
         return manager.master_for(
-            self.service_name, ssl=self.uses_tls, retry=retry, **self._primary(self.aon_connect)
+            self.service_name,
+            ssl=self.uses_tls,
+            retry=AsyncRetry(NoBackoff(), 0),
+            **_without_address(ours_async(self.aon_connect, self.given)),
         )
 
-    def _primary(self, connect: Callable[[Any], Any] | None) -> dict[str, Any]:
-        options = ours(connect, self.given)
-        return {name: options[name] for name in options if name not in ("host", "port")}
+
+def _without_address(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out where the primary was when the alias was configured."""
+    return {name: options[name] for name in options if name not in ("host", "port")}
 
 
 @dataclass
@@ -149,15 +181,27 @@ class ClusterConfiguration(Configuration):
     is_many_servers = True
 
     def client(self) -> Any:
-        retry = Retry(NoBackoff(), 0)
-        return redis.RedisCluster(retry=retry, **self._arguments(self.on_connect))
+        arguments = {**self.given, **ours(self.on_connect, self.given)}
+        connection_class = redis.SSLConnection if arguments.pop("ssl", None) else redis.Connection
+        first, *others = arguments.pop("startup_nodes")
+        return redis.RedisCluster(
+            # Only who gives a URL may say of which class the connections are.
+            url=f"redis://{_in_url(first.host)}:{first.port}",
+            startup_nodes=others,
+            connection_class=timed(connection_class),
+            retry=Retry(NoBackoff(), 0),
+            **arguments,
+        )
 
     def async_client(self) -> Any:
         retry = AsyncRetry(NoBackoff(), 0)
-        return redis.asyncio.RedisCluster(retry=retry, **self._arguments(None))
+        # With timeouts for each wait, as it learns of the nodes in the background.
+        arguments = {**self.given, **ours(None, self.given)}
+        return redis.asyncio.RedisCluster(retry=retry, **arguments)
 
-    def _arguments(self, connect: Callable[[Any], Any] | None) -> dict[str, Any]:
-        return {**self.given, **ours(connect, self.given)}
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def configuration_of(cache: BaseCache) -> Configuration | None:
@@ -170,6 +214,10 @@ def configuration_of(cache: BaseCache) -> Configuration | None:
         return None
     if isinstance(pool, SentinelConnectionPool):
         return _behind_sentinels(pool)
+    return _behind(pool)
+
+
+def _behind(pool: Any) -> Configuration:
     return Configuration("Redis", dict(pool.connection_kwargs), pool.connection_class)
 
 
@@ -179,7 +227,7 @@ def _behind_sentinels(pool: Any) -> SentinelConfiguration:
         "Redis behind Sentinel",
         dict(pool.connection_kwargs),
         service_name=pool.service_name,
-        sentinels=[dict(sentinel.connection_pool.connection_kwargs) for sentinel in sentinels],
+        sentinels=[_behind(sentinel.connection_pool) for sentinel in sentinels],
         uses_tls=issubclass(pool.connection_class, redis.SSLConnection),
     )
 
@@ -207,6 +255,9 @@ def _django_redis_pool(cache: BaseCache) -> Any | None:
 def close(client: Any) -> None:
     """Give up the connections of a synchronous client."""
     client.close()
+    if isinstance(client, redis.RedisCluster):
+        # It does not do so itself where it was told of which class they are.
+        client.disconnect_connection_pools()  # type: ignore[no-untyped-call]
     for sentinel in _sentinels_of(client):
         sentinel.close()
 
@@ -228,7 +279,11 @@ class LoopClients:
             client = self._configuration.async_client()
             if client is None:
                 return None
-            found = self._clients[loop] = LoopClient(client, self._configuration.timeout)
+            found = self._clients[loop] = LoopClient(
+                client,
+                self._configuration.timeout,
+                is_cluster=self._configuration.is_many_servers,
+            )
             await found.open()
         return found
 
@@ -242,33 +297,20 @@ class LoopClient:
     and every ASGI server have it do.
     """
 
-    def __init__(self, client: Any, timeout: float) -> None:
+    def __init__(self, client: Any, timeout: float, *, is_cluster: bool) -> None:
         self.client = client
         self._timeout = timeout
-        self._slots = asyncio.Semaphore(CONNECTIONS_PER_LOOP)
-        self._failed_at = 0.0
+        self._knows_nodes = not is_cluster
+        self._learning: asyncio.Future[Any] | None = None
+        self._turns = Turns(timeout, faults=UNREACHABLE)
         self._life = self._live()
 
     async def open(self) -> None:
         await anext(self._life)
 
     async def ask(self, *command: Any) -> Any:
-        """
-        Run one command, as soon as a connection is free.
-
-        Who waits while another's command fails waits no longer: each would take as long
-        again, one after the other.
-        """
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        async with self._slots:
-            if self._failed_at >= asked_at:
-                raise redis.ConnectionError("Failed for others just now")
-            try:
-                return await self._ask_patiently(command)
-            except UNREACHABLE:
-                self._failed_at = loop.time()
-                raise
+        """Run one command, as soon as a connection is free. See Turns.take()."""
+        return await self._turns.take(lambda: self._ask_patiently(command))
 
     async def _ask_patiently(self, command: tuple[Any, ...]) -> Any:
         """
@@ -280,19 +322,39 @@ class LoopClient:
         loop = asyncio.get_running_loop()
         began = loop.time()
         try:
-            return await self.client.execute_command(*command)
-        except redis.TimeoutError:
+            return await self._ask_once(command)
+        except (TimeoutError, redis.TimeoutError):
             if loop.time() - began < self._timeout + LATE_SECONDS:
                 raise
-        return await self.client.execute_command(*command)
+        return await self._ask_once(command)
+
+    async def _ask_once(self, command: tuple[Any, ...]) -> Any:
+        async with asyncio.timeout(self._timeout):
+            if not self._knows_nodes:
+                await self._learn_of_nodes()
+            return await self.client.execute_command(*command)
+
+    async def _learn_of_nodes(self) -> None:
+        """Ask a cluster, in a task that goes on where that takes longer. See Prepared."""
+        learning = self._learning
+        if learning is None or _has_failed(learning):
+            learning = self._learning = asyncio.ensure_future(self.client.initialize())
+        await asyncio.shield(learning)
+        self._knows_nodes = True
 
     async def _live(self) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
+            if self._learning is not None:
+                self._learning.cancel()
             await self.client.aclose()
             for sentinel in _sentinels_of(self.client):
                 await sentinel.aclose()
+
+
+def _has_failed(task: asyncio.Future[Any]) -> bool:
+    return task.done() and (task.cancelled() or task.exception() is not None)
 
 
 def _sentinels_of(client: Any) -> list[Any]:

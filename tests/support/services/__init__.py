@@ -21,6 +21,7 @@ from tests.support.services.caches import (
     start_redis,
     start_redis_cluster,
     start_redis_sentinel,
+    start_redis_tls,
 )
 from tests.support.services.chromium import ARGUMENTS, find_chromium
 from tests.support.services.databases import start_mariadb, start_postgresql
@@ -30,6 +31,7 @@ NOT_EXERCISED = "not exercised here: "
 
 STARTERS: dict[str, Callable[[], Any]] = {
     "redis": start_redis,
+    "redis_tls": start_redis_tls,
     "redis_cluster": start_redis_cluster,
     "redis_sentinel": start_redis_sentinel,
     "memcached": start_memcached,

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.support.services.process import (
     HOST,
@@ -35,9 +41,9 @@ def start_memcached() -> Server:
     return server
 
 
-def start_redis(*options: str) -> Server:
+def start_redis(*options: str, directory: Path | None = None) -> Server:
     port = free_port()
-    directory = new_directory()
+    directory = directory or new_directory()
     command: list[str | Path] = [find_program("redis-server"), "--port", str(port)]
     command += ["--bind", HOST, "--save", "", "--appendonly", "no", "--dir", directory, *options]
     server = Server(
@@ -50,6 +56,60 @@ def start_redis(*options: str) -> Server:
     )
     server.start()
     return server
+
+
+@dataclass
+class TLSServer(Server):
+    """A Redis that also listens with TLS, under a certificate of its own for its address."""
+
+    tls_port: int = 0
+
+    @property
+    def certificate(self) -> Path:
+        return self.directory / "certificate.pem"
+
+    @property
+    def tls_url(self) -> str:
+        return f"rediss://{HOST}:{self.tls_port}/0?ssl_ca_certs={self.certificate}"
+
+
+def start_redis_tls() -> TLSServer:
+    tls_port = free_port()
+    directory = new_directory()
+    certificate, key = write_certificate(directory)
+    options = ["--tls-port", str(tls_port), "--tls-auth-clients", "no"]
+    options += ["--tls-cert-file", str(certificate), "--tls-key-file", str(key)]
+    plain = start_redis(*options, directory=directory)
+    known = {field.name: getattr(plain, field.name) for field in fields(Server)}
+    return TLSServer(**known, tls_port=tls_port)
+
+
+def write_certificate(directory: Path) -> tuple[Path, Path]:
+    """Write a key and a certificate for loopback, signed by itself; return where they stand."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = directory / "certificate.pem", directory / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    return paths
 
 
 def ask_redis(server: Server, *words: str) -> str:
@@ -139,7 +199,7 @@ def start_redis_sentinel() -> RedisSentinel:
         )
         sentinels = []
         for _ in range(3):
-            sentinels.append(_start_sentinel(primary))
+            sentinels.append(start_sentinel(primary.port))
             servers.append(sentinels[-1])
         group = RedisSentinel(servers, primary=primary, replica=replica, sentinels=sentinels)
         _wait_for_quorum(group)
@@ -149,14 +209,14 @@ def start_redis_sentinel() -> RedisSentinel:
     return group
 
 
-def _start_sentinel(primary: Server) -> Server:
+def start_sentinel(primary_port: int, *, quorum: int = 2) -> Server:
     port = free_port()
     directory = new_directory()
     name = RedisSentinel.service_name
     configuration = directory / "sentinel.conf"
     configuration.write_text(
         f"port {port}\nbind {HOST}\ndir {directory}\n"
-        f"sentinel monitor {name} {HOST} {primary.port} 2\n"
+        f"sentinel monitor {name} {HOST} {primary_port} {quorum}\n"
         f"sentinel down-after-milliseconds {name} 500\n"
         f"sentinel failover-timeout {name} 3000\n"
     )
