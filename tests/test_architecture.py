@@ -101,7 +101,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "maintenance": (
         ("readiness",),
         ("cleanup", "resealing", "diagnosis"),
-        ("batch_delete", "counting"),
+        ("batch_delete", "counting", "writability"),
         ("key_ranges", "lock_timeout", "event_reader"),
     ),
 }

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.breaker import FIRST_PAUSE_SECONDS, Breaker
-from sessions_plus.cache.drivers.contract import Driver
+from sessions_plus.cache.drivers.contract import Driver, ServerState
 from sessions_plus.cache.pending_invalidations import PendingInvalidations
 from sessions_plus.conf import conf
 from sessions_plus.signals import cache_recovered, cache_unavailable
@@ -120,6 +120,13 @@ class Tier:
             return self.driver.clock()
         except self.driver.faults:
             return None
+
+    def servers(self) -> Sequence[ServerState]:
+        """Return what the cache's servers say of themselves; nothing where they do not answer."""
+        try:
+            return self.driver.servers()
+        except self.driver.faults:
+            return ()
 
     # Telling. What is told of a change stays pending where it could not be told.
 

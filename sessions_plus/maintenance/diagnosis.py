@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
@@ -14,8 +14,10 @@ from django.core.cache import caches
 from django.db import DatabaseError, connections
 
 from sessions_plus.cache import entries
+from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
 from sessions_plus.keys import new_public_id
+from sessions_plus.maintenance.writability import cache_refusal, database_refusal
 from sessions_plus.models.session import Session
 from sessions_plus.rows.session_row import Row, database, fetch
 
@@ -55,7 +57,10 @@ class Diagnosis:
     cache_alias: str | None = None
     cache_kind: str | None = None
     breaker: str | None = None
+    cache_servers: Sequence[ServerState] = ()
     round_trip_seconds: float | None = None
+    database_takes_writes: bool | None = None
+    cache_takes_writes: bool | None = None
     sampled: int = 0
     copies: int = 0
     disagreeing: list[str] = field(default_factory=list)
@@ -79,10 +84,21 @@ def diagnose(*, sample: int, tier: Tier | None) -> Diagnosis:
     except DatabaseError as error:
         found.problems.append(f"The database does not answer: {error}")
         return found
+    _examine_database(found)
     if tier is not None:
         _examine_cache(found, tier, sample)
     _judge(found)
     return found
+
+
+def _examine_database(found: Diagnosis) -> None:
+    refusal = database_refusal()
+    found.database_takes_writes = refusal is None
+    if refusal is not None:
+        found.problems.append(
+            f"The database {found.database!r} takes no writes ({refusal}). Sessions are read, but "
+            "none begins, is renewed or ends. Is it a replica, set read-only, or its disk full?"
+        )
 
 
 def _examine_cache(found: Diagnosis, tier: Tier, sample: int) -> None:
@@ -92,6 +108,13 @@ def _examine_cache(found: Diagnosis, tier: Tier, sample: int) -> None:
     if tier.breaker.is_open:
         return
     found.cache_clock_seconds = _difference(tier.clock)
+    found.cache_servers = tier.servers()
+    refusal = cache_refusal(tier)
+    found.cache_takes_writes = refusal is None
+    if refusal is not None:
+        found.problems.append(
+            f"The cache {tier.alias!r} is of no use to sessions ({refusal}). The database serves."
+        )
     for public_id in _newest(sample):
         found.sampled += 1
         _compare(found, tier, public_id)
@@ -168,6 +191,8 @@ def _judge(found: Diagnosis) -> None:
             f"{len(found.disagreeing)} copies are not of their rows: something changes sessions "
             "past the engine. They serve for one SESSIONS_PLUS_ACTIVITY_INTERVAL at most."
         )
+    for server in found.cache_servers:
+        found.problems += _of_server(server, is_refused=found.cache_takes_writes is False)
     if (found.round_trip_seconds or 0) > SLOW_SECONDS and found.breaker == "closed":
         found.problems.append(
             f"A command to the cache takes {found.round_trip_seconds:.3f} s: is it far away?"
@@ -180,6 +205,19 @@ def _judge(found: Diagnosis) -> None:
                 "Run NTP on both."
             )
     found.problems += _of_the_cache_kind(found)
+
+
+def _of_server(server: ServerState, *, is_refused: bool) -> Iterator[str]:
+    if server.role == "replica":
+        yield (
+            f"The cache server {server.address} is a replica, which is told of no revocation. "
+            "Give the cache the address of the primary."
+        )
+    elif is_refused and server.eviction_policy == "noeviction":
+        yield (
+            f"The cache server {server.address} removes nothing when it is full (noeviction). "
+            "Choose a policy that does, such as allkeys-lru, or give it more memory."
+        )
 
 
 def _of_the_cache_kind(found: Diagnosis) -> list[str]:

@@ -23,6 +23,7 @@ KINDS = "tests/cache/test_cache_kinds.py"
 UPDATES = "tests/store/test_lost_updates.py"
 FORGERY = "tests/security/test_cache_forgery.py"
 DEADLINES = "tests/cache/test_deadlines.py"
+DOCTOR = "tests/maintenance/test_doctor.py"
 ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
@@ -299,6 +300,27 @@ SABOTAGES = (
         "(RedisError, RedisClusterException, OSError)",
         "()",
         f"{FAULTS} -k notices",
+    ),
+    Sabotage(
+        "doctor: take it for granted that the database takes rows",
+        PACKAGE + "maintenance/writability.py",
+        "session_row.insert(_probe(public_id))",
+        "pass",
+        DOCTOR,
+    ),
+    Sabotage(
+        "doctor: take it for granted that the cache takes copies",
+        PACKAGE + "maintenance/writability.py",
+        "if not driver.reserve(name, mine, seconds=PROBE_SECONDS):",
+        "if False:",
+        DOCTOR,
+    ),
+    Sabotage(
+        "doctor: leave the probe in the cache",
+        PACKAGE + "maintenance/writability.py",
+        "        driver.clear([name])\n",
+        "",
+        DOCTOR,
     ),
     Sabotage(
         "bind no copy to its session",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
@@ -13,10 +14,25 @@ from sessions_plus.crypto import digest
 TIMEOUT_SECONDS = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class ServerState:
+    """
+    What a server of the cache says of itself; None: it does not say.
+
+    ``role`` is "primary" or "replica"; ``eviction_policy`` what it does when it is full,
+    in Redis' words, "noeviction" where it refuses what is new.
+    """
+
+    address: str
+    role: str | None = None
+    eviction_policy: str | None = None
+
+
 class Driver(Protocol):
     """
     One kind of cache. Every method may raise one of ``faults``; the tier handles it.
 
+    Each command ends within ``TIMEOUT_SECONDS``, where the cache lets us see to that.
     See ``slots`` for what may stand at a name and what may replace it.
     """
 
@@ -63,6 +79,9 @@ class Driver(Protocol):
 
     def clock(self) -> float | None:
         """Return the server's Unix time, or None where it tells none."""
+
+    def servers(self) -> Sequence[ServerState]:
+        """Ask each server about itself. Empty where there is nobody to ask."""
 
     def watch(self, lost: Callable[[], None]) -> None:
         """Have ``lost`` called where the cache may have lost what it was told."""

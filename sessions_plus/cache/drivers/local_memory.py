@@ -15,7 +15,7 @@ from django.core.cache import caches
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
-from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.slots import Reading
 
 
@@ -74,6 +74,9 @@ class LocalMemoryDriver(CompareAndSwapDriver):
 
     def clock(self) -> float | None:
         return None
+
+    def servers(self) -> Sequence[ServerState]:
+        return ()
 
     def watch(self, lost: Callable[[], None]) -> None:
         """It ends with the process."""

@@ -17,7 +17,7 @@ from pymemcache.exceptions import MemcacheError
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
-from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, stem
+from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, ServerState, stem
 from sessions_plus.cache.drivers.deadline import connected_in_time, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.turns import Crowded, LoopThreads
@@ -45,6 +45,7 @@ class KeptClient:
     """One server, asked by all threads on connections that are kept."""
 
     def __init__(self, address: Any, options: dict[str, Any]) -> None:
+        self.address = address if isinstance(address, str) else "{}:{}".format(*address)
         self._idle = IdleConnections(partial(_client, address, options))
 
     def __getattr__(self, command: str) -> Callable[..., Any]:
@@ -97,6 +98,14 @@ class MemcachedDriver(CompareAndSwapDriver):
     def clock(self) -> float | None:
         # It tells whole seconds, and counts them itself: half a one is the best guess.
         return float(self._clients[0].stats()[b"time"]) + 0.5
+
+    def servers(self) -> Sequence[ServerState]:
+        return [self._state_of(client) for client in self._clients]
+
+    @in_time
+    def _state_of(self, client: KeptClient) -> ServerState:
+        evicts = client.stats("settings").get(b"evictions") != b"off"
+        return ServerState(client.address, None, "lru" if evicts else "noeviction")
 
     def watch(self, lost: Callable[[], None]) -> None:
         """A server that restarts is empty: nothing to tell."""

@@ -17,7 +17,7 @@ from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 
 from sessions_plus.cache import slots
-from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.slots import Reading
 
 _TAG_BYTES = len(slots.reservation())
@@ -95,6 +95,9 @@ class PortableDriver:
 
     def clock(self) -> float | None:
         return None
+
+    def servers(self) -> Sequence[ServerState]:
+        return ()
 
     def watch(self, lost: Callable[[], None]) -> None:
         """What was lost is missed by its reservation: nothing to tell."""

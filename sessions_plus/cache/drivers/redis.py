@@ -25,7 +25,7 @@ from redis.exceptions import (
 )
 
 from sessions_plus.cache import slots
-from sessions_plus.cache.drivers.contract import stem
+from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.drivers.deadline import Prepared, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.redis_clients import Configuration, LoopClients, close
@@ -57,6 +57,9 @@ if redis.call('GET', KEYS[1]) == 't' then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1
 """
+
+# What it says of its role, in our words.
+ROLES = {"master": "primary", "slave": "replica"}
 
 # Thousands may be pending after an outage, and whoever probes has one deadline for each command.
 NAMES_PER_COMMAND = 200
@@ -98,6 +101,19 @@ class RedisDriver:
             return None
         seconds, microseconds = self._client.time()
         return float(seconds + microseconds / 1_000_000)
+
+    def servers(self) -> Sequence[ServerState]:
+        if not self._configuration.is_many_servers:
+            return [self._state(self._configuration.address)]
+        return [self._state(node.name, node) for node in self._client.get_primaries()]
+
+    @in_time
+    def _state(self, address: str, node: Any = None) -> ServerState:
+        try:
+            said = self._client.info(**({} if node is None else {"target_nodes": node}))
+        except ResponseError:  # an access list may forbid it
+            return ServerState(address)
+        return ServerState(address, ROLES.get(said.get("role")), said.get("maxmemory_policy"))
 
     def watch(self, lost: Callable[[], None]) -> None:
         self._lost = lost

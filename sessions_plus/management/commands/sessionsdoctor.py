@@ -9,14 +9,16 @@ from typing import Any
 from django.core import checks
 from django.core.management.base import BaseCommand
 
+from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
 from sessions_plus.store.engine import site_tier
 
 
 class Command(BaseCommand):
     help = (
-        "Shows the session engine, its cache and how fast it answers, compares copies with "
-        "rows and clocks with each other, and lists problems of the settings. "
+        "Shows the session engine, its cache and how fast it answers, writes to both and takes "
+        "it back, compares copies with rows and clocks with each other, and lists problems of "
+        "the settings. "
         "Exits with 1 where there is any problem."
     )
     requires_system_checks: list[str] = []  # its own job is to list them, not to fail of them
@@ -46,10 +48,17 @@ def problems_of_settings() -> list[str]:
 
 def lines(found: Diagnosis) -> list[str]:
     """The diagnosis for a terminal."""
-    texts = [("Engine", found.engine), ("Database", found.database)]
+    texts = [
+        ("Engine", found.engine),
+        ("Database", f"{found.database}, {_writes(found.database_takes_writes)}"),
+    ]
     if found.cache_alias is not None:
         texts += [
-            ("Cache", f"{found.cache_alias} ({found.cache_kind})"),
+            (
+                "Cache",
+                f"{found.cache_alias} ({found.cache_kind}), {_writes(found.cache_takes_writes)}",
+            ),
+            *(("Cache server", _server(server)) for server in found.cache_servers),
             ("Breaker", found.breaker or "unknown"),
             ("Round trip", _milliseconds(found.round_trip_seconds)),
             ("Copies", _copies(found)),
@@ -60,6 +69,15 @@ def lines(found: Diagnosis) -> list[str]:
     ]
     shown = [f"{title:<16}{text}" for title, text in texts]
     return shown + [f"PROBLEM         {problem}" for problem in found.problems or []]
+
+
+def _writes(takes_writes: bool | None) -> str:
+    return {True: "takes writes", False: "takes no writes", None: "not written to"}[takes_writes]
+
+
+def _server(server: ServerState) -> str:
+    said = (server.role, server.eviction_policy and f"when full: {server.eviction_policy}")
+    return ", ".join([server.address, *filter(None, said)])
 
 
 def _copies(found: Diagnosis) -> str:

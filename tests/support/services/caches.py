@@ -25,10 +25,11 @@ from tests.support.services.process import (
 )
 
 
-def start_memcached() -> Server:
+def start_memcached(*options: str) -> Server:
     port = free_port()
     user = account("nobody")
     command = [find_program("memcached"), "-l", HOST, "-p", str(port), "-m", "64"]
+    command += options
     server = Server(
         name="memcached",
         command=[*command, "-u", user] if user else command,
