@@ -21,9 +21,25 @@ from sessions_plus.cache import entries, slots
 from sessions_plus.cache.drivers.choosing import driver_for
 from sessions_plus.cache.entries import Copy
 from sessions_plus.cache.tier import Tier
+from sessions_plus.conf import conf
 from sessions_plus.rows.session_row import Row, database
 
 _tiers: dict[str, Tier] = {}
+
+
+def is_named() -> bool:
+    """
+    Say whether the site's settings name ``SESSION_CACHE_ALIAS``.
+
+    Then its servers may keep copies there, whatever the engine of this one: while a site
+    moves from one engine to the other, it has both.
+    """
+    return conf.derived("session cache is named", _is_named)
+
+
+def _is_named() -> bool:
+    known: Any = settings  # the stubs don't know its method
+    return bool(known.is_overridden("SESSION_CACHE_ALIAS"))
 
 
 def tier() -> Tier:

@@ -128,7 +128,8 @@ NO_CACHE = Finding(
 DUMMY_CACHE = Finding(
     "E107",
     "The session cache {alias!r} is Django's dummy cache, which keeps nothing.",
-    "Give CACHES[{alias!r}] a real backend, or write SESSION_ENGINE = 'sessions_plus.backends.db'.",
+    "Give CACHES[{alias!r}] a real backend, or do without: write "
+    "SESSION_ENGINE = 'sessions_plus.backends.db' and no SESSION_CACHE_ALIAS.",
 )
 MISSING_EXTRA = Finding(
     "E108",

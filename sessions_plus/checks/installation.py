@@ -17,8 +17,7 @@ from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.conf import conf
 from sessions_plus.middleware import SessionMiddleware
-from sessions_plus.store.copies import NO_COPIES
-from sessions_plus.store.engine import site_copies
+from sessions_plus.store.engine import has_cache
 from sessions_plus.store.session_store import SessionStore
 
 NEED_A_SESSION = (
@@ -118,9 +117,9 @@ def check_cache(**_: object) -> list[CheckMessage]:
 
 
 def keeps_copies() -> bool:
-    """Say whether the engine uses a cache; not where it cannot be imported, which E104 reports."""
+    """Say whether a cache is told; not where the engine cannot be imported, which E104 reports."""
     try:
-        return site_copies() is not NO_COPIES
+        return has_cache()
     except (ImportError, AttributeError):
         return False
 

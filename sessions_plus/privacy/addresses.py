@@ -12,8 +12,7 @@ from sessions_plus.client_info.ip_address import apply_privacy
 from sessions_plus.conf import conf
 from sessions_plus.models import Session, SessionEvent
 from sessions_plus.rows.session_row import database
-from sessions_plus.store.copies import NO_COPIES
-from sessions_plus.store.engine import site_copies
+from sessions_plus.store.engine import has_cache, site_copies
 
 ROWS_AT_ONCE = 500
 
@@ -87,9 +86,9 @@ def _write(model: type[models.Model], stricter: dict[str | None, list[Any]]) -> 
 
 def _outdate_copies(model: type[models.Model], keys: list[Any]) -> None:
     """A copy holds the address, too. The row's version stays: its data did not change."""
-    copies = site_copies()
-    if model is not Session or not keys or copies is NO_COPIES:
+    if model is not Session or not keys or not has_cache():
         return
+    copies = site_copies()
     live: Rows = models.QuerySet(Session, using=database()).filter(pk__in=keys, revoked_at=None)
     for public_id in list(live.values_list("public_id", flat=True)):
         copies.outdate(public_id)

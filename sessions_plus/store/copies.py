@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 from uuid import UUID
 
+from sessions_plus.cache import copies as others
 from sessions_plus.cache.copies import NOTHING, Recalled
 from sessions_plus.rows.session_row import Row
 
@@ -40,7 +41,12 @@ class Copies(Protocol):
 
 
 class NoCopies:
-    """The database alone."""
+    """
+    The database alone.
+
+    Other servers of the site may keep copies. Where its settings name their cache, that is
+    told of what is changed and ended here.
+    """
 
     def recall(self, public_id: UUID) -> Recalled:
         return NOTHING
@@ -53,13 +59,15 @@ class NoCopies:
         pass
 
     def written(self, row: Row) -> None:
-        pass
+        if row.version > 1:  # of a new row nobody has one
+            self.outdate(row.public_id)
 
     def outdate(self, public_id: UUID) -> None:
-        pass
+        if others.is_named():
+            others.outdate(public_id)
 
     def forget(self, public_id: UUID) -> bool:
-        return True
+        return others.forget(public_id) if others.is_named() else True
 
     def forget_many(self, public_ids: Sequence[UUID]) -> bool:
         return True

@@ -36,6 +36,11 @@ def site_copies() -> Copies:
     return cast(Copies, getattr(store, "copies", NO_COPIES))
 
 
+def has_cache() -> bool:
+    """Say whether there may be copies in a cache, of this process or of others."""
+    return site_copies() is not NO_COPIES or cache_copies.is_named()
+
+
 def site_tier() -> Tier | None:
-    """Return the cache in which the site's engine keeps copies; None: it keeps none."""
-    return cache_copies.tier() if site_copies() is not NO_COPIES else None
+    """Return the cache in which there may be copies; None: there are none."""
+    return cache_copies.tier() if has_cache() else None

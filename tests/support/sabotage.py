@@ -24,6 +24,7 @@ UPDATES = "tests/store/test_lost_updates.py"
 FORGERY = "tests/security/test_cache_forgery.py"
 DEADLINES = "tests/cache/test_deadlines.py"
 DOCTOR = "tests/maintenance/test_doctor.py"
+SIDE_BY_SIDE = "tests/cache/test_engines_side_by_side.py"
 ASYNC = "tests/cache/test_async_cache.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
@@ -202,6 +203,27 @@ SABOTAGES = (
         "            locked += left\n",
         "",
         ENDING_MANY,
+    ),
+    Sabotage(
+        "tell the cache nothing where this server keeps no copies",
+        PACKAGE + "cache/copies.py",
+        'bool(known.is_overridden("SESSION_CACHE_ALIAS"))',
+        "False",
+        SIDE_BY_SIDE,
+    ),
+    Sabotage(
+        "tell the cache of no change where this server keeps no copies",
+        PACKAGE + "store/copies.py",
+        "            self.outdate(row.public_id)\n",
+        "            pass\n",
+        SIDE_BY_SIDE,
+    ),
+    Sabotage(
+        "tell the cache of no end where this server keeps no copies",
+        PACKAGE + "store/copies.py",
+        "return others.forget(public_id) if others.is_named() else True",
+        "return True",
+        SIDE_BY_SIDE,
     ),
     Sabotage(
         "trust copies from before the fault",
