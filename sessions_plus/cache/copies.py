@@ -61,7 +61,7 @@ def reset(*, setting: str = "CACHES", **_: Any) -> None:
     """Forget all caches, as after a change of the settings."""
     if setting == "CACHES":
         while _tiers:
-            _tiers.popitem()[1].driver.close()
+            _tiers.popitem()[1].close()
 
 
 setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")

@@ -61,7 +61,13 @@ class Tier:
         self.trusted_since = time.time()
         """Unix time: copies that were proven before it do not count."""
         self._failed_name = ""
+        self._is_closed = False
         self._collector: threading.Thread | None = None
+
+    def close(self) -> None:
+        """Give up the connections, and those that telling what is pending still opens."""
+        self._is_closed = True
+        self.driver.close()
 
     def distrust(self) -> None:
         """Let no copy count that was proven until now: the cache may have lost marks."""
@@ -259,3 +265,5 @@ class Tier:
                 self.recover()
             elif self._try(next(iter(pending)), partial(self.driver.clear, list(pending))):
                 self.pending.discharge(pending)
+        if self._is_closed:
+            self.driver.close()

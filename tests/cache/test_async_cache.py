@@ -130,6 +130,7 @@ def test_a_loop_takes_its_connections_with_it(redis_tier: Tier, redis_server: Se
     wait_until(lambda: connected(redis_server) <= before, what="the end of the connections")
 
 
+@pytest.mark.short_deadline
 def test_a_busy_loop_is_no_fault_of_the_cache(redis_tier: Tier, redis_server: Server) -> None:
     """A read goes on after the loop was held up for longer than the timeout, past its answer."""
     key = stored_key()
@@ -152,6 +153,7 @@ def test_a_busy_loop_is_no_fault_of_the_cache(redis_tier: Tier, redis_server: Se
     assert not redis_tier.breaker.is_open
 
 
+@pytest.mark.short_deadline
 def test_nobody_queues_up_behind_a_dead_cache(redis_tier: Tier, redis_server: Server) -> None:
     """When it stops answering, those who wait for a connection do not each try for themselves."""
     key = stored_key()

@@ -29,6 +29,7 @@ pytestmark = [
     pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.services,
+    pytest.mark.short_deadline,
 ]
 
 # One timeout of 250 ms, and what a slow machine adds to two requests.

@@ -46,6 +46,7 @@ pytestmark = [
     pytest.mark.urls("tests.support.sites"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.services,
+    pytest.mark.short_deadline,
 ]
 
 LONGEST_SECONDS = 10 * TIMEOUT_SECONDS

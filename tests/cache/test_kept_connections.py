@@ -117,6 +117,7 @@ def test_interruption_anywhere_leaves_no_answer_behind(driver: Driver, is_new: b
     assert step > 30
 
 
+@pytest.mark.short_deadline
 def test_late_answer_is_never_read(driver: Driver, server: Server) -> None:
     """What was asked of a cache that hung is not answered to whoever asks next."""
     server.pause()
@@ -141,6 +142,7 @@ def test_task_that_was_cancelled_leaves_no_answer_behind(driver: Driver, server:
     asyncio.run(ask())
 
 
+@pytest.mark.short_deadline
 def test_threads_under_faults_read_their_own(driver: Driver, server: Server) -> None:
     """While the cache hangs again and again, and cuts connections, nobody reads another's."""
     names = [stem(new_public_id()) for _ in range(8)]

@@ -95,6 +95,7 @@ def test_disagreement_is_a_problem(redis_tier: Tier) -> None:
 
 
 @pytest.mark.services
+@pytest.mark.short_deadline
 def test_dead_cache_is_a_problem(start_server: Callable[[str], Any], user: User) -> None:
     """Where the cache does not answer the command says so, and comes to an end."""
     server = start_server("redis")

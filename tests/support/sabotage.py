@@ -292,7 +292,7 @@ SABOTAGES = (
         "give each wait a timeout of its own",
         PACKAGE + "cache/drivers/deadline.py",
         "        left = remaining()\n",
-        "        left = TIMEOUT_SECONDS\n",
+        "        left = contract.TIMEOUT_SECONDS\n",
         f"{DEADLINES} -k kept_connection",
     ),
     Sabotage(
@@ -306,7 +306,7 @@ SABOTAGES = (
         "begin a deadline anew at each step",
         PACKAGE + "cache/drivers/deadline.py",
         "left = _operation.until - time.monotonic()",
-        "left = TIMEOUT_SECONDS",
+        "left = contract.TIMEOUT_SECONDS",
         f"{DEADLINES} -k new_connection",
     ),
     Sabotage(

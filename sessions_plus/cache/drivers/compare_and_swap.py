@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from sessions_plus.cache import slots
-from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
 
 Decision = Callable[[bytes | None], bytes | None]
 
@@ -14,7 +13,7 @@ Decision = Callable[[bytes | None], bytes | None]
 class CompareAndSwapDriver(ABC):
     """The part of a ``drivers.Driver`` that decides by ``slots.successor``."""
 
-    timeout: float = TIMEOUT_SECONDS
+    timeout: float  # of an operation, where it waits for anybody
 
     @abstractmethod
     def _swap(self, name: str, decide: Decision, *, seconds: float) -> bool:

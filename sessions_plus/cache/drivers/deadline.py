@@ -16,7 +16,7 @@ from contextlib import suppress
 from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
-from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
+from sessions_plus.cache.drivers import contract
 
 
 class _Operation(threading.local):
@@ -66,7 +66,7 @@ def remaining() -> float:
         TimeoutError: none.
     """
     if _operation.until is None:
-        return TIMEOUT_SECONDS
+        return contract.TIMEOUT_SECONDS
     left = _operation.until - time.monotonic()
     if left <= 0:
         raise TimeoutError("The cache took too long")

@@ -16,8 +16,9 @@ from pymemcache.client.base import Client
 from pymemcache.exceptions import MemcacheError
 
 from sessions_plus.cache import slots
+from sessions_plus.cache.drivers import contract
 from sessions_plus.cache.drivers.compare_and_swap import CompareAndSwapDriver, Decision
-from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, ServerState, stem
+from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.drivers.deadline import connected_in_time, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.turns import Crowded, LoopThreads
@@ -69,8 +70,8 @@ class KeptClient:
 def _client(address: Any, options: dict[str, Any]) -> TimedClient:
     return TimedClient(
         address,
-        connect_timeout=TIMEOUT_SECONDS,
-        timeout=TIMEOUT_SECONDS,
+        connect_timeout=contract.TIMEOUT_SECONDS,
+        timeout=contract.TIMEOUT_SECONDS,
         default_noreply=False,
         allow_unicode_keys=True,
         **options,
@@ -92,6 +93,7 @@ class MemcachedDriver(CompareAndSwapDriver):
         given = {name: cache._options[name] for name in OPTIONS if name in cache._options}
         self._make_key: Callable[[str], str] = cache.make_key
         self._clients = [KeptClient(_address(server), given) for server in cache.client_servers]
+        self.timeout = contract.TIMEOUT_SECONDS
         self._threads = LoopThreads(self.timeout, faults=self.faults)
 
     @in_time

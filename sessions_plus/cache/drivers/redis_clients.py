@@ -28,7 +28,7 @@ from redis.sentinel import (
     SentinelManagedSSLConnection,
 )
 
-from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS
+from sessions_plus.cache.drivers import contract
 from sessions_plus.cache.drivers.deadline import TimedSocket, connected_in_time
 from sessions_plus.cache.drivers.turns import Turns
 
@@ -54,8 +54,9 @@ ASYNC_CONNECTIONS: Mapping[type, type] = {
 def ours(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of our connections: the site's address, our manners."""
     options = {name: given[name] for name in given if name in ADDRESS or name.startswith(TLS)}
+    longest = contract.TIMEOUT_SECONDS
     for name in ("socket_timeout", "socket_connect_timeout"):
-        options[name] = min(given.get(name) or TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+        options[name] = min(given.get(name) or longest, longest)
     # RESP2 needs no handshake of its own, and all that we exchange are strings.
     options["protocol"] = 2
     if connect is not None:
