@@ -87,7 +87,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lifetime",),
         ("session_row",),
         ("table", "user_state"),
-        ("statements", "prepared", "payload"),
+        ("statements", "prepared", "payload", "async_reads"),
     ),
     "store": (
         ("of_request", "engine"),

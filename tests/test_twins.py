@@ -29,6 +29,7 @@ APART = {
 
 # Functions of one world that the other has no use for.
 ALONE = {
+    "in_turn": "what it waits for is the turn of a request among others of its event loop",
     "auser": "it stands where Django's request.auser stood, beside request.user",
     "__aiter__": "a file's parts, which Django's FileResponse reads by itself in the other world",
 }
@@ -102,7 +103,7 @@ class InOneWorld(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         called = ast.unparse(node.func)
-        if called == "sync_to_async":
+        if called in ("sync_to_async", "read_in_thread"):
             return self.in_place_of(node.args[0])
         if called == "cast":
             return self.in_place_of(node.args[1])

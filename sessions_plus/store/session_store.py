@@ -32,6 +32,7 @@ from sessions_plus.models.session import Kind, Reason, Session
 from sessions_plus.policy import is_passive
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
+from sessions_plus.rows.async_reads import read_in_thread
 from sessions_plus.rows.columns import AUTH_USER_KEY
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.rows.session_row import Row
@@ -245,7 +246,7 @@ class SessionStore(SessionBase):
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
             return self._take_row(known, payloads.decode(known.payload))
-        found = await sync_to_async(reading.settle)(
+        found = await read_in_thread(reading.settle)(
             public_id, known, self._caller(), now, recalled, self.copies
         )
         return self._take(found)

@@ -864,6 +864,27 @@ SABOTAGES = (
         "tests/privacy/test_addresses.py",
     ),
     Sabotage(
+        "let as many read the database at once as come",
+        PACKAGE + "rows/async_reads.py",
+        "        async with turns:\n",
+        "        if turns:\n",
+        "tests/rows/test_async_reads.py",
+    ),
+    Sabotage(
+        "leave every connection open",
+        PACKAGE + "rows/async_reads.py",
+        "    if is_crowded:\n",
+        "    if False:\n",
+        "tests/rows/test_async_reads.py",
+    ),
+    Sabotage(
+        "close what was open before",
+        PACKAGE + "rows/async_reads.py",
+        "if connection not in before:",
+        "if True:",
+        "tests/rows/test_async_reads.py",
+    ),
+    Sabotage(
         "leave a loop's connections to the collector",
         PACKAGE + "cache/drivers/redis_clients.py",
         "            await self.client.aclose()\n",
