@@ -285,8 +285,8 @@ def test_a_debt_that_died_with_its_process(visitor: Browser, server: Server, tie
     server.pause()
     assert visitor.text("who") == "ann"
     with caches.as_another_process() as other:
+        other._start_collector = lambda: None  # type: ignore[method-assign]
         assert not revoke(Session.objects.get()).cache_reached
-        other.pending.discharge(other.pending.outstanding())
 
     tier._failed_name = "another's"  # so that the probe does not happen to clear this slot
     come_back(server, tier)

@@ -22,6 +22,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from sessions_plus.cache import copies
+from sessions_plus.cache import tier as tiers
 from sessions_plus.cache.tier import Tier
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
@@ -268,6 +269,66 @@ def test_process_that_dies_after_changing_the_key(visitor: Browser, world: World
     assert is_over(thief)
 
 
+def test_commit_of_a_new_key_leaves_no_window(visitor: Browser, world: World) -> None:
+    """
+    Readers between a change of the key and its commit leave no copy with the old key behind.
+
+    Not even for the moment between the commit and what is done after it.
+    """
+    thief = Browser(world)
+    thief.key = visitor.key
+    visitor.get("read")
+    store = cache_store(visitor)
+    store.load()
+
+    def change_slowly() -> None:
+        with transaction.atomic():
+            store.cycle_key()
+            for _ in range(2):
+                in_thread(lambda: thief.get("read")).result(20)
+
+    with stopped(change_slowly, at=Pause(Tier, "replace", before=True)):
+        assert is_over(thief)
+
+    assert is_over(thief)
+
+
+def end_untold() -> None:
+    """End the session in a process that cannot tell the cache, nor later; it is found back here."""
+    with caches.another_that_reaches_no_cache():
+        end()
+
+
+@pytest.fixture
+def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All is on one machine: a copy need not be older by the difference of two clocks."""
+    monkeypatch.setattr(tiers, "CLOCK_DIFFERENCE_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("exact_clocks")
+def test_reader_across_a_fault(visitor: Browser, tier: Tier) -> None:
+    """A row that was read before the cache failed is no proof after it, whenever it is stored."""
+    forget_copies()
+
+    with stopped(lambda: visitor.get("read"), at=Pause(session_row, "fetch")):
+        end_untold()
+        caches.fail_and_recover(tier)
+
+    assert is_over(visitor)
+
+
+@pytest.mark.usefixtures("exact_clocks")
+def test_writer_across_a_fault(visitor: Browser, tier: Tier) -> None:
+    """Nor is a row that was written before it."""
+    visitor.get("read")
+
+    with stopped(lambda: visitor.get("write"), at=Pause(session_row, "update")):
+        end_untold()
+        caches.fail_and_recover(tier)
+
+    assert is_over(visitor)
+
+
 @pytest.mark.parametrize(
     "act",
     [
@@ -303,6 +364,21 @@ def test_bulk_update_in_a_transaction(visitor: Browser) -> None:
 
     found = copies.recall(Session.objects.get().public_id).copy
     assert found is None or found.row().version == before
+
+
+def test_commit_of_a_bulk_update_leaves_no_window(visitor: Browser) -> None:
+    """The same at the moment between the commit and what is done after it."""
+    visitor.get("read")
+
+    def update_slowly() -> None:
+        with transaction.atomic():
+            Session.objects.update(ip_address="192.0.2.1")
+            for _ in range(2):
+                in_thread(lambda: visitor.get("read")).result(20)
+
+    with stopped(update_slowly, at=Pause(Tier, "occupy", before=True, turn=2)):
+        found, _ = copies.recall(Session.objects.get().public_id)
+        assert found is None or found.row().ip_address == "192.0.2.1"
 
 
 @pytest.mark.urls("tests.urls")

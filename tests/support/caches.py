@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import pytest
 from django.core.cache import caches
 from django.test import override_settings
 from django_redis.pool import ConnectionFactory
@@ -103,6 +104,28 @@ def as_another_process() -> Iterator[Tier]:
     finally:
         copies.reset()
         copies._tiers.update(mine)
+
+
+@contextmanager
+def another_that_reaches_no_cache() -> Iterator[None]:
+    """Do the inner block as a process that cannot tell the cache, and dies before it could."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("cut off")
+
+    with as_another_process() as tier, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tier.driver, "mark_ended", fail)
+        patch.setattr(tier, "_start_collector", lambda: None)
+        patch.setattr(tier.driver, "faults", (*tier.driver.faults, ConnectionError))
+        yield
+
+
+def fail_and_recover(tier: Tier) -> None:
+    """Let a command fail, of a session that is not there, and then the cache answer again."""
+    tier.breaker.trip()
+    tier.breaker._retry_at = 0.0
+    tier._failed_name = tier.driver.name_of(new_public_id())
+    assert tier.recover()
 
 
 def wait_for_trust(tier: Tier) -> None:
