@@ -1,1 +1,1 @@
-"""The cache tier: copies of rows in front of the database, which are never an authority."""
+"""The cache tier: copies of rows in front of the database. The row decides, never a copy."""

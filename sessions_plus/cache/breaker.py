@@ -1,9 +1,9 @@
 """
 The circuit breaker of one cache, shared by both worlds and all threads of a process.
 
-Own, as the maintained libraries (pybreaker, purgatory) keep the state of sync and
-async callers apart, and none knows what this one is for: a probe that also brings
-the cache up to date before anybody reads from it again.
+Our own, as the kept libraries (pybreaker, purgatory) have one state for sync callers and
+another for async ones, and none has a probe that also brings the cache up to date before
+anybody reads from it again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Breaker:
         """
         Open after a fault. Return True to the one caller who found it closed.
 
-        Those who were under way at the same time, and fail after it, change nothing.
+        Those whose commands were under way at the same time, and fail later, change nothing.
         """
         with self._lock:
             if self.opened_at is not None:
@@ -62,8 +62,8 @@ class Breaker:
         """
         Return True to one caller, once the pause is over.
 
-        The next gets its turn only after the longest pause, or once this one reports
-        with ``put_off`` or ``close``: so a prober that was killed holds nobody up for good.
+        It reports with ``put_off`` or ``close``. The next one probes after that, or after
+        the longest pause: so one that was killed keeps the breaker open for nobody else.
         """
         with self._lock:
             if self.opened_at is None or time.monotonic() < self._retry_at:

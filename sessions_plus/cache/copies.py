@@ -2,8 +2,8 @@
 Copies of rows in a cache, in front of the database.
 
 The cache is never an authority and never a fault. A copy serves only while it is
-younger than the activity interval; an error is a miss; and what was revoked stands
-in the cache as such, so that nobody's older copy takes its place.
+younger than the activity interval; an error is a miss; and a session that ended has a
+tombstone in the cache, which nobody's older copy replaces.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ setting_changed.connect(reset, dispatch_uid="sessions_plus.cache_tier")
 
 class Recalled(NamedTuple):
     """
-    What the cache answered: a copy or None, and the right to put one there.
+    What the cache answered: a copy or None, and the ticket to put one there.
 
     ``asked_at`` is a Unix time from before: what is read later lived then, or later.
     """
@@ -83,7 +83,7 @@ NOTHING = Recalled()
 
 
 def recall(public_id: UUID) -> Recalled:
-    """Return the copy of a row, if there is one, and what ``keep`` wants. One cache command."""
+    """Return the copy of a row, if there is one, and what ``keep`` asks for. One cache command."""
     asked_at, cache = time.time(), tier()
     entry, ticket = cache.read(public_id)
     return Recalled(_open(entry, public_id, cache), ticket, asked_at)
@@ -106,8 +106,8 @@ def keep(row: Row, recalled: Recalled) -> None:
     """
     Keep a copy of a row that was read, or whose lease was renewed, after ``recalled``.
 
-    Others' newer copies stay. Also inside a transaction, which need not be this
-    row's: but only where what it reads is what is committed (see ``_sees_commits``).
+    Copies of newer versions stay. Inside a transaction, one is kept only where what that
+    reads is what is committed (see ``_sees_commits``).
     """
     if not recalled.ticket or not _sees_commits():
         return
@@ -135,11 +135,11 @@ def introduce(row: Row) -> None:
 
 def replace(row: Row) -> None:
     """
-    Keep a copy of a row that was just changed, in place of every older one.
+    Keep a copy of a row that was just changed, and void every older one.
 
-    Inside a transaction the copy waits for the commit, and until then the slot is
-    held: others read the row. Should the process die in between, or the transaction
-    be rolled back, the session merely does without a copy for a while.
+    Inside a transaction the copy waits for the commit, and a hold keeps the slot until
+    then: others read the row. Should the process die in between, or the transaction be
+    rolled back, the session merely does without a copy for a while.
     """
     public_id, version, entry = row.public_id, row.version, _proven_now(row)
     hold = b""
@@ -150,7 +150,7 @@ def replace(row: Row) -> None:
 
 
 def outdate(public_id: UUID) -> None:
-    """Drop the copy of a row that was changed past its store."""
+    """Void the copy of a row that was changed past its store, or by one without copies."""
     if _in_transaction():
         tier().occupy(public_id, slots.hold())
     _after_commit(lambda: tier().occupy(public_id, slots.reservation()))
@@ -158,12 +158,12 @@ def outdate(public_id: UUID) -> None:
 
 def forget(public_id: UUID) -> bool:
     """
-    Drop the copy of a session that ended, and let none be kept again.
+    Void the copy of a session that ended, and let none be kept again: put a tombstone.
 
-    Return whether the cache took it. Inside a transaction it is told at once and
-    again after the commit: before, as there may be no moment after (the process
-    may die); and again, as the commit may come later than the mark lasts. If the
-    transaction is rolled back, the session merely does without a copy for a while.
+    Return whether the cache took it. Inside a transaction it is put at once and again after
+    the commit: at once, as the process may die before it comes to the second time; and
+    again, as the commit may come later than the tombstone lasts. If the transaction is
+    rolled back, the session merely does without a copy for a while.
     """
     reached = tier().mark_ended(public_id)
     if _in_transaction():
@@ -180,7 +180,7 @@ def forget_many(public_ids: Sequence[UUID]) -> bool:
 
 
 def _proven_now(row: Row) -> bytes:
-    # Whatever changed the row had set this just before, or else it is older still.
+    # A change sets last_activity just before it is written, or leaves an older one.
     return entries.encode(row, proven_at=row.last_activity.timestamp())
 
 
@@ -192,8 +192,8 @@ def _sees_commits() -> bool:
     """
     Say whether a row read now is the newest that was committed.
 
-    Not inside a transaction that reads from a snapshot: it may be older than a
-    revocation whose mark is gone by now.
+    Not inside a transaction that reads from a snapshot: that may be older than a
+    revocation whose tombstone is gone by now.
     """
     connection: Any = connections[database()]
     if not connection.in_atomic_block:

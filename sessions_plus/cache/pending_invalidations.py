@@ -1,8 +1,8 @@
 """
-What a cache must still be told: slots to clear that it could not be reached for.
+Invalidations that a cache could not be told: slots that have still to be cleared.
 
-One is pending for two activity intervals at most: after that no copy counts that was
-stored before, so there is nothing left to clear. That bounds how many there can be.
+One is pending for two activity intervals at most. After that no copy counts that was
+stored before it, so there is nothing left to clear. That bounds how many there can be.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sessions_plus.conf import conf
 
 
 class PendingInvalidations:
-    """The names of those slots, each with the moment until which it has to be told."""
+    """The names of those slots, each with the monotonic time until which it is pending."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -26,14 +26,14 @@ class PendingInvalidations:
             self._pending[name] = until
 
     def outstanding(self) -> dict[str, float]:
-        """Return what is pending, as ``discharge`` wants it."""
+        """Return what is pending, to be given to ``discharge`` once it was told."""
         now = time.monotonic()
         with self._lock:
             self._pending = {name: until for name, until in self._pending.items() if until > now}
             return dict(self._pending)
 
     def discharge(self, told: dict[str, float]) -> None:
-        """Strike out what was told, unless it was added anew meanwhile."""
+        """Remove what was told, but for what was added anew meanwhile."""
         with self._lock:
             for name, until in told.items():
                 if self._pending.get(name) == until:

@@ -1,21 +1,21 @@
-"""
-What may stand at a session's name in a shared cache, and what may take whose place.
+r"""
+What may stand in a session's slot of a shared cache, and what may replace it.
 
-Invariant: nothing is ever stored where nothing stands. What is missing may have
-been the mark of a revocation (evicted, flushed, lost in a failover), so a reader
-first reserves the slot, then reads the row, and its copy counts only if the
-reservation is still there. Hence to delete what stands is always safe.
+A slot is one name in the cache, made of the session's public id, and holds one of:
 
-A slot holds one of:
-
-``s`` and 8 random bytes
+``s0Y\x9c…`` (``s`` and 8 random bytes)
     a reservation: whoever saw it before reading the row may put the copy there.
-``h`` and 8 random bytes
-    held by a writer whose transaction is not committed yet; nobody else may fill it.
+``h\x11\xe2…`` (``h`` and 8 random bytes)
+    a hold, of a writer whose transaction is not committed yet: nobody else may fill it.
 ``t``
-    ended. Nobody may fill it, whatever they read before.
-``c``, the version in 16 digits, and a sealed entry
+    a tombstone: the session ended. Nobody may fill it, whatever they read before.
+``c0000000000000042\x01…`` (``c``, the version in 16 digits, a sealed entry)
     a copy of the row.
+
+Invariant: no copy is ever put into an empty slot, but that of a session which was just made.
+What is missing may have been a tombstone (evicted, flushed, lost in a failover). So a reader
+first puts a reservation, then reads the row, and its copy is taken only if that very
+reservation still stands. Hence it is always safe to empty a slot.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import secrets
 from typing import NamedTuple
 
 RESERVED, HELD, COPY = b"s", b"h", b"c"
-ENDED = b"t"
+TOMBSTONE = b"t"
 VERSION_DIGITS = 16  # a Lua number counts exactly to 9 007 199 254 740 992
 _ENTRY_AT = len(COPY) + VERSION_DIGITS
 
@@ -33,8 +33,8 @@ class Reading(NamedTuple):
     """
     What a reader found.
 
-    ``ticket`` lets the reader put a copy there after it read the row; None: it may
-    not. ``is_vacant`` says that nothing stands there, so that it can be reserved.
+    ``entry`` is that of a copy. ``ticket`` lets the reader put a copy there after it read
+    the row; None: it may not. ``is_vacant`` says that the slot is empty: to be reserved.
     """
 
     entry: bytes | None = None
@@ -43,33 +43,36 @@ class Reading(NamedTuple):
 
 
 VACANT = Reading(is_vacant=True)
-BARRED = Reading()
+BARRED = Reading()  # no copy, and none may be put there
 
 
 def reservation() -> bytes:
+    """Return a new one."""
     return RESERVED + secrets.token_bytes(8)
 
 
 def hold() -> bytes:
+    """Return a new one."""
     return HELD + secrets.token_bytes(8)
 
 
 def copy(version: int, entry: bytes) -> bytes:
+    """Return what stands in the slot of a session that has a copy."""
     return b"%s%0*d%s" % (COPY, VERSION_DIGITS, version, entry)
 
 
 def read(held: object) -> Reading:
     """
-    Interpret what stands in a slot.
+    Say what a reader may do with what stands in a slot.
 
-    What is none of ours (foreign, cut, pickled) is a miss that a copy may replace,
-    as long as it is still the same.
+    What is none of ours (foreign, cut, pickled) is a miss. A copy may replace it, as long
+    as the very same bytes still stand there.
     """
     if held is None:
         return VACANT
     if not isinstance(held, bytes):
         return BARRED
-    if held == ENDED or held.startswith(HELD):
+    if held == TOMBSTONE or held.startswith(HELD):
         return BARRED
     return Reading(held[_ENTRY_AT:] if held.startswith(COPY) else None, held)
 
@@ -84,12 +87,12 @@ def successor(
     held: bytes | None, *, seen: bytes, value: bytes, version: int, vacated: bytes
 ) -> bytes | None:
     """
-    Return what must stand in place of ``held`` now; None: leave it.
+    Return what has to replace ``held`` in the slot; None: leave it.
 
-    ``seen`` is what the caller saw (or put) there, ``value`` its copy of ``version``.
-    ``vacated`` is a fresh reservation where the caller has changed the row, else
-    empty: then whoever reserved the slot before the change must not fill it.
-    The same rule stands in ``redis_cache.SWAP``, for Redis to apply.
+    ``seen`` is what the caller saw there, or put there itself; ``value`` is its copy, of
+    ``version``. ``vacated`` is a new reservation where the caller has changed the row, so
+    that nobody who reserved the slot before the change may fill it; else it is empty.
+    The same rule stands in ``drivers.redis.SWAP``, for Redis to apply.
     """
     if held is None:
         return None

@@ -1,9 +1,9 @@
 """
-One cache, guarded: no method raises or waits long, whatever the cache does.
+One cache behind a circuit breaker: no method raises, and none waits long, whatever happens.
 
-A fault opens the breaker. While it is open the database serves, and what the cache
-should have been told stays pending. The probe that closes it tells that first;
-and copies that were proven before that moment never count again.
+A fault opens the breaker. While it is open the database serves, and invalidations that the
+cache could not be told stay pending. The probe that closes the breaker tells them first; and
+copies that were proven before that moment never count again.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ T = TypeVar("T")
 # row, as one UPDATE proves that it lives.
 LIFETIME_IN_INTERVALS = 3
 
-# Copies say when they were proven by the clock of the machine that stored them.
+# A copy says when it was proven by the clock of the machine that stored it.
 CLOCK_DIFFERENCE_SECONDS = 1.0
 
 
 def lifetime_seconds() -> float:
-    """How long copies and marks stay in the cache."""
+    """Return how long copies and tombstones stay in the cache."""
     return max(1.0, conf.ACTIVITY_INTERVAL.total_seconds() * LIFETIME_IN_INTERVALS)
 
 
 class Recalled(NamedTuple):
-    """A copy as it came from the cache, and the right to put one there (see ``slots``)."""
+    """A sealed copy or None, and the ticket to put one there, or nothing (see ``slots``)."""
 
     entry: bytes | None = None
     ticket: bytes = b""
@@ -70,13 +70,13 @@ class Tier:
         self.driver.close()
 
     def distrust(self) -> None:
-        """Let no copy count that was proven until now: the cache may have lost marks."""
+        """Let no copy count that was proven until now: the cache may have lost tombstones."""
         self.trusted_since = time.time() + CLOCK_DIFFERENCE_SECONDS
 
     # Reading
 
     def read(self, public_id: UUID) -> Recalled:
-        """Return the copy, or the right to put one there once the row was read."""
+        """Return the copy, or reserve the slot, so that one may be put there."""
         name = self.driver.name_of(public_id)
         if self.breaker.opened_at is not None and not self.recover():
             return NOTHING
@@ -110,7 +110,7 @@ class Tier:
         return Recalled(reading.entry, ticket)
 
     def peek(self, public_id: UUID) -> bytes | None:
-        """Return the copy as it stands, whoever may trust it, and reserve nothing."""
+        """Return the copy that is there, also one that no longer counts. Reserve nothing."""
         name = self.driver.name_of(public_id)
         if not self._is_reachable():
             return None
@@ -134,10 +134,10 @@ class Tier:
         except self.driver.faults:
             return ()
 
-    # Telling. What is told of a change stays pending where it could not be told.
+    # Storing and invalidating. An invalidation that the cache does not take stays pending.
 
     def fill(self, public_id: UUID, entry: bytes, *, version: int, ticket: bytes) -> None:
-        """Put a copy of a row that was read after ``ticket`` was given."""
+        """Store the copy of a row that was read after ``ticket`` was given."""
         name = self.driver.name_of(public_id)
         seconds = lifetime_seconds()
         self._try(
@@ -146,13 +146,13 @@ class Tier:
         )
 
     def introduce(self, public_id: UUID, entry: bytes, *, version: int) -> None:
-        """Put a copy of a new row, which nobody can have read or ended before."""
+        """Store the copy of a new row, which nobody can have read or ended before."""
         name = self.driver.name_of(public_id)
         value = slots.copy(version, entry)
         self._try(name, partial(self.driver.reserve, name, value, seconds=lifetime_seconds()))
 
     def replace(self, public_id: UUID, entry: bytes, *, version: int, hold: bytes) -> None:
-        """Put a copy of a row that was written, in place of any older one."""
+        """Store the copy of a row that was written, and void every older one."""
         name = self.driver.name_of(public_id)
         seconds = lifetime_seconds()
         self._invalidate(
@@ -161,12 +161,12 @@ class Tier:
         )
 
     def occupy(self, public_id: UUID, value: bytes) -> None:
-        """Drop any copy; ``value`` (a hold or a reservation) says who may put the next."""
+        """Void any copy. ``value`` is a hold or a reservation: whose is the next copy."""
         name = self.driver.name_of(public_id)
         self._invalidate(name, partial(self.driver.occupy, name, value, seconds=lifetime_seconds()))
 
     def mark_ended(self, public_id: UUID) -> bool:
-        """Mark a session as ended. Return whether the cache took it."""
+        """Put a tombstone in the session's slot. Return whether the cache took it."""
         name = self.driver.name_of(public_id)
         return self._invalidate(
             name, partial(self.driver.mark_ended, name, seconds=lifetime_seconds())
@@ -252,7 +252,7 @@ class Tier:
         return True
 
     def _start_collector(self) -> None:
-        """Tell what is pending also where no request comes along to probe."""
+        """See to pending invalidations also where no request comes along to probe."""
         if self._collector is None or not self._collector.is_alive():
             name = f"sessions_plus invalidations of {self.alias}"
             self._collector = threading.Thread(target=self._collect, name=name, daemon=True)

@@ -74,7 +74,7 @@ def cache_refusal(tier: Tier) -> str | None:
             return "it does not return what was stored"
         driver.mark_ended(name, seconds=PROBE_SECONDS)
         if driver.read(name) != slots.BARRED:
-            return "it does not keep the mark of an end"
+            return "it does not keep a tombstone"
         driver.clear([name])
     except driver.faults as error:
         return f"{type(error).__name__}: {error}"

@@ -19,7 +19,7 @@ class Copies(Protocol):
     """
 
     def recall(self, public_id: UUID) -> Recalled:
-        """Return the copy, if there is one, and what ``keep`` wants."""
+        """Return the copy, if there is one, and what ``keep`` asks for."""
 
     async def arecall(self, public_id: UUID) -> Recalled:
         """See recall()."""

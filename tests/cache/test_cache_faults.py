@@ -182,7 +182,7 @@ def test_all_that_the_cache_was_not_told_stays_pending(
 
 
 def test_a_full_cache_still_forgets(visitor: Browser, server: Server, tier: Tier) -> None:
-    """Where no mark can be stored, what stands there is removed, and that suffices."""
+    """Where no tombstone can be stored, what stands there is removed, and that suffices."""
     visitor.get("read")
     fill_up(server)
 
@@ -280,7 +280,9 @@ def test_copies_from_before_do_not_serve(visitor: Browser, server: Server, tier:
     wait_until(is_gone, what="the pending invalidation", seconds=10)
 
 
-def test_a_debt_that_died_with_its_process(visitor: Browser, server: Server, tier: Tier) -> None:
+def test_an_invalidation_that_died_with_its_process(
+    visitor: Browser, server: Server, tier: Tier
+) -> None:
     """What another process could not tell, and took to its grave, revives nothing here."""
     server.pause()
     assert visitor.text("who") == "ann"
@@ -299,7 +301,7 @@ def test_stale_data_after_a_restart_does_not_serve(
     visitor: Browser, server: Server, tier: Tier
 ) -> None:
     """
-    A restart that forgot the mark of a revocation lets nobody in.
+    A restart that forgot the tombstone of a revocation lets nobody in.
 
     The connection is closed in between without any command failing.
     """

@@ -41,7 +41,7 @@ def test_a_copy_is_as_its_row(row: Row) -> None:
 
 
 def test_a_copy_opens_only_as_its_session(row: Row) -> None:
-    """At another session's place it is nothing."""
+    """In another session's slot it is nothing."""
     assert entries.decode(entries.encode(row, proven_at=1.0), new_public_id()) is None
 
 

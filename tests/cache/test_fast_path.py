@@ -1,4 +1,4 @@
-"""What is seen of a copy at a glance lets nothing in that the row would not."""
+"""The fast path lets nothing in that the row would not."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_it_holds_until_something_is_due(
     [{"LIMITS": lambda facts: Limits(None, None)}, {"NETWORK_CHANGE": "record"}],
     ids=["the site's own limits", "networks are told apart"],
 )
-def test_what_each_request_has_to_be_asked_for_is_never_seen_at_a_glance(
+def test_what_each_request_has_to_be_asked_for_is_never_on_the_fast_path(
     make_row: MakeRow, settings: Any, changes: dict[str, Any]
 ) -> None:
     """Then there is no moment until which it holds."""
@@ -202,7 +202,7 @@ def test_limits_of_api_clients_hold(make_row: MakeRow, settings: Any) -> None:
 
 
 def test_successor_that_was_never_used_has_to_be_proved(make_row: MakeRow) -> None:
-    """The first use of a rotated key is written down, so it is no business of a glance."""
+    """The first use of a rotated key is written down, so it is no business of the fast path."""
     assert not suffices(fast_path.of(make_row(successor_seen=False)))
 
 

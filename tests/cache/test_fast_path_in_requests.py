@@ -1,4 +1,4 @@
-"""A request that saw its session at a glance ends as one whose session was judged in full."""
+"""A request served on the fast path ends as one whose session was judged in full."""
 
 from __future__ import annotations
 
@@ -108,12 +108,12 @@ ENDS: list[Callable[[HttpRequest], object]] = [
 ]  # fmt: skip
 METHODS = ["cycle_key", "create", "delete", "clear", "flush", "load", "session_key"]
 
-seen_at_a_glance: list[bool] = []
+served_on_fast_path: list[bool] = []
 
 
 def look(request: HttpRequest) -> None:
     request.session.get(WORDS)
-    seen_at_a_glance.append(request.session._copy is not None)  # type: ignore[attr-defined]
+    served_on_fast_path.append(request.session._copy is not None)  # type: ignore[attr-defined]
 
 
 def in_both_worlds(name: str, act: Callable[[HttpRequest], object]) -> list[Any]:
@@ -164,24 +164,24 @@ def what_became_of(name: str, beginning: str, world: World) -> Any:
         for row in Session.objects.order_by("pk")
     ]
     events = list(SessionEvent.objects.order_by("pk").values_list("event", "reason"))
-    was_seen = seen_at_a_glance[-1]
+    was_seen = served_on_fast_path[-1]
     return was_seen, [response.content, cookies, headers, rows, events, browser.text("who")]
 
 
 @pytest.mark.parametrize("save_every_request", [False, True], ids=["", "saved every time"])
 @pytest.mark.parametrize("beginning", ["sign_in", "begin"])
 @pytest.mark.parametrize("name", [*(act.__name__ for act in ENDS), *METHODS])
-def test_glance_changes_nothing(
+def test_fast_path_changes_nothing(
     name: str, beginning: str, save_every_request: bool, world: World, user: User, other_user: User
 ) -> None:
     """Cookies, headers, rows and events are the same, whatever the view does."""
     with override_settings(SESSION_ENGINE=ENGINE, SESSION_SAVE_EVERY_REQUEST=save_every_request):
-        at_a_glance, found = what_became_of(name, beginning, world)
-        # Where networks are told apart, nothing is seen at a glance.
+        on_fast_path, found = what_became_of(name, beginning, world)
+        # Where networks are told apart, nothing is served on the fast path.
         with override_settings(SESSIONS_PLUS_NETWORK_CHANGE="record"):
             again, in_full = what_became_of(name, beginning, world)
 
-    assert (at_a_glance, again) == (True, False)
+    assert (on_fast_path, again) == (True, False)
     assert found == in_full
 
 
@@ -195,6 +195,6 @@ def test_user_who_is_refused_is_signed_out_at_once(world: World, user: User) -> 
 
         browser.get("who")
 
-        assert seen_at_a_glance[-1]
+        assert served_on_fast_path[-1]
         assert Session.objects.get().revoked_reason == "user_inactive"
         assert not browser.has_key

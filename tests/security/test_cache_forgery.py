@@ -115,7 +115,7 @@ def test_forged_entry_is_a_miss(
 def test_copy_of_another_session_is_a_miss(
     victim: Browser, attacker: Attacker, world: World, other_user: User
 ) -> None:
-    """A copy that was moved to another session's place makes nobody somebody else."""
+    """A copy that was moved to another session's slot makes nobody somebody else."""
     mallory = Browser(world, user_agent=SAFARI)
     mallory.get("sign-in", name="ben")
     mallory.get("read")

@@ -3,7 +3,7 @@ Revocation holds, whatever was under way (invariant 1).
 
 Each attack has happened to somebody: a reader that stores what it read before, a
 writer that stores what it wrote before, a sign-in beside "end all", a transaction that
-commits late or never, a cache that forgot the mark.
+commits late or never, a cache that forgot the tombstone.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def visitor(tier: Tier, world: World, user: User) -> Browser:
 
 
 def forget_copies() -> None:
-    """Let the cache evict everything, the marks of revocations too."""
+    """Let the cache evict everything, the tombstones of revocations too."""
     django_caches["default"].clear()
 
 
@@ -102,7 +102,7 @@ def touch_is_due() -> None:
     Session.objects.update(last_activity=timezone.now() - timedelta(minutes=5))
 
 
-@pytest.fixture(params=["", "and the mark is lost"])
+@pytest.fixture(params=["", "and the tombstone is lost"])
 def evict(request: pytest.FixtureRequest) -> Callable[[], None]:
     """What the cache does after a revocation: nothing, or forget everything."""
     return forget_copies if request.param else lambda: None
@@ -377,7 +377,7 @@ def test_commit_of_a_bulk_update_leaves_no_window(visitor: Browser) -> None:
                 in_thread(lambda: visitor.get("read")).result(20)
 
     with stopped(update_slowly, at=Pause(Tier, "occupy", before=True, turn=2)):
-        found, _ = copies.recall(Session.objects.get().public_id)
+        found = copies.recall(Session.objects.get().public_id).copy
         assert found is None or found.row().ip_address == "192.0.2.1"
 
 

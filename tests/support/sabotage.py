@@ -43,7 +43,7 @@ ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 STORE = PACKAGE + "store/session_store.py"
 
-# The settings that a glance was worked out with.
+# The settings that the fast path of a copy was worked out with.
 STAMPED = (
     "settings.SESSION_COOKIE_AGE",
     "conf.ACTIVITY_INTERVAL",
@@ -114,14 +114,14 @@ SABOTAGES = (
         f"{RACES} {KINDS} -k Redis",
     ),
     Sabotage(
-        "only remove, and leave no mark of the end",
+        "only remove, and leave no tombstone",
         PACKAGE + "cache/drivers/redis.py",
-        "client.set(name, slots.ENDED, px=milliseconds)",
+        "client.set(name, slots.TOMBSTONE, px=milliseconds)",
         "client.delete(name)",
         f"{RACES} -k Redis",
     ),
     Sabotage(
-        "place something over an end",
+        "put something over a tombstone",
         PACKAGE + "cache/drivers/redis.py",
         "if redis.call('GET', KEYS[1]) == 't' then return 0 end",
         "",
@@ -165,7 +165,7 @@ SABOTAGES = (
     Sabotage(
         "stamp what was read with the moment that it is stored at",
         PACKAGE + "cache/copies.py",
-        "        entries.encode(row, proven_at=proven_at),\n",
+        "        entries.encode(row, proven_at=recalled.asked_at),\n",
         "        entries.encode(row, proven_at=__import__('time').time()),\n",
         f"{RACES} {FAULTS}",
     ),

@@ -11,7 +11,7 @@ Decision = Callable[[bytes | None], bytes | None]
 
 
 class CompareAndSwapDriver(ABC):
-    """The part of a ``drivers.Driver`` that decides by ``slots.successor``."""
+    """The part of a ``Driver`` that decides by ``slots.successor``."""
 
     timeout: float  # of an operation, where it waits for anybody
 
@@ -34,7 +34,7 @@ class CompareAndSwapDriver(ABC):
 
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
         """See Driver.occupy()."""
-        self._swap(name, lambda held: None if held == slots.ENDED else value, seconds=seconds)
+        self._swap(name, lambda held: None if held == slots.TOMBSTONE else value, seconds=seconds)
 
 
 def _successor(seen: bytes, value: bytes, version: int, vacated: bytes) -> Decision:

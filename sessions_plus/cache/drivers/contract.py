@@ -49,30 +49,30 @@ class Driver(Protocol):
         """See read()."""
 
     def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
-        """Put ``value`` where nothing stands. Return whether it does now."""
+        """Put ``value`` in the slot if that is empty. Return whether it was."""
 
     async def areserve(self, name: str, value: bytes, *, seconds: float) -> bool:
         """See reserve()."""
 
     def fill(self, name: str, entry: bytes, *, version: int, ticket: bytes, seconds: float) -> bool:
-        """Put a copy of a row that was read, if the slot is still as ``ticket`` says."""
+        """Put the copy of a row that was read, over ``ticket`` or an older copy alone."""
 
     def replace(
         self, name: str, entry: bytes, *, version: int, hold: bytes, seconds: float
     ) -> None:
-        """Put a copy of a row that was written; see to it that no older one can be put."""
+        """Put the copy of a row that was written, and see to it that no older one can be put."""
 
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
-        """Put a reservation or a hold, whatever stands there, but not over ``ENDED``."""
+        """Put a reservation or a hold, whatever stands there but a tombstone."""
 
     def mark_ended(self, name: str, *, seconds: float) -> None:
-        """Put ``ENDED``, whatever stands there."""
+        """Put a tombstone, whatever stands there."""
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         """Put ``ENDED`` at each name, in one exchange with each server."""
 
     def clear(self, names: Sequence[str]) -> None:
-        """Remove whatever stands there. Proves that the cache can be written to."""
+        """Empty these slots. Proves that the cache can be written to."""
 
     async def aclear(self, names: Sequence[str]) -> None:
         """See clear()."""
@@ -84,7 +84,7 @@ class Driver(Protocol):
         """Ask each server about itself. Empty where there is nobody to ask."""
 
     def watch(self, lost: Callable[[], None]) -> None:
-        """Have ``lost`` called where the cache may have lost what it was told."""
+        """Have ``lost`` called whenever the cache may have lost tombstones."""
 
     def close(self) -> None:
         """Give up all connections of this driver's own."""
@@ -95,7 +95,7 @@ def stem(public_id: UUID) -> str:
     Return the name of a session's slot.
 
     A digest of its public id, not of its key: so rotation keeps the slot, and a
-    revocation finds it. Unkeyed, so that it also finds it while encryption keys are
-    being replaced. The braces keep all names of one session in one slot of a cluster.
+    revocation finds it. It has no key of ours, so that it is found also while encryption
+    keys are being replaced. The braces keep all names of a session on one node of a cluster.
     """
     return f"sessions_plus:{{{digest(public_id.hex)[:32]}}}"

@@ -20,7 +20,7 @@ from sessions_plus.cache.slots import Reading
 
 
 class LocalMemoryDriver(CompareAndSwapDriver):
-    """A ``drivers.Driver`` for ``LocMemCache``; never waits, so it needs no thread either."""
+    """A ``Driver`` for ``LocMemCache``; never waits, so it needs no thread either."""
 
     kind = "local memory"
     faults: tuple[type[Exception], ...] = ()
@@ -59,7 +59,7 @@ class LocalMemoryDriver(CompareAndSwapDriver):
 
     def mark_ended(self, name: str, *, seconds: float) -> None:
         with self._lock:
-            self._cache.set(name, slots.ENDED, timeout=seconds)
+            self._cache.set(name, slots.TOMBSTONE, timeout=seconds)
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         with self._lock:

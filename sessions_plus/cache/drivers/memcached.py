@@ -80,7 +80,7 @@ def _client(address: Any, options: dict[str, Any]) -> TimedClient:
 
 class MemcachedDriver(CompareAndSwapDriver):
     """
-    A ``drivers.Driver`` for one or several Memcached servers.
+    A ``Driver`` for one or several Memcached servers.
 
     Each session has its server for good: should that fail, its sessions are read from
     the database, rather than from a neighbour whose copies nobody would know of later.
@@ -161,7 +161,7 @@ class MemcachedDriver(CompareAndSwapDriver):
 
     @in_time
     def mark_ended(self, name: str, *, seconds: float) -> None:
-        self._at(name).set(name, slots.ENDED, expire=_whole(seconds))
+        self._at(name).set(name, slots.TOMBSTONE, expire=_whole(seconds))
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         by_server: dict[Any, dict[str, bytes]] = {}

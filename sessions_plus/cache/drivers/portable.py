@@ -1,9 +1,9 @@
 """
 Copies in any of Django's caches, with nothing but its common methods.
 
-They have no conditional store, so a session has two names: its slot, and a copy that
-says which reservation it was put under. A copy counts only while that reservation
-stands; so whoever changes or ends the session just puts another thing at the slot.
+They have no conditional store, so a session has two names: its slot, and its copy, which
+says under which reservation it was stored. A copy counts only while that reservation
+stands in the slot; so whoever changes or ends the session just puts something else there.
 A write therefore leaves no copy: the next read does.
 """
 
@@ -24,7 +24,7 @@ _TAG_BYTES = len(slots.reservation())
 
 
 class PortableDriver:
-    """A ``drivers.Driver`` for any cache alias."""
+    """A ``Driver`` for any cache alias."""
 
     # What a cache raises is known to nobody but its author.
     faults: tuple[type[Exception], ...] = (Exception,)
@@ -57,7 +57,7 @@ class PortableDriver:
         return await sync_to_async(self.read)(name)
 
     def reserve(self, name: str, value: bytes, *, seconds: float) -> bool:
-        # A new session's copy comes without a reservation: its first read makes one.
+        # Of a new session there is a copy without a reservation: its first read makes one.
         if not value.startswith(slots.RESERVED):
             return False
         return bool(self._cache.add(name, value, timeout=seconds))
@@ -76,11 +76,11 @@ class PortableDriver:
             self.occupy(name, slots.reservation(), seconds=seconds)
 
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
-        if self._cache.get(name) != slots.ENDED:
+        if self._cache.get(name) != slots.TOMBSTONE:
             self._cache.set(name, value, timeout=seconds)
 
     def mark_ended(self, name: str, *, seconds: float) -> None:
-        self._cache.set(name, slots.ENDED, timeout=seconds)
+        self._cache.set(name, slots.TOMBSTONE, timeout=seconds)
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         left_out = self._cache.set_many(dict.fromkeys(names, slots.ENDED), timeout=seconds)

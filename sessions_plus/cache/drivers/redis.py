@@ -2,7 +2,7 @@
 Copies in Redis: one name per session, one command per read, and no pickle.
 
 The serializer, the compressor and the ``IGNORE_EXCEPTIONS`` of the cache alias have no
-say here: what stands at a slot is bytes that only ``entries`` can open.
+say here: what stands in a slot is bytes that only ``entries`` can open.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ NAMES_PER_COMMAND = 200
 
 
 class RedisDriver:
-    """A ``drivers.Driver`` for a single Redis, one behind sentinels, and a cluster."""
+    """A ``Driver`` for a single Redis, one behind sentinels, and a cluster."""
 
     faults: tuple[type[Exception], ...] = (RedisError, RedisClusterException, OSError)
 
@@ -220,7 +220,7 @@ class RedisDriver:
     def mark_ended(self, name: str, *, seconds: float) -> None:
         client = self._client
         milliseconds = _milliseconds(seconds)
-        self._or_clear(name, lambda: client.set(name, slots.ENDED, px=milliseconds))
+        self._or_clear(name, lambda: client.set(name, slots.TOMBSTONE, px=milliseconds))
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         pipeline = self._client.pipeline(transaction=False)
@@ -272,7 +272,7 @@ class RedisDriver:
             close(self._made)
 
     # Restarts. A server that came back may have older data than when it left, and one
-    # that took over may never have got the last marks.
+    # that took over may never have been told of the last tombstones.
 
     def _greet(self, connection: Any) -> None:
         try:
