@@ -70,7 +70,7 @@ class NoCopies:
         return others.forget(public_id) if others.is_named() else True
 
     def forget_many(self, public_ids: Sequence[UUID]) -> bool:
-        return True
+        return others.forget_many(public_ids) if others.is_named() else True
 
 
 NO_COPIES: Copies = NoCopies()

@@ -278,7 +278,7 @@ def test_commit_of_a_new_key_leaves_no_window(visitor: Browser, world: World) ->
     thief = Browser(world)
     thief.key = visitor.key
     visitor.get("read")
-    store = cache_store(visitor)
+    store = cache_store(visitor.key)
     store.load()
 
     def change_slowly() -> None:

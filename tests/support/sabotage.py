@@ -268,6 +268,13 @@ SABOTAGES = (
         SIDE_BY_SIDE,
     ),
     Sabotage(
+        "tell the cache of no ends, of many at once, where this server keeps no copies",
+        PACKAGE + "store/copies.py",
+        "return others.forget_many(public_ids) if others.is_named() else True",
+        "return True",
+        SIDE_BY_SIDE,
+    ),
+    Sabotage(
         "trust copies from before the fault",
         PACKAGE + "cache/tier.py",
         "self.pending.discharge(told)\n        self.distrust()",

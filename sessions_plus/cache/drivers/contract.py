@@ -69,7 +69,7 @@ class Driver(Protocol):
         """Put a tombstone, whatever stands there."""
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
-        """Put ``ENDED`` at each name, in one exchange with each server."""
+        """Put a tombstone at each name, in one exchange with each server."""
 
     def clear(self, names: Sequence[str]) -> None:
         """Empty these slots. Proves that the cache can be written to."""

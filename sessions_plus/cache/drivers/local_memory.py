@@ -63,7 +63,7 @@ class LocalMemoryDriver(CompareAndSwapDriver):
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         with self._lock:
-            self._cache.set_many(dict.fromkeys(names, slots.ENDED), timeout=seconds)
+            self._cache.set_many(dict.fromkeys(names, slots.TOMBSTONE), timeout=seconds)
 
     def clear(self, names: Sequence[str]) -> None:
         with self._lock:

@@ -166,7 +166,7 @@ class MemcachedDriver(CompareAndSwapDriver):
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         by_server: dict[Any, dict[str, bytes]] = {}
         for name in names:
-            by_server.setdefault(self._at(name), {})[name] = slots.ENDED
+            by_server.setdefault(self._at(name), {})[name] = slots.TOMBSTONE
         for client, marks in by_server.items():
             client.set_many(marks, expire=_whole(seconds))
 

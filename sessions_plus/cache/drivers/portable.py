@@ -83,7 +83,7 @@ class PortableDriver:
         self._cache.set(name, slots.TOMBSTONE, timeout=seconds)
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
-        left_out = self._cache.set_many(dict.fromkeys(names, slots.ENDED), timeout=seconds)
+        left_out = self._cache.set_many(dict.fromkeys(names, slots.TOMBSTONE), timeout=seconds)
         if left_out:
             self.clear(left_out)
 

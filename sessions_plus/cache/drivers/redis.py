@@ -225,7 +225,7 @@ class RedisDriver:
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
         pipeline = self._client.pipeline(transaction=False)
         for name in names:
-            pipeline.set(name, slots.ENDED, px=_milliseconds(seconds))
+            pipeline.set(name, slots.TOMBSTONE, px=_milliseconds(seconds))
         answers = pipeline.execute(raise_on_error=False)
         errors = [answer for answer in answers if isinstance(answer, Exception)]
         for error in errors:
