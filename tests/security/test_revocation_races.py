@@ -293,7 +293,7 @@ def test_commit_of_a_new_key_leaves_no_window(visitor: Browser, world: World) ->
     assert is_over(thief)
 
 
-def end_untold() -> None:
+def end_untold(end: Alone) -> None:
     """End the session in a process that cannot tell the cache, nor later; it is found back here."""
     with caches.another_that_reaches_no_cache():
         end()
@@ -306,24 +306,24 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("exact_clocks")
-def test_reader_across_a_fault(visitor: Browser, tier: Tier) -> None:
+def test_reader_across_a_fault(visitor: Browser, end: Alone, tier: Tier) -> None:
     """A row that was read before the cache failed is no proof after it, whenever it is stored."""
     forget_copies()
 
     with stopped(lambda: visitor.get("read"), at=Pause(session_row, "fetch")):
-        end_untold()
+        end_untold(end)
         caches.fail_and_recover(tier)
 
     assert is_over(visitor)
 
 
 @pytest.mark.usefixtures("exact_clocks")
-def test_writer_across_a_fault(visitor: Browser, tier: Tier) -> None:
+def test_writer_across_a_fault(visitor: Browser, end: Alone, tier: Tier) -> None:
     """Nor is a row that was written before it."""
     visitor.get("read")
 
     with stopped(lambda: visitor.get("write"), at=Pause(session_row, "update")):
-        end_untold()
+        end_untold(end)
         caches.fail_and_recover(tier)
 
     assert is_over(visitor)

@@ -114,7 +114,8 @@ def another_that_reaches_no_cache() -> Iterator[None]:
         raise ConnectionError("cut off")
 
     with as_another_process() as tier, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tier.driver, "mark_ended", fail)
+        for telling in ("mark_ended", "mark_ended_many"):
+            patch.setattr(tier.driver, telling, fail)
         patch.setattr(tier, "_start_collector", lambda: None)
         patch.setattr(tier.driver, "faults", (*tier.driver.faults, ConnectionError))
         yield
