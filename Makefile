@@ -5,12 +5,12 @@ PORT ?= 8000
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-SOURCES := sessions_plus demo_project tests benchmarks manage.py
+SOURCES := sessions_plus demo_project tests benchmarks docs manage.py
 PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-code demo-cluster test quick services check lint format types migrations deploy-check package \
-	messages matrix browser django-suite bench clean
+	messages docs docs-serve matrix browser django-suite bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -74,6 +74,12 @@ messages: $(STAMP)  ## Collect the texts to translate, and compile the translati
 	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin makemessages --all --no-obsolete --no-wrap \
 		--add-location file
 	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin compilemessages
+
+docs: $(STAMP)  ## Build the site of the documentation into build/docs; a dead link is an error
+	$(BIN)/sphinx-build --fail-on-warning --fresh-env -q -b html docs build/docs
+
+docs-serve: docs  ## Serve the site of the documentation (PORT=8000)
+	$(BIN)/python -m http.server --bind 127.0.0.1 --directory build/docs $(PORT)
 
 package: $(STAMP)  ## Build the distribution into dist/
 	rm -rf build dist

@@ -243,7 +243,7 @@ def documented_signals() -> list[tuple[str, str]]:
 
     body = ast.parse(Path(signals.__file__).read_text()).body
     return [
-        (f"`{node.targets[0].id}`", text.value.value.replace("``", "`"))
+        (f"`{node.targets[0].id}`", str(text.value.value).replace("``", "`"))
         for node, text in pairwise(body)
         if isinstance(node, ast.Assign)
         and isinstance(node.targets[0], ast.Name)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from django.dispatch import Signal
+from django.utils.module_loading import import_string
 
 from sessions_plus import signals
 from sessions_plus.checks import catalogue
@@ -100,5 +102,39 @@ def test_the_index_links_every_page() -> None:
     """No page is left for nobody to find."""
     linked = {path for path, _ in LINK.findall((DOCS / "index.md").read_text(encoding="utf-8"))}
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    shown_for_files_beside = {page for page in pages if page.startswith("project/")}
 
-    assert pages - {"index.md"} <= linked
+    assert pages - shown_for_files_beside - {"index.md"} <= linked
+
+
+NAMED = re.compile(r"from (sessions_plus[\w.]*) import ([\w, ]+)")
+LISTED = re.compile(
+    r"^\.\. auto(?:function|class):: (\S+)$|^\.\. automodule:: (\S+)\n   :members:(.*)$",
+    re.MULTILINE,
+)
+
+
+def _names_in_examples() -> set[str]:
+    """What the pages tell a site to import."""
+    pages = [*DOCS.rglob("*.md"), DOCS.parent / "README.md"]
+    found = (pair for page in pages for pair in NAMED.findall(page.read_text(encoding="utf-8")))
+    return {f"{module}.{name.strip()}" for module, names in found for name in names.split(",")}
+
+
+def _names_in_the_reference() -> set[str]:
+    listed: set[str] = set()
+    for alone, module, members in LISTED.findall((DOCS / "reference.md").read_text()):
+        listed |= {f"{module}.{name.strip()}" for name in members.split(",") if name.strip()}
+        listed |= {alone} if alone else set()
+    return listed
+
+
+@pytest.mark.parametrize("name", sorted(_names_in_examples()))
+def test_the_reference_lists_what_a_site_imports(name: str) -> None:
+    """Signals have a page of their own; all else stands in the reference."""
+    assert name in _names_in_the_reference() or name.startswith("sessions_plus.signals.")
+
+
+@pytest.mark.parametrize("name", sorted(_names_in_the_reference()))
+def test_what_the_reference_lists_says_what_it_does(name: str) -> None:
+    assert inspect.getdoc(import_string(name))
