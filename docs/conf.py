@@ -58,10 +58,11 @@ BESIDE = {
     "CONTRIBUTING.md": "project/contributing.md",
     "SECURITY.md": "project/security.md",
     "LICENSE": "project/license.md",
+    "benchmarks/README.md": "project/benchmarks.md",
 }
 SECTION = re.compile(r"^## (.+)$", re.MULTILINE)
 FIRST_LINK_OF_ROW = re.compile(r"^\| \[[^]]+\]\(([^)#:]+\.md)\)", re.MULTILINE)
-LINK_UPWARDS = re.compile(r"\]\(((?:\.\./)+)([A-Z]+(?:\.md)?)")
+LINK_UPWARDS = re.compile(r"\]\(((?:\.\./)+)([\w./-]+)")
 
 
 def lead_within_the_site(app: Sphinx, name: str, source: list[str]) -> None:

@@ -20,6 +20,8 @@ from sessions_plus.models import Event, Reason
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 WRITTEN = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.parent.glob("*.md"))]
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]+))?\)")
+STYLES = DOCS.parent / "sessions_plus" / "static" / "sessions_plus" / "sessions_plus.css"
+PROPERTY = re.compile(r"^ +(--sp-[\w-]+):", re.MULTILINE)
 REMEDY = "run `python docs/build_tables.py` and commit the page"
 
 
@@ -41,6 +43,8 @@ DOCUMENTED = [
     *(("signals.md", name) for name, value in vars(signals).items() if isinstance(value, Signal)),
     *(("security/events.md", event.value) for event in Event),
     *(("security/events.md", reason.value) for reason in Reason),
+    *(("troubleshooting.md", reason.value) for reason in Reason),
+    *(("templates.md", name) for name in sorted(set(PROPERTY.findall(STYLES.read_text())))),
 ]
 
 
