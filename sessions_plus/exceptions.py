@@ -57,6 +57,16 @@ class NotSerialisable(SessionsPlusError, TypeError):
     code = "not_serialisable"
 
 
+class OpenedByName(SessionsPlusError):
+    """A session that was opened by its public id was to change hands, or its key."""
+
+    code = "opened_by_name"
+    message = (
+        "This session was opened by its public id, so nobody can be told a new key of it. Call "
+        "login() and cycle_key() in a request that came with the session."
+    )
+
+
 class InvalidToken(SessionsPlusError):
     """
     A token is not accepted: forged, expired, of another kind, or its session has ended.

@@ -80,11 +80,11 @@ class SignIn:
             return
         device = found.device
         if not found.is_new:
-            live = _live_sessions(device, store.kind)
+            live = _live_sessions(device, row.kind)
             if row.public_id not in live:
                 self._end_with_device(store, row, now)
                 return
-            if store.kind == Kind.BROWSER and len(live) > 1:
+            if row.kind == Kind.BROWSER and len(live) > 1:
                 _end_older(device, live, row, store.client, now)
         self._hold_to_limit(store, row, now)
         facts: dict[str, Any] = {

@@ -13,11 +13,13 @@ from typing import Any, cast
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import AllowAllUsersModelBackend, AllowAllUsersRemoteUserBackend
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connections, router
 from django.db.models import Field, ForeignKey
 from django.utils.module_loading import import_string
 
+from sessions_plus.crypto import same
 from sessions_plus.models.session import Reason, Session
 
 
@@ -43,6 +45,28 @@ def why_gone(user_id: Any) -> Reason | None:
     if is_active is None:
         return Reason.USER_DELETED
     return None if is_active else Reason.USER_INACTIVE
+
+
+def is_hash_of_older_secret(user_id: Any, session_hash: str) -> bool:
+    """
+    Say whether a session's hash is its user's, but for a ``SECRET_KEY`` that was replaced.
+
+    One query, and none where the site names no older keys.
+    """
+    model = get_user_model()
+    if user_id is None or not _has_older_secrets(model):
+        return False
+    users = model._base_manager.using(router.db_for_write(model))
+    user: Any = users.filter(pk=user_id).first()
+    if user is None or same(session_hash, user.get_session_auth_hash()):
+        return False
+    return any(same(session_hash, valid) for valid in user.get_session_auth_fallback_hash())
+
+
+def _has_older_secrets(model: type[Any]) -> bool:
+    own = getattr(model, "get_session_auth_fallback_hash", None)
+    is_djangos = own is AbstractBaseUser.get_session_auth_fallback_hash
+    return own is not None and (not is_djangos or bool(settings.SECRET_KEY_FALLBACKS))
 
 
 def _asks_is_active() -> bool:

@@ -82,7 +82,7 @@ def admit(row: Row, caller: Caller, now: datetime) -> Refused | Admitted:
     What else a session asks of its caller (a proof, say) is asked before the key is looked
     at: whoever lacks it is told no key, accused of nothing, and renews nothing.
     """
-    if row.revoked_at is not None or row.kind != caller.presentation.kind:
+    if row.revoked_at is not None or not caller.presentation.opens(row):
         return Refused(Refusal.ENDED)
     found, successor = _match(row, caller, now)
     if found is not Match.CURRENT and successor is None:
@@ -111,13 +111,14 @@ _REFUSED = {
 
 def _match(row: Row, caller: Caller, now: datetime) -> tuple[Match, str | None]:
     """Return what the presented key is, and the one that followed it if the caller may know it."""
-    found = caller.presentation.match(row, caller.key, now=now)
-    if found is not Match.PREDECESSOR:
-        return found, None
-    successor = open_successor(row, under=caller.key, device_token=caller.device_token)
-    if successor is None:
-        # A program that only has the key cannot tell which device it is on.
-        found = Match.REUSED if caller.client is not None else Match.SUPERSEDED
+    found, successor = caller.presentation.match(row, caller.key, now=now), None
+    if found is Match.PREDECESSOR:
+        successor = open_successor(row, under=caller.key, device_token=caller.device_token)
+        found = found if successor is not None else Match.REUSED
+    if found is Match.REUSED and caller.client is None:
+        # A program that kept an old key (a task, a socket) is no thief: only who came with a
+        # request can give a session away.
+        found = Match.SUPERSEDED
     return found, successor
 
 

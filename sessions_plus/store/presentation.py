@@ -1,5 +1,5 @@
 """
-How a session is named, and what makes it the caller's: its key, or a verified token's word.
+How a session is named, and what makes it the caller's: its key, or the word of who named it.
 
 Values, no I/O. A store has one presentation and never changes it; the key changes, and
 ``KeyState`` says where the one comes from that a request goes on under.
@@ -51,12 +51,23 @@ class Presentation(Protocol):
     """A way to present a session."""
 
     @property
-    def kind(self) -> Kind:
-        """The only kind of session that it opens: no cookie refreshes, no token is a cookie."""
+    def kind(self) -> Kind | None:
+        """
+        The only kind of session that it opens: no cookie refreshes, no token is a cookie.
+
+        None: either.
+        """
 
     @property
     def proves_successor(self) -> bool:
         """Whether it shows that the newest key has arrived."""
+
+    @property
+    def can_be_told_key(self) -> bool:
+        """Whether whoever uses it can be told a new key of the session."""
+
+    def opens(self, row: Row) -> bool:
+        """Say whether it opens sessions of this kind."""
 
     def is_current(self, row: Row, key: str) -> bool:
         """Say whether the row is the caller's as it stands."""
@@ -71,9 +82,13 @@ class ByKey:
 
     kind: Kind
     proves_successor: bool = True
+    can_be_told_key: bool = True
+
+    def opens(self, row: Row) -> bool:
+        return row.kind == self.kind
 
     def is_current(self, row: Row, key: str) -> bool:
-        return row.kind == self.kind and holds(row, key)
+        return self.opens(row) and holds(row, key)
 
     def match(self, row: Row, key: str, *, now: datetime) -> Match:
         return match(row, digest(key), now=now, grace_period=conf.ROTATION_GRACE_PERIOD)
@@ -82,16 +97,20 @@ class ByKey:
 @dataclass(frozen=True, slots=True)
 class ByName:
     """
-    The caller named the session, on the word of an access token that was verified.
+    The caller named the session and has no key of it: what stands for one is the name.
 
-    Its key is one that nobody has, made for that name: a save replaces it.
+    Either an access token that was verified says so, or code of the site's own.
     """
 
-    kind: Kind
-    proves_successor: bool = False  # whether the newest refresh token arrived, it cannot tell
+    kind: Kind | None
+    can_be_told_key: bool
+    proves_successor: bool = False  # whether the newest key arrived, it cannot tell
+
+    def opens(self, row: Row) -> bool:
+        return self.kind is None or row.kind == self.kind
 
     def is_current(self, row: Row, key: str) -> bool:
-        return row.kind == self.kind
+        return self.opens(row)
 
     def match(self, row: Row, key: str, *, now: datetime) -> Match:
         return Match.CURRENT
@@ -99,7 +118,8 @@ class ByName:
 
 SESSION_KEY = ByKey(Kind.BROWSER)
 REFRESH_TOKEN = ByKey(Kind.API)
-ACCESS_TOKEN = ByName(Kind.API)
+ACCESS_TOKEN = ByName(Kind.API, can_be_told_key=True)
+PUBLIC_ID = ByName(None, can_be_told_key=False)
 
 
 def holds(row: Row, key: str) -> bool:

@@ -9,6 +9,7 @@ it tells of a theft. A key that was replaced because privilege changed is dead.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum, auto
 from uuid import UUID
@@ -16,6 +17,8 @@ from uuid import UUID
 from sessions_plus.crypto import Purpose, context, same, seal_under, unseal_under
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.rows.session_row import Row
+
+ANY_DEVICE = "any"
 
 
 class Match(Enum):
@@ -56,7 +59,11 @@ def match(row: Row, key_hash: str, *, now: datetime, grace_period: timedelta) ->
 def seal_successor(
     successor: str, *, under: str, public_id: UUID, device_token: str | None
 ) -> bytes:
-    """Seal a new key so that only the old one, on the same device, opens it."""
+    """
+    Seal a new key so that only the old one, on the same device, opens it.
+
+    On any, with ``ANY_DEVICE``: a program cannot tell which device a key is used on.
+    """
     return seal_under(
         under,
         successor.encode(),
@@ -69,15 +76,15 @@ def open_successor(row: Row, *, under: str, device_token: str | None) -> str | N
     """Return the key that followed ``under``; None where another device asks."""
     if row.sealed_successor is None:
         return None
-    try:
-        return unseal_under(
-            under,
-            bytes(row.sealed_successor),
-            purpose=Purpose.SUCCESSOR,
-            bound_to=_context(row.public_id, device_token),
-        ).decode()
-    except SealBroken:
-        return None
+    for device in (device_token, ANY_DEVICE):
+        with suppress(SealBroken):
+            return unseal_under(
+                under,
+                bytes(row.sealed_successor),
+                purpose=Purpose.SUCCESSOR,
+                bound_to=_context(row.public_id, device),
+            ).decode()
+    return None
 
 
 def _context(public_id: UUID, device_token: str | None) -> bytes:

@@ -6,9 +6,11 @@ Which of the two it is decides what the old key still finds: see ``presented_key
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 
@@ -17,8 +19,9 @@ from sessions_plus.keys import new_token
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import new_key_columns
 from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import is_hash_of_older_secret
 from sessions_plus.store.presentation import Caller, KeyState
-from sessions_plus.store.presented_key import open_successor, seal_successor
+from sessions_plus.store.presented_key import ANY_DEVICE, open_successor, seal_successor
 from sessions_plus.store.writing import (
     SAVE_ATTEMPTS,
     Draft,
@@ -45,6 +48,27 @@ def is_due(row: Row, now: datetime) -> bool:
     return now - (row.rotated_at or row.started_at) >= interval
 
 
+def is_recent(row: Row, now: datetime) -> bool:
+    """
+    Say whether the key is so new that requests may be under way with the one before.
+
+    Replaced once more, it would make theirs the one before that, which accuses.
+    """
+    return row.rotated_at is not None and now - row.rotated_at <= conf.ROTATION_GRACE_PERIOD
+
+
+def is_without_privilege(row: Row, data: Mapping[str, Any]) -> bool:
+    """
+    Say whether a key that is to be replaced gives no more than it did, so that nobody is
+    to be kept out.
+
+    So it is where Django's ``get_user()`` finds a session that names its user as ever, by a
+    hash that was made with a ``SECRET_KEY`` of before. Everything else that replaces a key
+    may have raised what it opens.
+    """
+    return is_hash_of_older_secret(row.user_id, str(data.get(HASH_SESSION_KEY, "")))
+
+
 def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
     """
     Replace the key of a session in use, so that parallel requests go on.
@@ -54,7 +78,10 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
     """
     key = new_token(row.public_id)
     sealed = seal_successor(
-        key, under=caller.key, public_id=row.public_id, device_token=caller.device_token
+        key,
+        under=caller.key,
+        public_id=row.public_id,
+        device_token=_device_of(caller),
     )
     changes = new_key_columns(row, key, now)
     changes |= {"successor_seen": False, "sealed_successor": sealed}
@@ -62,6 +89,12 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
         return Rotated(_follow(row, caller), is_written=False)
     row.take(changes)
     return Rotated(caller._replace(key=key, key_state=KeyState.ROTATED), is_written=True)
+
+
+def _device_of(caller: Caller) -> str | None:
+    if caller.client is None and caller.device_token is None:
+        return ANY_DEVICE
+    return caller.device_token
 
 
 def _follow(row: Row, caller: Caller) -> Caller:

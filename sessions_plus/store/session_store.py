@@ -16,7 +16,7 @@ from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.contrib.sessions.backends.base import CreateError, SessionBase
+from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
@@ -25,10 +25,10 @@ from sessions_plus.cache.entries import Copy
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
-from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.exceptions import OpenedByName, SessionLimitReached
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
-from sessions_plus.models.session import Kind, Reason, Session
+from sessions_plus.models.session import Reason, Session
 from sessions_plus.policy import is_passive
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
@@ -42,6 +42,7 @@ from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.presentation import (
     ACCESS_TOKEN,
+    PUBLIC_ID,
     REFRESH_TOKEN,
     SESSION_KEY,
     Caller,
@@ -116,6 +117,8 @@ class SessionStore(SessionBase):
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
     _recalled: Recalled = NOTHING
     _known_expiry: Any = None  # what set_expiry() was told before this request
+    _named: UUID | None = None  # the session, where it was opened by its name and not by its key
+    _owes_rotation: bool = False
     _binding: Binding | None = None
     _uncommitted: Uncommitted | None = None
 
@@ -144,9 +147,21 @@ class SessionStore(SessionBase):
     @classmethod
     def for_access_token(cls, public_id: UUID, *, client: ClientInfo | None) -> Self:
         """Return the API session of that name. Only for who has verified an access token."""
-        store = cls(new_token(public_id))
-        store.presentation = ACCESS_TOKEN
+        store = cls._by_name(public_id, ACCESS_TOKEN)
         store.client = client
+        return store
+
+    @classmethod
+    def for_public_id(cls, public_id: UUID, *, is_passive: bool) -> Self:
+        """Return the session of that name, for code of the site's own (see ``lifecycle``)."""
+        store = cls._by_name(public_id, PUBLIC_ID)
+        store.is_passive = is_passive
+        return store
+
+    @classmethod
+    def _by_name(cls, public_id: UUID, presentation: Presentation) -> Self:
+        store = cls(str(public_id))
+        store.presentation, store._named = presentation, public_id
         return store
 
     def __repr__(self) -> str:
@@ -167,11 +182,6 @@ class SessionStore(SessionBase):
     def is_passive(self) -> bool:
         """Whether this request is no activity: it uses the session without prolonging it."""
         return self.path is not None and is_passive(self.path, conf.PASSIVE_PATHS)
-
-    @property
-    def kind(self) -> Kind:
-        """Whether a browser's session or an API client's."""
-        return self.presentation.kind
 
     @property
     def row(self) -> Row | None:
@@ -219,7 +229,7 @@ class SessionStore(SessionBase):
     # Reading
 
     def load(self) -> dict[str, Any]:
-        public_id = read_token(self._session_key)
+        public_id = read_token(self._session_key) or self._named
         if public_id is None or self._is_unstored:
             return self._take_unknown()
         self._recalled = recalled = self.copies.recall(public_id)
@@ -235,7 +245,7 @@ class SessionStore(SessionBase):
 
     async def aload(self) -> dict[str, Any]:
         """See load(). Hops to a thread only where the database has to be asked."""
-        public_id = read_token(self._session_key)
+        public_id = read_token(self._session_key) or self._named
         if public_id is None or self._is_unstored:
             return self._take_unknown()
         self._recalled = recalled = await self.copies.arecall(public_id)
@@ -364,6 +374,7 @@ class SessionStore(SessionBase):
             CreateError: ``must_create``, but it is stored already.
             UpdateError: it was revoked or removed meanwhile.
             NotSerialisable: a value cannot be stored; the message names its key.
+            OpenedByName: it names another user, who could not be told a key.
         """
         if self.session_key is None:
             return self.create()
@@ -381,6 +392,7 @@ class SessionStore(SessionBase):
         return None
 
     def _settled(self, data: dict[str, Any]) -> dict[str, Any]:
+        self._must_be_told_keys()
         settler = type(self).settler
         if settler is None:
             raise ImproperlyConfigured(
@@ -411,7 +423,11 @@ class SessionStore(SessionBase):
         Let ``binding`` add to the next save, which also changes the key.
 
         Called at every sign-in, also where Django kept the key (same user again).
+
+        Raises:
+            OpenedByName: nobody could be told that key.
         """
+        self._must_be_told_keys()
         self._binding = binding
         self.modified = True
         if self.key_state is KeyState.SUPERSEDED:
@@ -428,10 +444,12 @@ class SessionStore(SessionBase):
         self, row: Row, data: dict[str, Any], columns: Mapping[str, Any], now: datetime
     ) -> None:
         stored = writing.update(self._draft(row, data), columns, now)
-        if stored is None:
-            self.key_state = KeyState.SUPERSEDED
-        else:
+        if stored is not None:
             self._take_stored(stored)
+        elif self._named is not None:
+            raise UpdateError  # it is another person's by now
+        else:
+            self.key_state = KeyState.SUPERSEDED
 
     def _draft(self, row: Row, data: dict[str, Any]) -> Draft:
         return Draft(row, data, self._caller(), self._uncommitted)
@@ -456,12 +474,20 @@ class SessionStore(SessionBase):
         with the next save. An anonymous one that ended meanwhile, or that somebody else
         signed in to, goes on as a new one with what this request had.
 
+        Where privilege does not change, as only ``SECRET_KEY`` did, the key is rotated: the
+        old one finds the new, and a request gets it with its response.
+
         Raises:
             SessionInterrupted: somebody was signed in to it, and it ended meanwhile.
+            OpenedByName: nobody could be told the new key.
         """
+        self._must_be_told_keys()
         data, row = self._dictionary(), self.row
         stored = None
         if row is not None:
+            if rotation.is_without_privilege(row, data):
+                self._rotate_without_privilege(row)
+                return
             stored = rotation.replace_key(self._draft(row, data), timezone.now())
         if stored is not None:
             self._take_stored(stored)
@@ -473,24 +499,39 @@ class SessionStore(SessionBase):
         """See cycle_key()."""
         await sync_to_async(self.cycle_key)()
 
+    def _rotate_without_privilege(self, row: Row) -> None:
+        """Rotate the key now, or with the response; one that is new or was told serves as well."""
+        now = timezone.now()
+        if self.key_state is not KeyState.PRESENTED:
+            return
+        if self.cookies is None:
+            self.rotate(now)  # a program's: no response follows
+        else:
+            self._owes_rotation = not rotation.is_recent(row, now)
+
+    def _must_be_told_keys(self) -> None:
+        if not self.presentation.can_be_told_key:
+            raise OpenedByName
+
     def _begin_anew(self) -> None:
         """Become a session that is not stored yet."""
+        self._must_be_told_keys()
         self.row = self._uncommitted = None
         self._session_key = new_token(new_public_id())
         self.key_state = KeyState.FRESH
 
     def rotation_is_due(self, now: datetime) -> bool:
-        """Say whether this request should end with a new key (``ROTATION_INTERVAL``)."""
+        """Say whether this request should end with a new key, so that parallel ones go on."""
         if self._copy is not None:
             return False  # it was served on the fast path
         if self.key_state is not KeyState.PRESENTED or self._binding is not None:
             return False  # the save that follows a sign-in makes a key, and lets the old one die
-        return self.row is not None and rotation.is_due(self.row, now)
+        return self.row is not None and (self._owes_rotation or rotation.is_due(self.row, now))
 
     def rotate(self, now: datetime) -> None:
         """Replace the key of a session in use, so that parallel requests go on."""
-        row = self.row
-        if row is None or self._session_key is None:
+        row, self._owes_rotation = self.row, False
+        if row is None or self._session_key is None or self._named is not None:
             return
         rotated = rotation.rotate(row, self._caller(), now)
         self._go_on_as(rotated.caller)

@@ -248,6 +248,7 @@ def merged_with_newer(draft: Draft) -> Draft:
     elif not same(newer.key_hash, row.key_hash):
         if newer.user_id != row.user_id:
             raise Superseded
-        caller = superseded(caller)
+        if not caller.presentation.is_current(newer, caller.key):  # it may have been told
+            caller = superseded(caller)
     ours = payloads.decode(payloads.encode(data))
     return Draft(newer, merge(payloads.decode(base), ours, theirs.data), caller, uncommitted)

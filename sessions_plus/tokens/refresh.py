@@ -15,6 +15,7 @@ from uuid import UUID
 from django.contrib.auth import login
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import UpdateError
 from django.http import HttpRequest
 from django.views.decorators.debug import sensitive_variables
 
@@ -30,7 +31,7 @@ from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Binding
 from sessions_plus.tokens import access
-from sessions_plus.tokens.sessions import api_session, named_session, user_of
+from sessions_plus.tokens.sessions import api_session, keep_up_hash, named_session, user_of
 
 # A refresh that meets another write of its session tries again; more than one other at a
 # time is no client that we know.
@@ -133,8 +134,16 @@ def refresh(
         if not store.has_new_key:
             store.rotate(now)
         if store.has_new_key:
+            _keep_up_hash(store, user)
             return _tokens(store, user, now=now)
     raise InvalidToken("contended")
+
+
+def _keep_up_hash(store: SessionStore, user: AbstractBaseUser) -> None:
+    try:
+        keep_up_hash(store, user)
+    except UpdateError:
+        raise InvalidToken("ended") from None
 
 
 def _refusal(token: str) -> InvalidToken:

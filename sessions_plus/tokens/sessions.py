@@ -7,7 +7,6 @@ They are sessions like any other, of the engine that the site chose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -15,15 +14,13 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.db import transaction
-from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.lifecycle.opening import arecord_after_commit, record_after_commit
 from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows import payload as payloads
-from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import user_id_in
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.engine import site_engine
@@ -58,7 +55,7 @@ def find_live(public_id: UUID, *, client: ClientInfo | None) -> Row | None:
     """
     store = named_session(public_id, client=client)
     store.load()
-    _record_after_commit(store)
+    record_after_commit(store)
     return None if store.is_touched and user_of(store) is None else store.row
 
 
@@ -66,15 +63,8 @@ async def afind_live(public_id: UUID, *, client: ClientInfo | None) -> Row | Non
     """See find_live()."""
     store = named_session(public_id, client=client)
     await store.aload()
-    _record_after_commit(store)
+    await arecord_after_commit(store)
     return None if store.is_touched and await sync_to_async(user_of)(store) is None else store.row
-
-
-def _record_after_commit(store: SessionStore) -> None:
-    """Inside the view's transaction it would keep the row locked as long as the view takes."""
-    if store.has_postponed_activity:
-        record = partial(store.record_postponed_activity, timezone.now())
-        transaction.on_commit(record, using=session_row.database(), robust=True)
 
 
 def user_of(store: SessionStore) -> AbstractBaseUser | None:
@@ -91,6 +81,21 @@ def user_of(store: SessionStore) -> AbstractBaseUser | None:
     if session is not None:
         revoke(session, reason=Reason.USER_INACTIVE, client=store.client)
     return user
+
+
+def keep_up_hash(store: SessionStore, user: AbstractBaseUser) -> None:
+    """
+    Let a session of ``user_of`` outlast the ``SECRET_KEY`` that its hash was made with.
+
+    Raises:
+        UpdateError: it ended meanwhile.
+    """
+    if not hasattr(user, "get_session_auth_hash"):
+        return
+    row, current = store.row, user.get_session_auth_hash()
+    if row is not None and payloads.decode(row.payload).get(HASH_SESSION_KEY) != current:
+        store[HASH_SESSION_KEY] = current
+        store.save()
 
 
 def _find_user(data: Mapping[str, Any]) -> AbstractBaseUser | None:

@@ -20,6 +20,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.admission import Admitted, Refusal, Refused, admit
 from sessions_plus.store.presentation import (
     ACCESS_TOKEN,
+    PUBLIC_ID,
     REFRESH_TOKEN,
     SESSION_KEY,
     Caller,
@@ -108,6 +109,13 @@ OLD = replace(LIVING, last_activity=NOW - timedelta(days=20))
         pytest.param(
             replace(CHANGED, rotated_at=NOW), caller(), Refusal.SUPERSEDED, id="just changed"
         ),
+        pytest.param(LIVING, caller(OTHER, agent=""), Refusal.SUPERSEDED, id="old, by a program"),
+        pytest.param(
+            replace(ROTATED, successor_seen=True),
+            caller(agent=""),
+            Refusal.SUPERSEDED,
+            id="long after, by a program",
+        ),
         pytest.param(DAMAGED, caller(), Refusal.UNREADABLE, id="damaged"),
         pytest.param(OLD, caller(), Refusal.EXPIRED, id="idle"),
         # What comes first decides: nobody is accused at the end of a session, and a stranger
@@ -152,6 +160,8 @@ def test_refused_as_another_client() -> None:
         pytest.param(ROTATED, caller(), NEXT, id="predecessor is told"),
         pytest.param(API, caller(presentation=REFRESH_TOKEN), None, id="refresh token"),
         pytest.param(API, caller(OTHER, presentation=ACCESS_TOKEN), None, id="access token"),
+        pytest.param(API, caller("", presentation=PUBLIC_ID), None, id="by name"),
+        pytest.param(ROTATED, caller("", presentation=PUBLIC_ID), None, id="by name, rotated"),
     ],
 )
 def test_admitted(row: Row, who: Caller, successor: str | None) -> None:

@@ -41,6 +41,8 @@ ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
+OPENING = "tests/lifecycle/test_opening.py"
+SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
 
 # The settings that the fast path of a copy was worked out with.
@@ -738,8 +740,8 @@ SABOTAGES = (
     Sabotage(
         "serve a copy to any key",
         PACKAGE + "store/presentation.py",
-        "return row.kind == self.kind and holds(row, key)",
-        "return row.kind == self.kind",
+        "return self.opens(row) and holds(row, key)",
+        "return self.opens(row)",
         f"{RACES} {KINDS}",
     ),
     Sabotage(
@@ -776,6 +778,97 @@ SABOTAGES = (
         "if lease.is_activity(row, self._caller()) and self._renew(row, now):",
         "if self._renew(row, now):",
         "tests/store/test_session_store.py -k renewing",
+    ),
+    Sabotage(
+        "accuse programs that kept an old key",
+        PACKAGE + "store/admission.py",
+        "if found is Match.REUSED and caller.client is None:",
+        "if False:",
+        f"{OPENING} tests/store/test_admission.py",
+    ),
+    Sabotage(
+        "let what is opened by name be activity",
+        STORE,
+        "store.is_passive = is_passive",
+        "store.is_passive = False",
+        OPENING,
+    ),
+    Sabotage(
+        "sign in to what is opened by name",
+        STORE,
+        "        self._must_be_told_keys()\n        settler =",
+        "        settler =",
+        OPENING,
+    ),
+    Sabotage(
+        "make a key for what is opened by name",
+        STORE,
+        "        self._must_be_told_keys()\n        data, row = self._dictionary(), self.row",
+        "        data, row = self._dictionary(), self.row",
+        OPENING,
+    ),
+    Sabotage(
+        "seal a successor under a name",
+        STORE,
+        "or self._session_key is None or self._named is not None:",
+        "or self._session_key is None:",
+        OPENING,
+    ),
+    Sabotage(
+        "say nothing where a named session is another's by now",
+        STORE,
+        "elif self._named is not None:",
+        "elif False:",
+        OPENING,
+    ),
+    Sabotage(
+        "let a key die though only SECRET_KEY changed",
+        STORE,
+        "if rotation.is_without_privilege(row, data):",
+        "if False:",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "keep a successor whatever changed",
+        STORE,
+        "if rotation.is_without_privilege(row, data):",
+        "if True:",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "take today's hash for one of before",
+        PACKAGE + "rows/user_state.py",
+        "if user is None or same(session_hash, user.get_session_auth_hash()):",
+        "if user is None:",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "rotate at once what the response could",
+        STORE,
+        "if self.cookies is None:\n            self.rotate(now)",
+        "if True:\n            self.rotate(now)",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "rotate a key that is new",
+        STORE,
+        "self._owes_rotation = not rotation.is_recent(row, now)",
+        "self._owes_rotation = True",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "let a program bind a successor to a device that it does not know",
+        PACKAGE + "store/rotation.py",
+        "if caller.client is None and caller.device_token is None:",
+        "if False:",
+        SECRET_KEY,
+    ),
+    Sabotage(
+        "drop a told key where another request wrote",
+        PACKAGE + "store/writing.py",
+        "if not caller.presentation.is_current(newer, caller.key):",
+        "if True:",
+        SECRET_KEY,
     ),
     Sabotage(
         "settle no sign-in",
