@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
+from django.db.utils import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -49,6 +50,18 @@ class SessionLimitReached(SessionsPlusError, PermissionDenied):
         "You are signed in on as many devices as this site allows. Sign out on one of them, "
         "then try again."
     )
+
+
+class SessionNotStored(SessionsPlusError, DatabaseError):
+    """
+    The database took no change of a session: it is read-only, full, or somebody holds the row.
+
+    Nothing was stored, so the same request may be made again.
+    """
+
+    code = "session_not_stored"
+    message = _("This could not be saved just now. Please try again in a moment.")
+    retry_after = timedelta(seconds=5)
 
 
 class NotSerialisable(SessionsPlusError, TypeError):

@@ -19,6 +19,7 @@ from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.exceptions import SessionInterrupted
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -35,13 +36,14 @@ from sessions_plus.cookies import (
     set_trust_cookie,
 )
 from sessions_plus.current import enter, leave
-from sessions_plus.exceptions import SessionLimitReached
-from sessions_plus.lifecycle.users import aend_access_if_gone, end_access_if_gone
+from sessions_plus.exceptions import SessionLimitReached, SessionNotStored
+from sessions_plus.lifecycle.users import end_access_if_gone
 from sessions_plus.mfa import gate
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.store.unwritable import doing_without
 
 logger = logging.getLogger("sessions_plus")
 
@@ -118,13 +120,15 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
         Many take it for granted that whoever they signed in is signed in: with an error those
         people could never come in there. Who lacks a proof that a view asked for with an error
-        of ours is led to it.
+        of ours is led to it. Where the database did not take what it stored, it is told so.
         """
-        if isinstance(exception, SessionLimitReached):
+        session = find_store(request)
+        if isinstance(exception, DatabaseError) and session is not None:
+            exception = session.as_refusal(exception)
+        if isinstance(exception, SessionLimitReached | SessionNotStored):
             return _refused(request, None, exception)  # the view saved its session itself
         if isinstance(exception, gate.LACKS_PROOF):
             return gate.refuse(request, exception)
-        session = find_store(request)
         answer = gate.instead_of_failure(request, session) if session is not None else None
         if answer is not None:
             logger.warning(
@@ -142,10 +146,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return response
         if response.status_code >= 500:
             response = gate.instead_of_failure(request, session) or response
-        if (user_id := _user_who_was_refused(request, session)) is not None and (
-            end_access_if_gone(user_id, client=session.client)
-        ):
-            session.flush()
+        if (user_id := _user_who_was_refused(request, session)) is not None:
+            _end_if_gone(session, user_id)
         if was_only_read(session, response):
             vary_on_cookie(response)
             return response
@@ -167,10 +169,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return response
         if response.status_code >= 500:
             response = gate.instead_of_failure(request, session) or response
-        if (user_id := _user_who_was_refused(request, session)) is not None and (
-            await aend_access_if_gone(user_id, client=session.client)
-        ):
-            await session.aflush()
+        if (user_id := _user_who_was_refused(request, session)) is not None:
+            await sync_to_async(_end_if_gone)(session, user_id)
         if was_only_read(session, response):
             vary_on_cookie(response)
             return response
@@ -205,13 +205,13 @@ async def _arotate_if_due(session: SessionStore, response: HttpResponseBase) -> 
 
 
 def _save(session: SessionStore) -> bool:
-    """Store the session; return False where its sign-in was one too many, and is over."""
+    """Store the session; return False where it was not, and ``refusal`` says why."""
     try:
         session.save()
     except UpdateError:
         raise _interrupted() from None
-    except SessionLimitReached as refusal:
-        session.refusal = refusal
+    except (SessionLimitReached, SessionNotStored) as refusal:
+        _note_refusal(session, refusal)
         return False
     return True
 
@@ -222,10 +222,16 @@ async def _asave(session: SessionStore) -> bool:
         await session.asave()
     except UpdateError:
         raise _interrupted() from None
-    except SessionLimitReached as refusal:
-        session.refusal = refusal
+    except (SessionLimitReached, SessionNotStored) as refusal:
+        _note_refusal(session, refusal)
         return False
     return True
+
+
+def _note_refusal(session: SessionStore, refusal: SessionLimitReached | SessionNotStored) -> None:
+    # What SESSION_SAVE_EVERY_REQUEST alone wanted stored is missed by nobody.
+    if session.modified or isinstance(refusal, SessionLimitReached):
+        session.refusal = refusal
 
 
 def _answer(request: HttpRequest, session: SessionStore, view: Any) -> HttpResponseBase | None:
@@ -258,20 +264,38 @@ def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
     return session.row.user_id
 
 
+def _end_if_gone(session: SessionStore, user_id: Any) -> None:
+    """End the access of a user who was disabled or deleted; a stranger they are in any case."""
+    with doing_without():
+        if end_access_if_gone(user_id, client=session.client):
+            session.flush()
+
+
 def _refused(
-    request: HttpRequest, response: HttpResponse | None, refusal: SessionLimitReached
+    request: HttpRequest,
+    response: HttpResponse | None,
+    refusal: SessionLimitReached | SessionNotStored,
 ) -> HttpResponse:
     """
-    Say calmly that there are too many sessions, at whichever door the sign-in was.
+    Say calmly that there are too many sessions, or that nothing could be stored.
 
     ``response`` is what the view answered before it was known; None: it raised the refusal.
     """
-    request.user = AnonymousUser()
+    is_limit = isinstance(refusal, SessionLimitReached)
+    if is_limit:
+        request.user = AnonymousUser()
+    status = 403 if is_limit else 503
     facts = {"code": refusal.code, "detail": str(refusal.message)}
+    answer: HttpResponse
     if _speaks_json(request, response):
-        return JsonResponse(facts, status=403)
-    facts["back_url"] = request.get_full_path()  # where the form was
-    return render(request, "sessions_plus/session_limit.html", facts, status=403)
+        answer = JsonResponse(facts, status=status)
+    else:
+        facts["back_url"] = request.get_full_path()  # where the form was
+        page = "session_limit" if is_limit else "session_not_stored"
+        answer = render(request, f"sessions_plus/{page}.html", facts, status=status)
+    if isinstance(refusal, SessionNotStored):
+        answer.headers["Retry-After"] = str(int(refusal.retry_after.total_seconds()))
+    return answer
 
 
 def _speaks_json(request: HttpRequest, response: HttpResponse | None) -> bool:

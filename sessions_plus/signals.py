@@ -28,6 +28,11 @@ cache_unavailable = Signal()
 cache_recovered = Signal()
 """The cache tier answers again. Argument: ``alias``."""
 
+database_unwritable = Signal()
+"""The sessions' database refused to write: read-only, full, or too slow. What ended stays ended,
+sessions are read, and nothing new is recorded. Sent once a minute by each process. Arguments:
+``alias``, ``error``."""
+
 # Between the layers of this app: what a lower layer noticed and an upper one acts on.
 
 rows_changed = Signal()

@@ -87,7 +87,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("lifetime",),
         ("session_row",),
         ("table", "user_state"),
-        ("statements", "prepared", "payload", "async_reads"),
+        ("statements",),
+        ("prepared", "payload", "async_reads", "lock_wait", "write_faults"),
     ),
     "store": (
         ("of_request", "engine"),
@@ -95,7 +96,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("reading", "rotation"),
         ("writing", "ending"),
         ("admission", "lease"),
-        ("presentation",),
+        ("presentation", "unwritable"),
         ("copies", "expiry", "merge", "presented_key", "client_change", "pending_sign_in"),
     ),
     "maintenance": (

@@ -12,13 +12,20 @@ from types import MappingProxyType
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
+from django.db import DatabaseError
 from django.http import Http404
 from django.utils.translation import gettext_lazy as _
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 
-from sessions_plus.exceptions import InvalidToken, SessionsPlusError, TooManyAttempts
+from sessions_plus.exceptions import (
+    InvalidToken,
+    SessionNotStored,
+    SessionsPlusError,
+    TooManyAttempts,
+)
 from sessions_plus.masked import Secret
+from sessions_plus.store.unwritable import not_stored
 from sessions_plus.tokens.bearer import REFUSED
 
 # Where an error of ours is not simply a bad request.
@@ -34,6 +41,7 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "session_limit_reached": status.HTTP_403_FORBIDDEN,
         "acting_for_another": status.HTTP_403_FORBIDDEN,
         "conflicting_sessions": status.HTTP_403_FORBIDDEN,
+        "session_not_stored": status.HTTP_503_SERVICE_UNAVAILABLE,
     }
 )
 
@@ -108,13 +116,18 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
         return exceptions.NotFound()
     if isinstance(error, PermissionDenied):
         return exceptions.PermissionDenied()
-    return exceptions.ParseError() if isinstance(error, SuspiciousOperation) else None
+    if isinstance(error, SuspiciousOperation):
+        return exceptions.ParseError()
+    if isinstance(error, DatabaseError):
+        refusal = not_stored(error)
+        return _from_ours(refusal) if isinstance(refusal, SessionNotStored) else None
+    return None
 
 
 def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
     made = exceptions.APIException(str(error.message), code=error.code)
     made.status_code = STATUS.get(error.code, status.HTTP_400_BAD_REQUEST)
-    if isinstance(error, TooManyAttempts):
+    if isinstance(error, TooManyAttempts | SessionNotStored):
         made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
     if isinstance(error, InvalidToken):
         made.auth_header = REFUSED  # type: ignore[attr-defined]

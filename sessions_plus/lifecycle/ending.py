@@ -17,8 +17,10 @@ from django.db import models
 from sessions_plus.events import draft, record_all
 from sessions_plus.models import Event, Reason, Session, SessionEvent
 from sessions_plus.rows import session_row
+from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.signals import session_revoked
 from sessions_plus.store.engine import site_copies
+from sessions_plus.store.unwritable import telling_of_refusal
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -72,8 +74,14 @@ class Ending:
 
 
 def end_one(session: Session, ending: Ending) -> Revocation:
-    """End a session. Whoever has its row locked is waited for."""
-    ended = session_row.end(session.public_id, **ending.facts)
+    """
+    End a session. Whoever has its row locked is waited for, but not for ever.
+
+    Raises:
+        SessionNotStored: the database takes no writes, or somebody holds the row.
+    """
+    with telling_of_refusal():
+        ended = session_row.end(session.public_id, wait=LockWait.BOUNDED, **ending.facts)
     reached = site_copies().forget(session.public_id)
     if ended:
         _tell([session], ending)
@@ -85,10 +93,14 @@ def end_unlocked(sessions: Sequence[Session], ending: Ending) -> tuple[Revocatio
     End those of ``sessions`` whose rows nobody has locked; return the others that live, too.
 
     Three statements and one exchange with the cache, however many there are.
+
+    Raises:
+        SessionNotStored: the database takes no writes.
     """
     ended: set[Any] = set()
     try:
-        ended = session_row.end_many([session.pk for session in sessions], **ending.facts)
+        with telling_of_refusal():
+            ended = session_row.end_many([session.pk for session in sessions], **ending.facts)
     finally:
         # Also where an interruption hides whether they were: one that lives on only does
         # without a copy for a while.

@@ -28,7 +28,8 @@ from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import next_version
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.engine import site_copies
-from sessions_plus.store.writing import SAVE_ATTEMPTS
+from sessions_plus.store.unwritable import telling_of_refusal
+from sessions_plus.store.writing import SAVE_ATTEMPTS, update_version
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -167,7 +168,9 @@ def _write(row: Row, data: dict[str, Any]) -> bool:
         ),
         "version": next_version(row),
     }
-    if not session_row.update(row.public_id, changes, version=row.version):
+    with telling_of_refusal():
+        is_written = update_version(row, changes)
+    if not is_written:
         return False
     site_copies().outdate(row.public_id)
     return True

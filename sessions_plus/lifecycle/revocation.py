@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from django.db import models
 from django.utils import timezone
 
+from sessions_plus.exceptions import SessionNotStored
 from sessions_plus.lifecycle.ending import Ending, Revocation, end_one, end_unlocked
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows import session_row
@@ -44,6 +45,9 @@ def revoke(
     again. Its refresh tokens end with it, and access tokens wherever the API
     checks their session (OWASP ASVS 7.4.1). ``actor`` is who did it, where that
     isn't the session's own user; ``client`` is the request it was done with.
+
+    Raises:
+        SessionNotStored: the database takes no writes, or somebody holds the row for long.
     """
     return end_one(session, Ending(reason, actor, client, now or timezone.now()))
 
@@ -72,7 +76,8 @@ def revoke_selected(
     End each of ``sessions`` that has not ended, many at a time. See revoke().
 
     Exact under races: each counts, and is recorded, where it was ended. Interrupted between
-    two chunks it has ended some of them, and may be called again for the rest.
+    two chunks it has ended some of them, and may be called again for the rest: so it is where
+    it raises, after it has ended all that it could.
     """
     ending = Ending(reason, actor, client, now or timezone.now())
     return _end_all(((chunk, 1.0) for chunk in _batches(sessions)), ending, lambda done: None)
@@ -180,7 +185,12 @@ def _end_all(
     ending: Ending,
     progress: Callable[[float], None],
 ) -> Revocation:
-    """End all that nobody is writing to; then, one by one, those that have to be waited for."""
+    """
+    End all that nobody is writing to; then, one by one, those that have to be waited for.
+
+    Raises:
+        SessionNotStored: some did not end. All others did.
+    """
     total, locked = Revocation(0), list[Session]()
     for chunk, done in chunks:
         if len(chunk) == 1:
@@ -190,8 +200,14 @@ def _end_all(
             total += revocation
             locked += left
         progress(done)
+    refusal: SessionNotStored | None = None
     for session in locked:
-        total += end_one(session, ending)
+        try:
+            total += end_one(session, ending)
+        except SessionNotStored as error:
+            refusal = error
+    if refusal is not None:
+        raise refusal
     return total
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from asgiref.sync import sync_to_async
 from django.db import models
 
 from sessions_plus.lifecycle.ending import Revocation
@@ -51,8 +50,3 @@ def end_access_if_gone(user_id: Any, *, client: ClientInfo | None = None) -> boo
         return False
     end_access(user_id, reason=reason, client=client)
     return True
-
-
-async def aend_access_if_gone(user_id: Any, *, client: ClientInfo | None = None) -> bool:
-    """See end_access_if_gone()."""
-    return await sync_to_async(end_access_if_gone)(user_id, client=client)

@@ -12,7 +12,8 @@ from django.db import connections, router, transaction
 from django.db.models import F, QuerySet
 
 from sessions_plus.models.session import Session
-from sessions_plus.rows.table import Table
+from sessions_plus.rows.lock_wait import LockWait
+from sessions_plus.rows.table import Table, retried
 from sessions_plus.rows.user_state import living_user, why_gone
 
 
@@ -109,14 +110,20 @@ def insert(values: Mapping[str, Any]) -> None:
     SESSIONS.insert(database(), values)
 
 
-def update(public_id: UUID, values: Mapping[str, Any], **guards: Any) -> bool:
+def update(
+    public_id: UUID,
+    values: Mapping[str, Any],
+    *,
+    wait: LockWait = LockWait.AS_SET,
+    **guards: Any,
+) -> bool:
     """
     Change a row that has not ended, if it still has the values in ``guards``.
 
     Return whether the row was there to change.
     """
     where = {**guards, "public_id": public_id, "revoked_at": None}
-    return bool(SESSIONS.update(database(), values, where))
+    return bool(SESSIONS.update(database(), values, where, wait=wait))
 
 
 def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
@@ -124,23 +131,26 @@ def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
     Change a row that lives: it has not ended, its key is the one that was read, and its
     user, if it has one, may still sign in. See update().
 
-    One statement, and one more where the users are in another database.
+    Whoever only reads a session does this, so it waits for nobody: a row that somebody has
+    locked is left as it is, and False returned. One statement, and one more where the users
+    are in another database.
     """
     alias = database()
     condition = living_user(alias)
     if condition is None and row.user_id is not None and why_gone(row.user_id):
         return False
     where = {**guards, "key_hash": row.key_hash, "public_id": row.public_id, "revoked_at": None}
-    return bool(SESSIONS.update(alias, values, where, condition=condition))
+    return bool(SESSIONS.update(alias, values, where, condition=condition, wait=LockWait.NONE))
 
 
-def remove(public_id: UUID, **guards: Any) -> bool:
+def remove(public_id: UUID, *, wait: LockWait = LockWait.AS_SET, **guards: Any) -> bool:
     """
     Delete a row that nobody is signed in to, if it still has the values in ``guards``.
 
     Return whether there was one.
     """
-    return bool(SESSIONS.delete(database(), {**guards, "public_id": public_id, "user_id": None}))
+    nobodys = {**guards, "public_id": public_id, "user_id": None}
+    return bool(SESSIONS.delete(database(), nobodys, wait=wait))
 
 
 def end(
@@ -164,10 +174,14 @@ def end_many(keys: Sequence[Any], *, reason: str, now: datetime, actor_id: Any =
     alias = database()
     # The plain manager: ours would read the rows once more, and tell the cache one by one.
     rows = Session._base_manager.using(alias).filter(revoked_at=None)
-    with transaction.atomic(using=alias, savepoint=False):
-        mine = _lock(rows.filter(pk__in=keys))
-        rows.filter(pk__in=mine).update(**_ending(reason, now, actor_id))
-    return mine
+
+    def end_those() -> set[Any]:
+        with transaction.atomic(using=alias, savepoint=False):
+            mine = _lock(rows.filter(pk__in=keys))
+            rows.filter(pk__in=mine).update(**_ending(reason, now, actor_id))
+        return mine
+
+    return retried(connections[alias], end_those)
 
 
 def _ending(reason: str, now: datetime, actor_id: Any) -> dict[str, Any]:

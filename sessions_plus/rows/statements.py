@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.rows import lock_wait
+from sessions_plus.rows.lock_wait import LockWait
+
 Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
 
 
@@ -48,6 +51,30 @@ def where_clause(table: Names, connection: BaseDatabaseWrapper, shape: Shape) ->
         for name, is_null in shape.attributes
     ]
     return "WHERE " + " AND ".join([*parts, *([shape.condition] if shape.condition else [])])
+
+
+def changing(
+    verb: str, table: Names, connection: BaseDatabaseWrapper, shape: Shape, wait: LockWait
+) -> str:
+    """Return a statement that does ``verb`` to the rows, waiting so long for locked ones."""
+    own = lock_wait.condition(connection, wait)
+    if own is not None:
+        shape = Shape(shape.attributes, " AND ".join(filter(None, (shape.condition, own))))
+    where = where_clause(table, connection, shape)
+    if lock_wait.skips(connection, wait):
+        where = _unlocked(table, connection, where)
+    return lock_wait.prefix(connection, wait) + f"{verb} {where}"
+
+
+def _unlocked(table: Names, connection: BaseDatabaseWrapper, where: str) -> str:
+    """Return a WHERE for the row that one holds for, unless somebody has locked it."""
+    key = connection.ops.quote_name(str(table.model._meta.pk.column))
+    # On PostgreSQL a weaker lock does, which no foreign key to the row waits for.
+    lock = "FOR NO KEY UPDATE" if connection.features.has_select_for_no_key_update else "FOR UPDATE"
+    found = f"SELECT {key} FROM {table.name(connection)} {where} {lock} SKIP LOCKED"  # noqa: S608
+    if connection.vendor == "mysql":
+        found = f"SELECT {key} FROM ({found}) AS unlocked"  # noqa: S608 - it reads no table twice
+    return f"WHERE {key} = ({found})"
 
 
 def tells_what_it_changed(connection: Any) -> bool:
@@ -94,12 +121,17 @@ def compose_select(
 
 @lru_cache(maxsize=256)
 def compose_update(
-    table: Names, alias: str, vendor: str, changed: tuple[str, ...], shape: Shape
+    table: Names,
+    alias: str,
+    vendor: str,
+    changed: tuple[str, ...],
+    shape: Shape,
+    wait: LockWait = LockWait.AS_SET,
 ) -> str:
     connection = connections[alias]
     setting = ", ".join(f"{table.column(connection, name)} = %s" for name in changed)
-    where = where_clause(table, connection, shape)
-    return f"UPDATE {table.name(connection)} SET {setting} {where}"  # noqa: S608
+    verb = f"UPDATE {table.name(connection)} SET {setting}"  # noqa: S608
+    return changing(verb, table, connection, shape, wait)
 
 
 @lru_cache(maxsize=32)
@@ -121,10 +153,12 @@ def insert_of(
 
 
 @lru_cache(maxsize=16)
-def compose_delete(table: Names, alias: str, vendor: str, shape: Shape) -> str:
+def compose_delete(
+    table: Names, alias: str, vendor: str, shape: Shape, wait: LockWait = LockWait.AS_SET
+) -> str:
     connection = connections[alias]
-    where = where_clause(table, connection, shape)
-    return f"DELETE FROM {table.name(connection)} {where}"  # noqa: S608
+    verb = f"DELETE FROM {table.name(connection)}"  # noqa: S608
+    return changing(verb, table, connection, shape, wait)
 
 
 def converted(

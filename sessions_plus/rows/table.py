@@ -9,16 +9,23 @@ row costs several times as much.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import DatabaseError
 
 from sessions_plus.rows import statements
+from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
+from sessions_plus.rows.write_faults import Fault, fault_of
 
 M = TypeVar("M", bound=models.Model)
+T = TypeVar("T")
+
+# At REPEATABLE READ and SERIALIZABLE, a statement that meets another's change fails.
+CONFLICT_ATTEMPTS = 3
 
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
@@ -62,9 +69,15 @@ class Table(Generic[M]):
         connection = connections[alias]
         shape = shape_of(where, condition)
         sql = statements.compose_select(self, alias, connection.vendor, attributes, shape)
-        with connection.cursor() as cursor:
-            cursor.execute(sql, self._values(connection, where, but_none=True))
-            return self._python_values(connection, attributes, cursor.fetchall())
+        params = self._values(connection, where, but_none=True)
+
+        def read() -> list[Any]:
+            with connection.cursor() as cursor:
+                cursor.execute(sql, params)
+                found: list[Any] = cursor.fetchall()
+                return found
+
+        return self._python_values(connection, attributes, retried(connection, read))
 
     def find_instances(
         self, alias: str, where: Mapping[str, Any], *, condition: str | None = None
@@ -82,11 +95,16 @@ class Table(Generic[M]):
         """
         connection = connections[alias]
         sql = statements.compose_insert(self, alias, connection.vendor, tuple(values))
-        with _writing(alias, sql, self._values(connection, values)) as cursor:
-            if connection.features.can_return_columns_from_insert:
-                return cursor.fetchone()[0]
-            key = self.model._meta.pk
-            return connection.ops.last_insert_id(cursor, self.model._meta.db_table, str(key.column))
+        params = self._values(connection, values)
+
+        def write() -> Any:
+            with _writing(connection, sql, params) as cursor:
+                if connection.features.can_return_columns_from_insert:
+                    return cursor.fetchone()[0]
+                key, name = self.model._meta.pk, self.model._meta.db_table
+                return connection.ops.last_insert_id(cursor, name, str(key.column))
+
+        return retried(connection, write)
 
     def insert_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """
@@ -105,8 +123,7 @@ class Table(Generic[M]):
             part = rows[start : start + at_once]
             sql = statements.insert_of(self, connection, attributes, len(part))
             params = [value for values in part for value in self._values(connection, values)]
-            with _writing(alias, sql, params) as cursor:
-                keys += [key for (key,) in cursor.fetchall()]
+            keys += [key for (key,) in _returned(connection, sql, params)]
         return keys
 
     def update(
@@ -116,16 +133,16 @@ class Table(Generic[M]):
         where: Mapping[str, Any],
         *,
         condition: str | None = None,
+        wait: LockWait = LockWait.AS_SET,
     ) -> int:
         """
         Change every row that ``where`` holds for; return how many.
 
         One statement. This is what makes every write safe: nothing is read first, so
-        nothing can come between.
+        nothing can come between. With ``LockWait.NONE`` it is for one row.
         """
-        sql, params = self._update(alias, values, where, condition)
-        with _writing(alias, sql, params) as cursor:
-            return int(cursor.rowcount)
+        sql, params = self._update(alias, values, where, condition, wait)
+        return _count_changed(connections[alias], sql, params, wait)
 
     def update_instances(
         self,
@@ -148,8 +165,8 @@ class Table(Generic[M]):
         sql += " RETURNING " + statements.columns_of(
             self, alias, connection.vendor, self._attributes
         )
-        with _writing(alias, sql, params) as cursor:
-            changed = self._python_values(connection, self._attributes, cursor.fetchall())
+        returned = _returned(connection, sql, params)
+        changed = self._python_values(connection, self._attributes, returned)
         return [self.model.from_db(alias, self._attributes, row) for row in changed]
 
     def _update(
@@ -158,10 +175,11 @@ class Table(Generic[M]):
         values: Mapping[str, Any],
         where: Mapping[str, Any],
         condition: str | None,
+        wait: LockWait = LockWait.AS_SET,
     ) -> tuple[str, list[Any]]:
         connection = connections[alias]
-        shape = shape_of(where, condition)
-        sql = statements.compose_update(self, alias, connection.vendor, tuple(values), shape)
+        shape, wait = shape_of(where, condition), in_sql(connection, wait)
+        sql = statements.compose_update(self, alias, connection.vendor, tuple(values), shape, wait)
         params = self._values(connection, values)
         return sql, params + self._values(connection, where, but_none=True)
 
@@ -180,12 +198,15 @@ class Table(Generic[M]):
             setattr(row, name, value)
         return True
 
-    def delete(self, alias: str, where: Mapping[str, Any]) -> int:
-        """Remove every row that ``where`` holds for; return how many."""
+    def delete(
+        self, alias: str, where: Mapping[str, Any], *, wait: LockWait = LockWait.AS_SET
+    ) -> int:
+        """Remove every row that ``where`` holds for; return how many. See update()."""
         connection = connections[alias]
-        sql = statements.compose_delete(self, alias, connection.vendor, shape_of(where, None))
-        with _writing(alias, sql, self._values(connection, where, but_none=True)) as cursor:
-            return int(cursor.rowcount)
+        shape, as_composed = shape_of(where, None), in_sql(connection, wait)
+        sql = statements.compose_delete(self, alias, connection.vendor, shape, as_composed)
+        params = self._values(connection, where, but_none=True)
+        return _count_changed(connection, sql, params, wait)
 
     def field(self, attribute: str) -> models.Field[Any, Any]:
         """Return the field that an attribute is of."""
@@ -228,10 +249,62 @@ class Table(Generic[M]):
         return found
 
 
+def _count_changed(
+    connection: BaseDatabaseWrapper, sql: str, params: list[Any], wait: LockWait
+) -> int:
+    """Execute a statement that changes rows; return how many, none where it would not wait."""
+
+    def write() -> int:
+        with waiting(connection, wait), _writing(connection, sql, params, wait) as cursor:
+            return int(cursor.rowcount)
+
+    try:
+        return retried(connection, write)
+    except DatabaseError as error:
+        if wait is LockWait.NONE and fault_of(error) is Fault.LOCKED:
+            return 0
+        raise
+
+
+def _returned(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
+    """Execute a statement that writes; return the rows that it tells of."""
+
+    def write() -> list[Any]:
+        with _writing(connection, sql, params) as cursor:
+            found: list[Any] = cursor.fetchall()
+            return found
+
+    return retried(connection, write)
+
+
+def retried(connection: BaseDatabaseWrapper, act: Callable[[], T]) -> T:
+    """
+    Return what one statement, or one short transaction, does; tried again where another won.
+
+    It did nothing then; and as it is conditional, trying again says how things are now. In
+    somebody's transaction all of that has to be tried again, by them.
+    """
+    for _ in range(CONFLICT_ATTEMPTS - 1):
+        try:
+            return act()
+        except DatabaseError as error:
+            if connection.in_atomic_block or fault_of(error) is not Fault.CONFLICT:
+                raise
+    return act()
+
+
 @contextmanager
-def _writing(alias: str, sql: str, params: list[Any]) -> Iterator[Any]:
+def _writing(
+    connection: BaseDatabaseWrapper,
+    sql: str,
+    params: list[Any],
+    wait: LockWait = LockWait.AS_SET,
+) -> Iterator[Any]:
     """Execute a statement that writes; a transaction around it knows if it failed."""
-    guard = transaction.mark_for_rollback_on_error(using=alias)
-    with guard, connections[alias].cursor() as cursor:
+    # Not where a row is only left alone: but for PostgreSQL, which says so without an error,
+    # databases take back the statement and nothing else.
+    is_to_tell = wait is not LockWait.NONE or connection.vendor == "postgresql"
+    guard = transaction.mark_for_rollback_on_error(using=connection.alias)
+    with guard if is_to_tell else nullcontext(), connection.cursor() as cursor:
         cursor.execute(sql, params)
         yield cursor

@@ -3,32 +3,44 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.models.session import Session
 from sessions_plus.policy import Verdict
 from sessions_plus.rows import session_row
+from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import why_gone
 from sessions_plus.signals import session_ended, session_expired, user_gone
 from sessions_plus.store.copies import Copies
+from sessions_plus.store.unwritable import doing_without
 
 
 def expire(
     row: Row, verdict: Verdict, *, client: ClientInfo | None, now: datetime, copies: Copies
 ) -> bool:
-    """End a session for good. False where another request renewed it since ``row`` was read."""
-    since = {"last_activity": row.last_activity}
-    if row.user_id is None:
-        is_ended = session_row.remove(row.public_id, **since)
-    else:
-        is_ended = session_row.end(row.public_id, reason=verdict.value, now=now, **since)
+    """
+    End a session for good. False where another request renewed it since ``row`` was read.
+
+    It is over also where that cannot be written; then nobody is told.
+    """
+    is_ended = None
+    with doing_without():
+        is_ended = _expire(row, verdict, now)
     if not is_ended:
-        return False
+        return is_ended is None
     copies.forget(row.public_id)
     if row.user_id is not None:
         session_expired.send_robust(sender=Session, row=row, verdict=verdict, client=client)
     return True
+
+
+def _expire(row: Row, verdict: Verdict, now: datetime) -> bool:
+    since: dict[str, Any] = {"wait": LockWait.NONE, "last_activity": row.last_activity}
+    if row.user_id is None:
+        return session_row.remove(row.public_id, **since)
+    return session_row.end(row.public_id, reason=verdict.value, now=now, **since)
 
 
 def end(row: Row, reason: str, *, client: ClientInfo | None, now: datetime, copies: Copies) -> None:
@@ -37,9 +49,10 @@ def end(row: Row, reason: str, *, client: ClientInfo | None, now: datetime, copi
 
     One that nobody is signed in to is removed.
     """
+    wait = LockWait.BOUNDED
     if row.user_id is None:
-        session_row.remove(row.public_id)
-    elif session_row.end(row.public_id, reason=reason, now=now):
+        session_row.remove(row.public_id, wait=wait)
+    elif session_row.end(row.public_id, reason=reason, now=now, wait=wait):
         session_ended.send_robust(sender=Session, row=row, reason=reason, client=client)
     copies.forget(row.public_id)
 

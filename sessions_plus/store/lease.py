@@ -2,12 +2,13 @@
 The lease: activity, written by a statement that also proves that the row still lives.
 
 Invariant for whoever edits this: where the statement changed no row, nothing was written
-and nothing was proved.
+and nothing was proved. Nothing here waits for a row that somebody has locked.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from enum import Enum, auto
 from typing import Any
 
 from sessions_plus.client_info import ClientInfo
@@ -19,6 +20,21 @@ from sessions_plus.rows.lifetime import limits_of_row
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.client_change import ClientChange, Reaction, differences
 from sessions_plus.store.presentation import Caller, KeyState
+from sessions_plus.store.unwritable import doing_without
+
+
+class Written(Enum):
+    """What became of a statement that also proves its row."""
+
+    YES = auto()
+    NO = auto()
+    """
+    The row does not live, or is not as it was, or somebody has locked it.
+
+    It has ended, was rotated, is gone, or its user is. Reading it again tells.
+    """
+    REFUSED = auto()
+    """The database takes no writes. Nothing was proved."""
 
 
 def is_activity(row: Row, caller: Caller) -> bool:
@@ -80,24 +96,31 @@ def news_of_client(row: Row, client: ClientInfo | None) -> dict[str, Any]:
     return {} if differences(row, client) else client_columns(client, row, row.user_id)
 
 
-def renew(row: Row, caller: Caller, now: datetime, **guards: Any) -> bool:
+def renew(row: Row, caller: Caller, now: datetime, **guards: Any) -> Written:
     """
     Record activity; ``row`` then has it, too.
 
-    Return False where the row does not live: revoked, rotated, gone, or its user is. A
-    copy also has to be of the row's ``version``, else a touch would keep an outdated one
+    A copy also has to be of the row's ``version``, else a touch would keep an outdated one
     for good.
     """
-    columns = touch_columns(row, caller, now)
-    if not session_row.touch(row, columns, **guards):
-        return False
+    return _touch(row, touch_columns(row, caller, now), **guards)
+
+
+def _touch(row: Row, columns: dict[str, Any], **guards: Any) -> Written:
+    is_written = None
+    with doing_without():
+        is_written = session_row.touch(row, columns, **guards)
+    if is_written is None:
+        return Written.REFUSED
+    if not is_written:
+        return Written.NO
     row.take(columns)
-    return True
+    return Written.YES
 
 
-def record_client_change(row: Row, change: ClientChange, caller: Caller, now: datetime) -> bool:
+def record_client_change(row: Row, change: ClientChange, caller: Caller, now: datetime) -> Written:
     """
-    Write down that another client uses the session. False where the row moved on.
+    Write down that another client uses the session.
 
     The version moves, so that no copy of before goes on serving.
     """
@@ -110,7 +133,4 @@ def record_client_change(row: Row, change: ClientChange, caller: Caller, now: da
     if proves_successor(row, caller):
         columns["successor_seen"] = True
     columns |= {**change.columns(now), "version": next_version(row)}
-    if not session_row.touch(row, columns, version=row.version):
-        return False
-    row.take(columns)
-    return True
+    return _touch(row, columns, version=row.version)

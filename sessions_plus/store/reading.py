@@ -23,7 +23,9 @@ from sessions_plus.store.admission import Admitted, Refusal, Refused, admit, may
 from sessions_plus.store.client_change import ClientChange, Reaction
 from sessions_plus.store.copies import Copies
 from sessions_plus.store.ending import end_with_its_user, expire
+from sessions_plus.store.lease import Written
 from sessions_plus.store.presentation import Caller, KeyState
+from sessions_plus.store.unwritable import apart
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.
@@ -65,11 +67,14 @@ def settle(
     """
     Find out with the database whether the session lives, and renew its lease.
 
-    A copy saves reading the row where one UPDATE can prove that it lives.
+    A copy saves reading the row where one UPDATE can prove that it lives. Where none can be
+    made, the row that was read is the proof, and the session goes on unrenewed.
     """
-    if copy is not None and _renewed(copy, caller, now):
+    written = _renew_copy(copy, caller, now)
+    if copy is not None and written is Written.YES:
         copies.keep(copy, recalled)
         return Found(copy, payloads.decode(copy.payload), caller, is_touched=True)
+    before = copy if written is not None else None
     for _ in range(SETTLE_ATTEMPTS):
         row = session_row.fetch(public_id)
         if row is None:
@@ -80,22 +85,39 @@ def settle(
         row.payload = answer.opened.payload
         if answer.successor is not None:
             caller = caller._replace(key=answer.successor, key_state=KeyState.TOLD)
-        found = _go_on(row, answer, caller, now, recalled, copies)
+        can_write = before is None or _has_moved(before, row)
+        found = _go_on(row, answer, caller, now, recalled, copies, can_write=can_write)
         if found is not None:
             return found
         if end_with_its_user(row, client=caller.client):
             return _nobody(caller, has_ended=True)
+        before = row
     # It changes all the time, so it lives: take no cookie away.
     return _nobody(caller, key_state=KeyState.SUPERSEDED)
 
 
-def _renewed(copy: Row, caller: Caller, now: datetime) -> bool:
-    """Renew the lease of a row that is known from its copy. False where it has to be read."""
-    return (
-        lease.is_activity(copy, caller)
-        and not session_row.in_transaction()
-        and may_renew(copy, caller, now)
-        and lease.renew(copy, caller, now, version=copy.version)
+def _renew_copy(copy: Row | None, caller: Caller, now: datetime) -> Written | None:
+    """Renew the lease of a row that is known from its copy. None where that was not tried."""
+    if (
+        copy is None
+        or not lease.is_activity(copy, caller)
+        or session_row.in_transaction()
+        or not may_renew(copy, caller, now)
+    ):
+        return None
+    return lease.renew(copy, caller, now, version=copy.version)
+
+
+def _has_moved(before: Row, row: Row) -> bool:
+    """
+    Say whether a row is another than the one that nothing could be written to.
+
+    If it is not, somebody has locked it, or the database takes no writes.
+    """
+    return (before.version, before.last_activity, before.key_hash) != (
+        row.version,
+        row.last_activity,
+        row.key_hash,
     )
 
 
@@ -108,7 +130,16 @@ def _nobody(
 def _act_on_refusal(
     row: Row, refused: Refused, caller: Caller, now: datetime, copies: Copies
 ) -> Found:
-    """Do and tell what follows from a refusal: the only place that does."""
+    """
+    Do and tell what follows from a refusal: the only place that does.
+
+    What the database does not take then, it does not: the caller is a stranger all the same.
+    """
+    with apart():
+        return _follow_up(row, refused, caller, now, copies)
+
+
+def _follow_up(row: Row, refused: Refused, caller: Caller, now: datetime, copies: Copies) -> Found:
     is_superseded = refused.why is Refusal.SUPERSEDED
     facts: dict[str, Any] = {"sender": Session, "row": row, "client": caller.client}
     if refused.why is Refusal.REUSED:
@@ -135,21 +166,26 @@ def _go_on(
     now: datetime,
     recalled: Recalled,
     copies: Copies,
+    *,
+    can_write: bool,
 ) -> Found | None:
     """Renew the lease of an admitted row where that is due. None where the row moved on."""
     found = Found(row, admitted.opened.data, caller)
     if admitted.change is not None:
-        return _go_on_as_another_client(found, admitted.change, now, copies)
+        return _go_on_as_another_client(found, admitted.change, now, copies, can_write=can_write)
     has_news = lease.has_news_of_key(row, caller, now)
     if not has_news and not admitted.is_touch_due:
         copies.keep(row, recalled)
         return found
     is_activity = lease.is_activity(row, caller)
-    is_to_write = has_news or is_activity
+    is_to_write = can_write and (has_news or is_activity)
     if not is_to_write or session_row.in_transaction():
         # A write in there would keep the row locked as long as the view takes.
         return found._replace(owes_activity=is_to_write) if _is_of_a_living_user(row) else None
-    if not lease.renew(row, caller, now):
+    written = lease.renew(row, caller, now)
+    if written is Written.REFUSED:
+        return found if _is_of_a_living_user(row) else None
+    if written is Written.NO:
         return None
     copies.keep(row, recalled)
     return found._replace(is_touched=is_activity)
@@ -161,10 +197,19 @@ def _is_of_a_living_user(row: Row) -> bool:
 
 
 def _go_on_as_another_client(
-    found: Found, change: ClientChange, now: datetime, copies: Copies
+    found: Found, change: ClientChange, now: datetime, copies: Copies, *, can_write: bool
 ) -> Found | None:
     row, caller = found.row, found.caller
-    if row is None or not lease.record_client_change(row, change, caller, now):
+    if row is None:
+        return None
+    written = Written.REFUSED
+    if can_write:
+        written = lease.record_client_change(row, change, caller, now)
+    if written is Written.REFUSED:
+        # For this request alone: the next finds the same again.
+        row.take(change.columns(now))
+        return found if _is_of_a_living_user(row) else None
+    if written is Written.NO:
         return None
     copies.written(row)
     client_changed.send_robust(sender=Session, row=row, change=change, client=caller.client)

@@ -18,10 +18,12 @@ from sessions_plus.conf import conf
 from sessions_plus.keys import new_token
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import new_key_columns
+from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import is_hash_of_older_secret
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import ANY_DEVICE, open_successor, seal_successor
+from sessions_plus.store.unwritable import doing_without
 from sessions_plus.store.writing import (
     SAVE_ATTEMPTS,
     Draft,
@@ -29,6 +31,7 @@ from sessions_plus.store.writing import (
     merged_with_newer,
     note_uncommitted,
     superseded,
+    update_version,
     with_new_key,
 )
 
@@ -74,7 +77,8 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
     Replace the key of a session in use, so that parallel requests go on.
 
     The old key still finds the new one, sealed under it: whoever loses the race
-    to rotate, or the response that brought the new key, gets the same.
+    to rotate, or the response that brought the new key, gets the same. It can be done at the
+    next request as well, so where the row is locked or cannot be written the key stays.
     """
     key = new_token(row.public_id)
     sealed = seal_successor(
@@ -85,7 +89,13 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
     )
     changes = new_key_columns(row, key, now)
     changes |= {"successor_seen": False, "sealed_successor": sealed}
-    if not session_row.update(row.public_id, changes, version=row.version):
+    is_written = None
+    with doing_without():
+        no_wait = LockWait.NONE
+        is_written = session_row.update(row.public_id, changes, wait=no_wait, version=row.version)
+    if is_written is None:
+        return Rotated(caller, is_written=False)
+    if not is_written:
         return Rotated(_follow(row, caller), is_written=False)
     row.take(changes)
     return Rotated(caller._replace(key=key, key_state=KeyState.ROTATED), is_written=True)
@@ -142,7 +152,7 @@ def replace_key(draft: Draft, now: datetime) -> Draft | None:
         row = draft.row
         caller = with_new_key(draft.caller, row)
         changes = new_key_columns(row, caller.key, now)
-        if session_row.update(row.public_id, changes, version=row.version):
+        if update_version(row, changes):
             uncommitted = note_uncommitted(draft)
             row.take(changes)
             return Draft(row, draft.data, caller, uncommitted)

@@ -18,6 +18,7 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError
 from django.utils import timezone
 
 from sessions_plus.cache.copies import NOTHING, Recalled
@@ -25,7 +26,7 @@ from sessions_plus.cache.entries import Copy
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
-from sessions_plus.exceptions import OpenedByName, SessionLimitReached
+from sessions_plus.exceptions import OpenedByName, SessionLimitReached, SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.models.session import Reason, Session
@@ -39,6 +40,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store import admission, ending, expiry, lease, reading, rotation, writing
 from sessions_plus.store.copies import NO_COPIES, Copies
 from sessions_plus.store.expiry import Cookie, CookieNews
+from sessions_plus.store.lease import Written
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.presentation import (
     ACCESS_TOKEN,
@@ -51,6 +53,7 @@ from sessions_plus.store.presentation import (
     holds,
 )
 from sessions_plus.store.reading import Found
+from sessions_plus.store.unwritable import not_stored, telling_of_refusal
 from sessions_plus.store.writing import Binding, Draft, Uncommitted
 
 __all__ = ["Binding", "SessionStore"]
@@ -82,8 +85,8 @@ class SessionStore(SessionBase):
     ``begun_challenge``
         whether this request ended a ``login()`` in a challenge.
     ``refusal``
-        why the sign-in of this request is over again, where nobody could be told by an
-        exception: it was saved in a transaction, and refused after that.
+        why what this request had to store is not stored, or its sign-in is over again, where
+        nobody could be told by an exception: it was saved in a transaction, and refused after it.
     """
 
     copies: Copies = NO_COPIES
@@ -111,7 +114,7 @@ class SessionStore(SessionBase):
     issued_device_token: str | None = None
     issued_trust_token: str | None = None
     begun_challenge: bool = False
-    refusal: SessionLimitReached | None = None
+    refusal: SessionLimitReached | SessionNotStored | None = None
     _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
@@ -349,7 +352,7 @@ class SessionStore(SessionBase):
 
     def _renew(self, row: Row, now: datetime) -> bool:
         caller = self._caller()
-        if not lease.renew(row, caller, now):
+        if lease.renew(row, caller, now) is not Written.YES:
             return False
         self.is_touched = lease.is_activity(row, caller)
         self.copies.keep(row, self._recalled)
@@ -374,6 +377,7 @@ class SessionStore(SessionBase):
             CreateError: ``must_create``, but it is stored already.
             UpdateError: it was revoked or removed meanwhile.
             NotSerialisable: a value cannot be stored; the message names its key.
+            SessionNotStored: the database takes no writes, or somebody holds the row.
             OpenedByName: it names another user, who could not be told a key.
         """
         if self.session_key is None:
@@ -388,7 +392,8 @@ class SessionStore(SessionBase):
             # Whatever is to become of somebody whom no sign-in was bound for is decided here,
             # before anything of it is written.
             data = self._settled(data)
-        self._store(data, must_create=must_create)
+        with telling_of_refusal():
+            self._store(data, must_create=must_create)
         return None
 
     def _settled(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -479,6 +484,7 @@ class SessionStore(SessionBase):
 
         Raises:
             SessionInterrupted: somebody was signed in to it, and it ended meanwhile.
+            SessionNotStored: the database takes no writes, or somebody holds the row.
             OpenedByName: nobody could be told the new key.
         """
         self._must_be_told_keys()
@@ -488,12 +494,19 @@ class SessionStore(SessionBase):
             if rotation.is_without_privilege(row, data):
                 self._rotate_without_privilege(row)
                 return
-            stored = rotation.replace_key(self._draft(row, data), timezone.now())
+            with telling_of_refusal():
+                stored = rotation.replace_key(self._draft(row, data), timezone.now())
         if stored is not None:
             self._take_stored(stored)
             return
         self._begin_anew()
         self.modified = True
+
+    def as_refusal(self, error: DatabaseError) -> DatabaseError:
+        """Return what a database's error is to somebody who is signing in, else the error."""
+        data = getattr(self, "_session_cache", {})
+        is_signing_in = self._binding is not None or writing.names_another_user(self.row, data)
+        return not_stored(error) if is_signing_in else error
 
     async def acycle_key(self) -> None:
         """See cycle_key()."""
@@ -663,6 +676,9 @@ class SessionStore(SessionBase):
         End a session: its data is wiped, its row stays with the reason.
 
         One that nobody is signed in to is removed.
+
+        Raises:
+            SessionNotStored: the database takes no writes, or somebody holds the row.
         """
         is_own = session_key is None or session_key == self.session_key
         if is_own and self.row is None:
@@ -670,9 +686,10 @@ class SessionStore(SessionBase):
         row = self.row if is_own else self._fetch_by_key(session_key or "")
         if row is None:
             return
+        now, client = timezone.now(), self.client
+        with telling_of_refusal():
+            ending.end(row, self.ending_reason, client=client, now=now, copies=self.copies)
         self.has_ended = self.has_ended or (is_own and row.user_id is not None)
-        now = timezone.now()
-        ending.end(row, self.ending_reason, client=self.client, now=now, copies=self.copies)
 
     async def adelete(self, session_key: str | None = None) -> None:
         """See delete()."""

@@ -16,6 +16,7 @@ from django.db import IntegrityError, connections
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.crypto import digest, same
+from sessions_plus.exceptions import SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.models.session import Session
 from sessions_plus.rows import payload as payloads
@@ -30,6 +31,7 @@ from sessions_plus.rows.columns import (
     user_columns,
     user_id_in,
 )
+from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import Row
 from sessions_plus.signals import data_unreadable
 from sessions_plus.store import lease
@@ -142,6 +144,7 @@ def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | N
 
     Raises:
         UpdateError: it ended meanwhile.
+        SessionNotStored: others wrote to it all the time.
     """
     for _ in range(SAVE_ATTEMPTS):
         written = _written(draft, columns, now)
@@ -155,7 +158,7 @@ def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | N
             caller = with_new_key(draft.caller)
             row = insert(draft.data, columns, caller, now)
             return Draft(row, draft.data, caller)
-    raise UpdateError
+    raise SessionNotStored
 
 
 def _written(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | None:
@@ -177,12 +180,18 @@ def _written(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft |
     active_at = now if is_act else row.last_activity
     changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
     changes["version"] = next_version(row)
-    if not session_row.update(row.public_id, changes, version=row.version):
+    if not update_version(row, changes):
         return None
     uncommitted = note_uncommitted(draft)
     row.take(changes)
     row.payload = payload
     return Draft(row, data, caller, uncommitted)
+
+
+def update_version(row: Row, changes: Mapping[str, Any]) -> bool:
+    """Change a row if it still is of this version. False where it is not, or has ended."""
+    wait = LockWait.BOUNDED
+    return session_row.update(row.public_id, changes, wait=wait, version=row.version)
 
 
 def _needs_key(row: Row, caller: Caller, columns: Mapping[str, Any]) -> bool:

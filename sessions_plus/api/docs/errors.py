@@ -37,12 +37,13 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "unsupported_media_type": (415, "The body is not `application/json`."),
         "throttled": (429, "Too many requests. `Retry-After` says how many seconds to wait."),
         "too_many_attempts": (429, "Too many codes or passwords. `Retry-After` says how long."),
+        "session_not_stored": (503, "Nothing was saved. `Retry-After` says when to try again."),
     }
 )
 
 ALWAYS = ("throttled",)
 SIGNED_IN = ("not_authenticated", "invalid_token", "mfa_required", "mfa_enrollment_required")
-WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions")
+WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions", "session_not_stored")
 READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 FRESH = ("reauthentication_required",)
 LIMIT = ("session_limit_reached",)
