@@ -7,13 +7,17 @@ A guard whose removal fails no test is untested: then this fails.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+
+from tests.support.services.databases import start_mariadb, start_postgresql
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = "sessions_plus/"
@@ -41,6 +45,12 @@ ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
+UNWRITABLE = "tests/store/test_unwritable_database.py"
+LOCKED = "tests/store/test_locked_rows.py"
+ISOLATION = "tests/store/test_isolation_levels.py"
+STAMPS = "tests/cache/test_entries.py"
+PRESENTED_KEY = "tests/store/test_presented_key.py"
+EXPIRY = "tests/store/test_expiry.py"
 OPENING = "tests/lifecycle/test_opening.py"
 SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
@@ -70,6 +80,8 @@ class Sabotage:
     old: str
     new: str
     tests: str
+    database: str = ""
+    """The server that they need: ``postgresql``; empty: SQLite will do."""
 
 
 SABOTAGES = (
@@ -871,6 +883,295 @@ SABOTAGES = (
         SECRET_KEY,
     ),
     Sabotage(
+        "stamp a copy with the moment it is kept",
+        PACKAGE + "cache/copies.py",
+        "entries.encode(row, proven_at=recalled.asked_at)",
+        "entries.encode(row, proven_at=time.time())",
+        STAMPS,
+    ),
+    Sabotage(
+        "stamp a copy of a write with the moment it is kept",
+        PACKAGE + "cache/copies.py",
+        "proven_at=row.last_activity.timestamp()",
+        "proven_at=time.time()",
+        STAMPS,
+    ),
+    Sabotage(
+        "merge whatever the key is by now",
+        PACKAGE + "store/writing.py",
+        "elif not same(newer.key_hash, row.key_hash):",
+        "elif False:",
+        f"{UNDER_WAY} {UPDATES}",
+    ),
+    Sabotage(
+        "merge into what is another's by now",
+        PACKAGE + "store/writing.py",
+        "if newer.user_id != row.user_id:",
+        "if False:",
+        "tests/store/test_parallel_sign_ins.py",
+    ),
+    Sabotage(
+        "tell the browser of a superseded key",
+        STORE,
+        "is_superseded = self.key_state is KeyState.SUPERSEDED",
+        "is_superseded = False",
+        f"{UNDER_WAY} {ROTATION}",
+    ),
+    Sabotage(
+        "expire what was renewed meanwhile",
+        PACKAGE + "store/ending.py",
+        '{"wait": LockWait.NONE, "last_activity": row.last_activity}',
+        '{"wait": LockWait.NONE}',
+        UNDER_WAY,
+    ),
+    Sabotage(
+        "begin no second grace period",
+        PACKAGE + "store/lease.py",
+        "if caller.key_state is not KeyState.TOLD or row.successor_seen or row.rotated_at is None:",
+        "if True:",
+        UNDER_WAY,
+    ),
+    Sabotage(
+        "count the grace period from the rotation alone",
+        PACKAGE + "store/presented_key.py",
+        "began = row.successor_told_at or row.rotated_at",
+        "began = row.rotated_at",
+        f"{UNDER_WAY} {PRESENTED_KEY}",
+    ),
+    Sabotage(
+        "let set_expiry lengthen the idle timeout",
+        PACKAGE + "rows/lifetime.py",
+        "        idle = min(idle, configured)\n",
+        "        pass\n",
+        EXPIRY,
+    ),
+    Sabotage(
+        "let set_expiry put the end off",
+        PACKAGE + "rows/lifetime.py",
+        "ends_at=min(ends)",
+        "ends_at=max(ends)",
+        EXPIRY,
+    ),
+    Sabotage(
+        "let a cookie outlast its session",
+        PACKAGE + "store/expiry.py",
+        "return min(age, seconds(ends_at(row, data, last_activity=now) - now))",
+        "return age",
+        EXPIRY,
+    ),
+    Sabotage(
+        "set the cookie without news",
+        STORE,
+        "return self.has_new_key or expiry.has_news(",
+        "return True or expiry.has_news(",
+        f"{UNDER_WAY} tests/security/test_cookies.py",
+    ),
+    Sabotage(
+        "take any key for the previous one",
+        PACKAGE + "store/presented_key.py",
+        "if is_previous and (in_grace or not row.successor_seen):",
+        "if in_grace or not row.successor_seen:",
+        PRESENTED_KEY,
+    ),
+    Sabotage(
+        "wait for a locked row to renew a lease",
+        PACKAGE + "rows/session_row.py",
+        "condition=condition, wait=LockWait.NONE",
+        "condition=condition",
+        f"{LOCKED} -k reads",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for SQLite to renew a lease",
+        PACKAGE + "rows/lock_wait.py",
+        'if wait is LockWait.NONE and connection.vendor == "sqlite":',
+        "if False:",
+        f"{LOCKED} -k reads",
+    ),
+    Sabotage(
+        "wait for a user's row to renew a lease",
+        PACKAGE + "rows/lock_wait.py",
+        'return "SET STATEMENT innodb_lock_wait_timeout=0 FOR "',
+        'return ""',
+        f"{LOCKED} -k row_of_the_user",
+        database="mariadb",
+    ),
+    Sabotage(
+        "wait for a locked row to rotate its key",
+        PACKAGE + "store/rotation.py",
+        "no_wait = LockWait.NONE",
+        "no_wait = LockWait.AS_SET",
+        f"{LOCKED} -k rotation",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for a locked row to expire it",
+        PACKAGE + "store/ending.py",
+        '{"wait": LockWait.NONE, "last_activity": row.last_activity}',
+        '{"last_activity": row.last_activity}',
+        f"{LOCKED} -k expired",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for ever to write",
+        PACKAGE + "store/writing.py",
+        "wait = LockWait.BOUNDED",
+        "wait = LockWait.AS_SET",
+        f"{LOCKED} -k told",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for ever to revoke",
+        PACKAGE + "lifecycle/ending.py",
+        "wait=LockWait.BOUNDED, **ending.facts",
+        "**ending.facts",
+        f"{LOCKED} -k revocation_is_told",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for ever to take a session along to a new password",
+        PACKAGE + "lifecycle/passwords.py",
+        "is_written = update_version(row, changes)",
+        "is_written = session_row.update(row.public_id, changes, version=row.version)",
+        f"{LOCKED} -k password",
+        database="postgresql",
+    ),
+    Sabotage(
+        "end no other where one session is locked",
+        PACKAGE + "lifecycle/revocation.py",
+        "            refusal = error\n",
+        "            raise error\n",
+        f"{LOCKED} -k ends_what_it_can",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait for ever to write in a transaction",
+        PACKAGE + "rows/lock_wait.py",
+        "    if in_sql(connection, wait) is not wait:\n",
+        "    if False:\n",
+        f"{LOCKED} -k in_a_transaction",
+        database="postgresql",
+    ),
+    Sabotage(
+        "leave a site's transaction with our waiting time",
+        PACKAGE + "rows/lock_wait.py",
+        'cursor.execute("SET LOCAL lock_timeout = 0")',
+        "pass",
+        f"{LOCKED} -k in_a_transaction",
+        database="postgresql",
+    ),
+    Sabotage(
+        "wait longer than a site has chosen",
+        PACKAGE + "rows/lock_wait.py",
+        "current_setting('lock_timeout') <> '0' OR",
+        "",
+        f"{LOCKED} -k own_waiting",
+        database="postgresql",
+    ),
+    Sabotage(
+        "fail where a lease cannot be written",
+        PACKAGE + "store/lease.py",
+        "    with doing_without():\n",
+        "    if True:\n",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "serve whoever may not sign in where nothing can be written",
+        PACKAGE + "store/reading.py",
+        "if written is Written.REFUSED:\n        return found if _is_of_a_living_user(row) "
+        "else None",
+        "if written is Written.REFUSED:\n        return found",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "trust a changed client where nothing can be written",
+        PACKAGE + "store/reading.py",
+        "        row.take(change.columns(now))\n",
+        "",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "fail where an end cannot be written",
+        PACKAGE + "store/ending.py",
+        "    with doing_without():\n",
+        "    if True:\n",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "fail where a rotation cannot be written",
+        PACKAGE + "store/rotation.py",
+        "    with doing_without():\n",
+        "    if True:\n",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "spoil a view's transaction with what cannot be written",
+        PACKAGE + "store/unwritable.py",
+        "if in_transaction() else nullcontext()",
+        "if False else nullcontext()",
+        UNWRITABLE,
+        database="postgresql",
+    ),
+    Sabotage(
+        "fail where the end of a disabled user cannot be written",
+        PACKAGE + "middleware.py",
+        "    with doing_without():\n",
+        "    if True:\n",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "tell of sessions that ended where none could",
+        PACKAGE + "lifecycle/ending.py",
+        "        with telling_of_refusal():\n",
+        "        if True:\n",
+        f"{UNWRITABLE} -k revoking",
+    ),
+    Sabotage(
+        "warn of each write that was refused",
+        PACKAGE + "store/unwritable.py",
+        "            if now < self._next_at:\n                return False\n",
+        "",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "call a mistake an unwritable database",
+        PACKAGE + "store/unwritable.py",
+        "if isinstance(error, SessionNotStored) or fault_of(error) is None:",
+        "if isinstance(error, SessionNotStored):",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "fail with every request where none can be saved",
+        PACKAGE + "middleware.py",
+        "if session.modified or isinstance(refusal, SessionLimitReached):",
+        "if True:",
+        UNWRITABLE,
+    ),
+    Sabotage(
+        "answer a lost race with an error",
+        PACKAGE + "rows/table.py",
+        "for _ in range(CONFLICT_ATTEMPTS - 1):",
+        "for _ in range(0):",
+        ISOLATION,
+        database="postgresql",
+    ),
+    Sabotage(
+        "end many at once in one try",
+        PACKAGE + "rows/session_row.py",
+        "return retried(connections[alias], end_those)",
+        "return end_those()",
+        f"{ISOLATION} -k many_are",
+        database="postgresql",
+    ),
+    Sabotage(
+        "try a statement of somebody's transaction again",
+        PACKAGE + "rows/table.py",
+        "if connection.in_atomic_block or fault_of(error) is not Fault.CONFLICT:",
+        "if fault_of(error) is not Fault.CONFLICT:",
+        ISOLATION,
+        database="mariadb",
+    ),
+    Sabotage(
         "settle no sign-in",
         STORE,
         "data = self._settled(data)",
@@ -1056,7 +1357,11 @@ def is_noticed(sabotage: Sabotage) -> bool:
         run = subprocess.run(
             [*words, *sabotage.tests.split()],
             cwd=tree,
-            env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"},
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "tests.settings",
+                "TEST_DATABASE_URL": database_url(sabotage.database),
+            },
             capture_output=True,
             text=True,
             check=False,
@@ -1066,6 +1371,16 @@ def is_noticed(sabotage: Sabotage) -> bool:
     if run.returncode not in (0, 1):
         print(run.stdout[-2000:], run.stderr[-2000:])
     return noticed
+
+
+@lru_cache
+def database_url(name: str) -> str:
+    """Return where the server of that name is, started at first; empty for SQLite."""
+    if not name:
+        return ""
+    server = {"postgresql": start_postgresql, "mariadb": start_mariadb}[name]()
+    atexit.register(server.stop)
+    return server.url
 
 
 def apply(sabotage: Sabotage, tree: Path) -> None:
