@@ -11,8 +11,10 @@ class SessionsPlusConfig(AppConfig):
 
     def ready(self) -> None:
         from sessions_plus import checks, receivers  # noqa: F401 - they register themselves
+        from sessions_plus.mfa.adoption import SessionAdopter
         from sessions_plus.mfa.sign_in import settle
         from sessions_plus.store.session_store import SessionStore
 
-        # A rule of the row, whatever code saves it: the store must not import upwards.
+        # Rules of the row, whatever code reads or saves it: the store must not import upwards.
         SessionStore.settler = staticmethod(settle)
+        SessionStore.adopter = SessionAdopter()

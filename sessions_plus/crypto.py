@@ -55,6 +55,7 @@ class Purpose(StrEnum):
     NOTICE_LINK = "notice-link"
     CLIENT_ADDRESS = "client-address"
     TRUST = "trust"
+    OLD_KEY = "old-key"
 
     # An enum's own is a Python function, and this is looked up several times a request.
     __hash__ = str.__hash__

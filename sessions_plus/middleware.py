@@ -30,6 +30,7 @@ from django.utils.http import http_date
 from sessions_plus.authority import user_put_into
 from sessions_plus.client_info import client_info_from
 from sessions_plus.client_info.agent_parser import agent_parser
+from sessions_plus.conf import conf
 from sessions_plus.cookies import (
     clear_site_data,
     set_device_cookie,
@@ -39,6 +40,7 @@ from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached, SessionNotStored
 from sessions_plus.lifecycle.users import end_access_if_gone
 from sessions_plus.mfa import gate
+from sessions_plus.store import old_engine
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.presentation import KeyState
@@ -78,11 +80,14 @@ class SessionMiddleware(DjangoSessionMiddleware):
             leave(token)
 
     def process_request(self, request: HttpRequest) -> None:
-        super().process_request(request)
-        session: Any = request.session
+        # What Django's does, and the old cookie where the site moves in from another engine.
+        cookies = request.COOKIES
+        key = cookies.get(settings.SESSION_COOKIE_NAME) or old_engine.cookie_in(cookies)
+        session: Any = self.SessionStore(key)
+        request.session = session
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
         # Not the request, which has the session: the two would wait for the garbage collector.
-        session.cookies, session.path = request.COOKIES, request.path
+        session.cookies, session.path = cookies, request.path
 
     @property
     def process_view(self) -> Any:
@@ -333,6 +338,8 @@ def tell_browser(
         _set_session_cookie(response, news)
     elif news.cookie is Cookie.DELETE:
         _delete_session_cookie(response)
+    if old_cookie_is_over(request, response, session, news):
+        _delete_session_cookie(response, name=str(conf.ADOPT_COOKIE_NAME))
     if news.device_token is not None:
         set_device_cookie(response, news.device_token)
     if news.trust_token is not None:
@@ -366,9 +373,24 @@ def _set_session_cookie(response: HttpResponseBase, news: CookieNews) -> None:
     )
 
 
-def _delete_session_cookie(response: HttpResponseBase) -> None:
+def old_cookie_is_over(
+    request: HttpRequest, response: HttpResponseBase, session: SessionStore, news: CookieNews
+) -> bool:
+    """
+    Say whether the browser has to forget the cookie that the old engine set under another name.
+
+    While old code serves beside the new, only with the end of the session.
+    """
+    if old_engine.cookie_in(request.COOKIES) is None or response.status_code >= 500:
+        return False
+    if conf.ADOPT_KEEP_OLD:
+        return news.is_over
+    return session.key_state is not KeyState.SUPERSEDED
+
+
+def _delete_session_cookie(response: HttpResponseBase, *, name: str = "") -> None:
     response.delete_cookie(
-        settings.SESSION_COOKIE_NAME,
+        name or settings.SESSION_COOKIE_NAME,
         path=settings.SESSION_COOKIE_PATH,
         domain=settings.SESSION_COOKIE_DOMAIN,
         samesite=settings.SESSION_COOKIE_SAMESITE,

@@ -93,11 +93,21 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "store": (
         ("of_request", "engine"),
         ("session_store",),
+        ("adoption",),
         ("reading", "rotation"),
         ("writing", "ending"),
         ("admission", "lease"),
         ("presentation", "unwritable"),
-        ("copies", "expiry", "merge", "presented_key", "client_change", "pending_sign_in"),
+        (
+            "copies",
+            "expiry",
+            "merge",
+            "presented_key",
+            "client_change",
+            "pending_sign_in",
+            "old_engine",
+        ),
+        ("old_tables",),
     ),
     "maintenance": (
         ("readiness",),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,8 +14,9 @@ from django.conf import settings
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import CheckMessage, registry, run_checks
 from django.test import override_settings
+from django.utils import timezone
 
-from sessions_plus.checks import catalogue, deployment, installation, second_factor
+from sessions_plus.checks import catalogue, deployment, installation, moving, second_factor
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
 from sessions_plus.middleware import SessionMiddleware
@@ -26,6 +27,7 @@ AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 CACHED = "sessions_plus.backends.cached_db"
+OLD = "django.contrib.sessions.backends.db"
 DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
 GOOD_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -83,6 +85,13 @@ def only(*middleware: str) -> dict[str, Any]:
 
 
 PROXIED = {"SESSIONS_PLUS_TRUSTED_PROXIES": ["10.0.0.0/8"]}
+
+
+def adopting(**values: Any) -> dict[str, Any]:
+    """A site that comes from Django's own engine, but for these settings."""
+    usual = {"FROM": OLD, "UNTIL": timezone.now().date() + timedelta(days=14)}
+    return {f"SESSIONS_PLUS_ADOPT_{name}": value for name, value in (usual | values).items()}
+
 
 PROVOKED = [
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
@@ -148,6 +157,24 @@ PROVOKED = [
             "SESSION_COOKIE_PATH": "/shop/",
         },
         id="prefix and path",
+    ),
+    pytest.param("E301", {"SESSIONS_PLUS_ADOPT_FROM": OLD}, id="adopts without an end"),
+    pytest.param("E302", adopting(FROM="nowhere.at.all"), id="adopts from nothing"),
+    pytest.param("E302", adopting(FROM="tests"), id="adopts from no engine"),
+    pytest.param("E302", adopting(FROM="tests.support.uninstalled"), id="adopts from a gone app"),
+    pytest.param("E303", adopting(FROM=CACHED), id="adopts from itself"),
+    pytest.param("E304", adopting(KEEP_OLD=True), id="old code with the same cookie"),
+    pytest.param(
+        "E304",
+        adopting(KEEP_OLD=True, COOKIE_NAME=settings.SESSION_COOKIE_NAME),
+        id="old code with the same name",
+    ),
+    pytest.param(
+        "W301", adopting(UNTIL=timezone.now().date() + timedelta(days=90)), id="adopts for months"
+    ),
+    pytest.param("W302", adopting(UNTIL=date(2020, 1, 1)), id="adopted once"),
+    pytest.param(
+        "W303", {"SESSIONS_PLUS_ADOPT_UNTIL": timezone.now().date()}, id="adopts from nowhere"
     ),
     pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
 ]
@@ -261,7 +288,7 @@ def test_missing_extra_is_reported(
 
 def test_every_finding_is_provoked() -> None:
     """No message is left that no test has seen."""
-    provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {"E108"}
+    provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {"E108", "E305"}
 
     assert {finding.id for finding in catalogue.findings()} == provoked
 
@@ -277,7 +304,7 @@ def test_every_check_is_registered() -> None:
     """Each function that checks is known to Django, those of a live site as such."""
     known = registry.registry.get_checks(include_deployment_checks=True)
     everyday = registry.registry.get_checks()
-    for module in (value_checks, installation, deployment, second_factor):
+    for module in (value_checks, installation, moving, deployment, second_factor):
         checks = {check for name, check in vars(module).items() if name.startswith("check_")}
         assert checks
         assert checks <= set(known)
@@ -318,6 +345,9 @@ def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -
         pytest.param(only(CSRF, OURS, AUTH), id="CSRF with its own cookie"),
         pytest.param(only(OURS, AUTH, "no.such.Middleware"), id="what others report"),
         pytest.param({"SESSION_SERIALIZER": f"{__name__}.OwnJSON"}, id="a serialiser"),
+        pytest.param(adopting(), id="moving in"),
+        pytest.param(adopting(UNTIL=datetime.now(UTC) + timedelta(days=60)), id="until a moment"),
+        pytest.param(adopting(KEEP_OLD=True, COOKIE_NAME="old"), id="moving in beside old code"),
         pytest.param({"SESSION_ENGINE": CACHED}, id="local cache while developing"),
         pytest.param({"CACHES": DUMMY}, id="dummy cache that holds no session"),
         pytest.param(
@@ -348,6 +378,15 @@ def test_the_app_of_static_tokens_is_reported(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(settings, "INSTALLED_APPS", apps)
 
     assert [message.id for message in deployment.check_static_tokens()] == ["sessions_plus.W208"]
+
+
+def test_an_app_that_lists_keys_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An app of allauth's that would keep our keys is named, and no other of its apps."""
+    monkeypatch.setattr(settings, "INSTALLED_APPS", ["allauth.account", "allauth.usersessions"])
+    assert [message.id for message in moving.check_usersessions()] == ["sessions_plus.E305"]
+
+    monkeypatch.setattr(settings, "INSTALLED_APPS", ["allauth.account"])
+    assert moving.check_usersessions() == []
 
 
 def test_a_name_is_suggested() -> None:

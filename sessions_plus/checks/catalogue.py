@@ -1,7 +1,8 @@
 """
 Every message of our checks: its id, its level, what is wrong and what to write instead.
 
-An id, once released, keeps its meaning. 0xx: settings; 1xx: installation; 2xx: deployment.
+An id, once released, keeps its meaning. 0xx: settings; 1xx: installation; 2xx: deployment;
+3xx: moving in.
 """
 
 from __future__ import annotations
@@ -227,6 +228,53 @@ PASSWORD_ALONE = Finding(
     "'sessions_plus.api.authentication.BearerAuthentication', "
     "'sessions_plus.api.authentication.CookieAuthentication']}}, or add "
     "'sessions_plus.api.permissions.HasPassedSecondFactor' to the permission classes.",
+)
+
+NO_END_OF_ADOPTION = Finding(
+    "E301",
+    "SESSIONS_PLUS_ADOPT_FROM is {engine!r}, but SESSIONS_PLUS_ADOPT_UNTIL is not set: nothing is "
+    "taken over.",
+    "Write SESSIONS_PLUS_ADOPT_UNTIL = datetime.date({year}, {month}, {day}), or how long you want "
+    "to wait for people to come.",
+)
+NO_OLD_ENGINE = Finding(
+    "E302",
+    "SESSIONS_PLUS_ADOPT_FROM is {engine!r}, which cannot be used: {problem}",
+    "Write what SESSION_ENGINE was before, and leave the package installed, and its app in "
+    "INSTALLED_APPS, until SESSIONS_PLUS_ADOPT_UNTIL.",
+)
+ADOPTS_FROM_ITSELF = Finding(
+    "E303",
+    "SESSIONS_PLUS_ADOPT_FROM is {engine!r}, whose sessions are of django-sessions-plus already.",
+    "Write what SESSION_ENGINE was before the move, or remove the setting.",
+)
+SAME_COOKIE_AS_OLD = Finding(
+    "E304",
+    "SESSIONS_PLUS_ADOPT_KEEP_OLD is on, and old and new code use one cookie, {name!r}: each "
+    "removes what the other has set, so people are signed out.",
+    "Write SESSION_COOKIE_NAME = {better!r} and SESSIONS_PLUS_ADOPT_COOKIE_NAME = {name!r}.",
+)
+OTHERS_LIST_KEYS = Finding(
+    "E305",
+    "INSTALLED_APPS holds 'allauth.usersessions', which writes each session's key into a table as "
+    "it is, and shows sessions that it cannot end.",
+    "Remove it and its middleware. Its table stays: what it knows of old sessions is read there.",
+)
+LONG_ADOPTION = Finding(
+    "W301",
+    "SESSIONS_PLUS_ADOPT_UNTIL is {until}, in {days} days: until then a copy of an old cookie or "
+    "of the old table opens sessions that nobody has come back to.",
+    "Choose a day within {longest} days. Whoever comes later signs in again.",
+)
+ADOPTION_IS_OVER = Finding(
+    "W302",
+    "SESSIONS_PLUS_ADOPT_UNTIL was {until}: nothing is taken over any more.",
+    "Remove the settings SESSIONS_PLUS_ADOPT_*, and drop what the old engine has left.",
+)
+ADOPTS_FROM_NOWHERE = Finding(
+    "W303",
+    "{setting} is set, and SESSIONS_PLUS_ADOPT_FROM is not: it means nothing.",
+    "Write SESSIONS_PLUS_ADOPT_FROM, what SESSION_ENGINE was before, or remove it.",
 )
 
 

@@ -8,10 +8,12 @@ test's ``override_settings`` or a reloaded configuration takes effect at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from django.core.signals import setting_changed
 
+from sessions_plus.conf.moving import MovingSettings, end_of_adoption
 from sessions_plus.conf.operating import OperatingSettings
 from sessions_plus.conf.people import PeopleSettings
 from sessions_plus.conf.profiles import PROFILES, Profile
@@ -25,7 +27,14 @@ __all__ = ["PREFIX", "PROFILES", "Conf", "FromProfile", "Profile", "Setting", "c
 T = TypeVar("T")
 
 
-class Conf(SessionSettings, PeopleSettings, SecondFactorSettings, TokenSettings, OperatingSettings):
+class Conf(
+    SessionSettings,
+    PeopleSettings,
+    SecondFactorSettings,
+    TokenSettings,
+    OperatingSettings,
+    MovingSettings,
+):
     """The settings, each resolved once and again after a change."""
 
     def __init__(self) -> None:
@@ -53,6 +62,14 @@ class Conf(SessionSettings, PeopleSettings, SecondFactorSettings, TokenSettings,
             for value in vars(part).values()
             if isinstance(value, Setting)
         )
+
+    @property
+    def adopts_until(self) -> datetime | None:
+        """When sessions of another engine cease to be taken over; None: they never are."""
+        return self.derived("adopts until", self._adopts_until)
+
+    def _adopts_until(self) -> datetime | None:
+        return end_of_adoption(self.ADOPT_UNTIL) if self.ADOPT_FROM is not None else None
 
     @property
     def profile(self) -> Profile:

@@ -87,6 +87,11 @@ class SignIn:
             if row.kind == Kind.BROWSER and len(live) > 1:
                 _end_older(device, live, row, store.client, now)
         self._hold_to_limit(store, row, now)
+        self.tell(store, row, found)
+
+    def tell(self, store: SessionStore, row: Row, found: Recognition) -> None:
+        """Record the sign-in, and a device that is new."""
+        device = found.device
         facts: dict[str, Any] = {
             "user": self.user,
             "session_public_id": row.public_id,

@@ -7,17 +7,16 @@ a transaction is counted after its commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.contrib.auth import get_user_model
-from django.db import connections, models, router, transaction
+from django.db import connections, models, transaction
 
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
+from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Event, Kind, Outcome, Reason, Session
 from sessions_plus.models.session import SessionQuerySet
@@ -118,7 +117,7 @@ def _refuse_beyond(
     other for the one too many. So of any number at once, as many stay as there was
     room for.
     """
-    with _alone_for(user):
+    with alone_for(user.pk):
         others = _live(user, kind).exclude(public_id=newest)
         if others.count() < limit:
             return
@@ -133,20 +132,3 @@ def _refuse_beyond(
         client=client,
     )
     raise SessionLimitReached
-
-
-@contextmanager
-def _alone_for(user: models.Model) -> Iterator[None]:
-    """Hold off other sign-ins of the same user, on any node, until the block is over."""
-    model = get_user_model()
-    users: Any = model._base_manager.using(router.db_for_write(model))
-    features = connections[users.db].features
-    with transaction.atomic(using=users.db):
-        if features.has_select_for_update:
-            # On PostgreSQL a weaker lock does, which no foreign key to the user waits for.
-            weaker = {"no_key": True} if features.has_select_for_no_key_update else {}
-            users.select_for_update(**weaker).filter(pk=user.pk).values_list("pk").first()
-        else:
-            # SQLite has one writer at a time: a write is its lock.
-            users.filter(pk=user.pk).update(**{model._meta.pk.attname: user.pk})
-        yield

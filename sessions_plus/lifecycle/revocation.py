@@ -18,6 +18,7 @@ from django.db import models
 from django.utils import timezone
 
 from sessions_plus.exceptions import SessionNotStored
+from sessions_plus.lifecycle.adoption_bars import bar, bar_everybody
 from sessions_plus.lifecycle.ending import Ending, Revocation, end_one, end_unlocked
 from sessions_plus.models import Reason, Session
 from sessions_plus.rows import session_row
@@ -136,7 +137,13 @@ def revoke_others(
     client: ClientInfo | None = None,
     now: datetime | None = None,
 ) -> Revocation:
-    """End every session of ``user`` but the one whose public id is ``keep``. See revoke()."""
+    """
+    End every session of ``user`` but the one whose public id is ``keep``. See revoke().
+
+    While sessions of another engine are taken over, those that this user still has there are
+    over, too.
+    """
+    bar(user.pk, now=now or timezone.now())
     sessions = Session.objects.for_user(user)
     others = sessions.exclude(public_id=keep) if keep is not None else sessions
     return revoke_matching(others, reason=reason, actor=actor, client=client, now=now)
@@ -170,6 +177,7 @@ def revoke_everybody(
 
     Sessions that begin meanwhile go on, and so do those of nobody, with their carts.
     """
+    bar_everybody(now=now or timezone.now())
     return revoke_matching(
         Session.objects.exclude(user=None),
         reason=reason,

@@ -11,7 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.db import models
+from django.utils import timezone
 
+from sessions_plus.lifecycle.adoption_bars import bar
 from sessions_plus.lifecycle.ending import Revocation
 from sessions_plus.lifecycle.revocation import revoke_matching
 from sessions_plus.models import Device, Reason, Session
@@ -31,6 +33,7 @@ def end_access(
     now: datetime | None = None,
 ) -> Revocation:
     """End the sessions and the trusted devices of a user. See revoke()."""
+    bar(user_id, now=now or timezone.now())
     database = session_row.database()
     devices = Device.objects.using(database).filter(user_id=user_id)
     devices.exclude(trusted_until=None).update(trusted_until=None, trust_hash="")

@@ -19,6 +19,8 @@ from sessions_plus.conf import conf
 from sessions_plus.maintenance.batch_delete import BatchTask, Progress, Step, run_in_batches
 from sessions_plus.maintenance.counting import count_events, counted_until
 from sessions_plus.models import (
+    AdoptedKey,
+    AdoptionBar,
     Challenge,
     Cursor,
     Device,
@@ -39,6 +41,8 @@ HOUR_COUNTS_KEPT = timedelta(days=3 * 366)
 
 CURSOR = "clean_up"
 """The name under which stands when a clean-up last came to its end."""
+# Requests may be under way with an old key as adopting ends; and a setting may be put back.
+ADOPTION_REMEMBERED = timedelta(days=1)
 
 Report = Callable[[str], Progress | None]
 """Asked, before each step, for whom to tell of its progress."""
@@ -75,6 +79,10 @@ def _tasks(now: datetime) -> Iterator[BatchTask]:
     )
     yield _removing("address_counters", counters)
     yield _removing("hour_counts", _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT))
+    if conf.adopts_until is None or conf.adopts_until + ADOPTION_REMEMBERED <= now:
+        settled = now - ADOPTION_REMEMBERED
+        yield _removing("adopted_keys", _all(AdoptedKey).filter(adopted_at__lte=settled))
+        yield _removing("adoption_bars", _all(AdoptionBar).filter(at__lte=settled))
 
 
 def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> BatchTask:

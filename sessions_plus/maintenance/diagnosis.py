@@ -50,6 +50,7 @@ class Diagnosis:
 
     ``sampled`` sessions were looked up in the cache; ``copies`` of them had a copy, and
     ``disagreeing`` of these were not of the row as it is (also after a second look).
+    ``not_adopted`` sessions of the old engine have not come yet, where a site moves in.
     """
 
     engine: str
@@ -66,6 +67,7 @@ class Diagnosis:
     disagreeing: list[str] = field(default_factory=list)
     database_clock_seconds: float | None = None
     cache_clock_seconds: float | None = None
+    not_adopted: int | None = None
     problems: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:

@@ -185,7 +185,7 @@ def concerns(request: HttpRequest, view: Any) -> bool:
     On a site without a policy only the sign-in pages and the admin do. Whoever comes as a
     bearer is looked at where the header is read.
     """
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES and user_put_into(request) is None:
+    if not request.session.session_key and user_put_into(request) is None:
         return False
     if is_sign_in_page(request, view):
         return request.method in ("GET", "HEAD")

@@ -25,6 +25,7 @@ from django.contrib.auth import (
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
+from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -44,6 +45,9 @@ from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
+
+HELD_KEY = "_sessions_plus_held"
+"""Where a session that waits holds back what is its user's alone: ``{"user": …, "data": …}``."""
 
 
 @contextmanager
@@ -138,6 +142,7 @@ def complete_or_challenge(
             store.issued_trust_token = successor
             methods = (*methods, TRUSTED_DEVICE)
     store.pop(CHALLENGE_KEY, None)
+    _give_back(store, user)
     store.bind(_sign_in(store, user, methods, device))
 
 
@@ -272,6 +277,23 @@ def leave(store: SessionStore, *, now: datetime) -> None:
     if waiting is not None:
         challenge.abandon(waiting, now=now)
     store.pop(CHALLENGE_KEY, None)
+    store.pop(HELD_KEY, None)
+
+
+def hold_back(store: SessionStore, user: models.Model) -> None:
+    """Put all that a session holds aside until ``user`` has proved all that they are asked for."""
+    _forget_user(store)
+    held = dict(store.items())
+    store.clear()
+    store[HELD_KEY] = {"user": str(user.pk), "data": held}
+
+
+def _give_back(store: SessionStore, user: models.Model) -> None:
+    """Give somebody what was held back for them; to nobody else."""
+    held = store.pop(HELD_KEY, None)
+    if held is not None and held["user"] == str(user.pk):
+        for key, value in held["data"].items():
+            store.setdefault(key, value)
 
 
 def finish(request: HttpRequest, passed: Passed, *, wants_trust: bool = False) -> None:

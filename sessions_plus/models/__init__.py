@@ -1,5 +1,6 @@
 """Facts about rows. What is done with them lives in the features."""
 
+from sessions_plus.models.adoption import AdoptedKey, AdoptionBar
 from sessions_plus.models.authenticator import Algorithm, Authenticator
 from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.cursor import Cursor
@@ -13,6 +14,8 @@ from sessions_plus.models.signing_key import SigningKey
 from sessions_plus.models.throttle import Scope, Throttle
 
 __all__ = [
+    "AdoptedKey",
+    "AdoptionBar",
     "Algorithm",
     "Authenticator",
     "Challenge",

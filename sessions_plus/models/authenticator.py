@@ -73,6 +73,9 @@ class Authenticator(models.Model):
         when a code was last accepted.
     ``disabled_at``
         when too many wrong codes in a row switched it off; None: in use.
+    ``imported_from``
+        what it was in the package that the site comes from, such as
+        ``otp_totp.totpdevice/12``; empty: it was enrolled here.
     """
 
     public_id = models.UUIDField(unique=True, default=new_public_id, editable=False)
@@ -102,6 +105,7 @@ class Authenticator(models.Model):
     last_used_step = models.BigIntegerField(default=-1, editable=False)
     last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
     disabled_at = models.DateTimeField(_("disabled"), null=True, blank=True)
+    imported_from = models.CharField(max_length=64, blank=True, editable=False)
 
     objects = models.Manager.from_queryset(AuthenticatorQuerySet)()
 

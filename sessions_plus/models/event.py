@@ -16,6 +16,7 @@ class Event(models.TextChoices):
     """What happened, as ``noun.past``."""
 
     SESSION_STARTED = "session.started", _("Signed in")
+    SESSION_ADOPTED = "session.adopted", _("Still signed in after an update of the site")
     SESSION_SIGNED_OUT = "session.signed_out", _("Signed out")
     SESSION_EXPIRED = "session.expired", _("Session expired")
     SESSION_REVOKED = "session.revoked", _("Session ended")

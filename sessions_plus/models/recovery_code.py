@@ -38,6 +38,10 @@ class RecoveryCode(models.Model):
         is needed (OWASP ASVS 6.5.2); the key keeps a stolen table from being tested.
     ``used_at``
         when it was accepted; None: it was not.
+    ``imported_from``
+        whose it was in the package that the site comes from, such as
+        ``otp_static.staticdevice/12``; empty: it was made here. An imported one has fewer
+        random bits (27 to 80) than ours.
     """
 
     user = models.ForeignKey(
@@ -51,6 +55,7 @@ class RecoveryCode(models.Model):
     code_hash = models.CharField(max_length=64, unique=True, editable=False)
     created_at = models.DateTimeField(_("made"), default=timezone.now)
     used_at = models.DateTimeField(_("used"), null=True, blank=True)
+    imported_from = models.CharField(max_length=64, blank=True, editable=False)
 
     objects = models.Manager.from_queryset(RecoveryCodeQuerySet)()
 

@@ -23,6 +23,8 @@ from django.utils.translation import gettext_lazy as _
 from sessions_plus.keys import new_public_id
 from sessions_plus.mfa import throttle
 from sessions_plus.models import (
+    AdoptedKey,
+    AdoptionBar,
     Authenticator,
     Challenge,
     Cursor,
@@ -156,6 +158,12 @@ def by_subject(rows: Rows, user_id: Any) -> Rows:
     )
 
 
+def by_session(rows: Rows, user_id: Any) -> Rows:
+    """What names a person by their sessions alone."""
+    sessions: Rows = models.QuerySet(Session, using=rows.db).filter(user_id=user_id)
+    return rows.filter(session_public_id__in=sessions.values("public_id"))
+
+
 AGENT: Mapping[str, Column] = {
     "user_agent": personal(),
     "browser": personal(),
@@ -269,6 +277,7 @@ AUTHENTICATORS = Holding(
         "last_used_step": internal(),
         "last_used_at": personal(),
         "disabled_at": personal(),
+        "imported_from": internal(),
     },
     of=by_user,
 )
@@ -283,6 +292,7 @@ RECOVERY_CODES = Holding(
         "code_hash": secret(),
         "created_at": personal(),
         "used_at": personal(),
+        "imported_from": internal(),
     },
     of=by_user,
 )
@@ -338,6 +348,27 @@ COUNTERS = Holding(
     of=by_subject,
 )
 
+ADOPTED_KEYS = Holding(
+    "adopted_keys",
+    AdoptedKey,
+    {
+        "id": internal(),
+        "key_hash": secret(),
+        "session_public_id": owner(),
+        "sealed_device_token": secret(),
+        "sealed_old_key": secret(),
+        "adopted_at": personal(),
+    },
+    of=by_session,
+)
+
+ADOPTION_BARS = Holding(
+    "adoption_bars",
+    AdoptionBar,
+    {"id": internal(), "user": owner(), "at": personal()},
+    of=by_user,
+)
+
 SIGNING_KEYS = Holding(
     "signing_keys",
     SigningKey,
@@ -376,7 +407,8 @@ CURSORS = Holding(
     of=None,
 )
 
-# In the order in which an erasure goes through them: counters are found by authenticators.
+# In the order in which an erasure goes through them: counters are found by authenticators,
+# and adopted keys by sessions.
 INVENTORY: Mapping[str, Holding] = MappingProxyType(
     {
         holding.name: holding
@@ -386,6 +418,8 @@ INVENTORY: Mapping[str, Holding] = MappingProxyType(
             RECOVERY_CODES,
             CHALLENGES,
             NOTICES,
+            ADOPTED_KEYS,
+            ADOPTION_BARS,
             SESSIONS,
             DEVICES,
             EVENTS,

@@ -78,7 +78,7 @@ def settle(
     for _ in range(SETTLE_ATTEMPTS):
         row = session_row.fetch(public_id)
         if row is None:
-            return _nobody(caller)
+            return nobody(caller)
         answer = admit(row, caller, now)
         if isinstance(answer, Refused):
             return _act_on_refusal(row, answer, caller, now, copies)
@@ -90,10 +90,10 @@ def settle(
         if found is not None:
             return found
         if end_with_its_user(row, client=caller.client):
-            return _nobody(caller, has_ended=True)
+            return nobody(caller, has_ended=True)
         before = row
     # It changes all the time, so it lives: take no cookie away.
-    return _nobody(caller, key_state=KeyState.SUPERSEDED)
+    return nobody(caller, key_state=KeyState.SUPERSEDED)
 
 
 def _renew_copy(copy: Row | None, caller: Caller, now: datetime) -> Written | None:
@@ -121,9 +121,10 @@ def _has_moved(before: Row, row: Row) -> bool:
     )
 
 
-def _nobody(
+def nobody(
     caller: Caller, *, key_state: KeyState = KeyState.PRESENTED, has_ended: bool = False
 ) -> Found:
+    """Return what a caller goes on with for whom there is no session."""
     return Found(None, {}, caller._replace(key_state=key_state), has_ended=has_ended)
 
 
@@ -155,8 +156,8 @@ def _follow_up(row: Row, refused: Refused, caller: Caller, now: datetime, copies
     if is_superseded:
         # Requests that were under way with a superseded key are strangers, but must not
         # take the new cookie away from the browser.
-        return _nobody(caller, key_state=KeyState.SUPERSEDED)
-    return _nobody(caller, has_ended=row.user_id is not None)
+        return nobody(caller, key_state=KeyState.SUPERSEDED)
+    return nobody(caller, has_ended=row.user_id is not None)
 
 
 def _go_on(

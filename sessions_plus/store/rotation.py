@@ -125,17 +125,19 @@ def _follow(row: Row, caller: Caller) -> Caller:
     return caller._replace(key=successor, key_state=KeyState.TOLD)
 
 
-def confirm(row: Row, caller: Caller) -> Caller:
+def confirm(row: Row, caller: Caller) -> tuple[Row | None, Caller]:
     """
     Ask once more whether the key that a request was told still is the newest.
 
     The view may have taken long, and the browser have a newer one by now: then the
-    response must not put this one in its place.
+    response must not put this one in its place. No row is left where the session was adopted
+    in the view's transaction, and that was undone: the old key adopts it again.
     """
     newest = session_row.fetch(row.public_id)
-    if newest is None or newest.revoked_at is not None:
-        return superseded(caller)
-    return caller if caller.presentation.is_current(newest, caller.key) else superseded(caller)
+    if newest is None:
+        return None, superseded(caller)
+    is_newest = newest.revoked_at is None and caller.presentation.is_current(newest, caller.key)
+    return row, caller if is_newest else superseded(caller)
 
 
 def replace_key(draft: Draft, now: datetime) -> Draft | None:

@@ -37,7 +37,17 @@ from sessions_plus.rows.async_reads import read_in_thread
 from sessions_plus.rows.columns import AUTH_USER_KEY
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.rows.session_row import Row
-from sessions_plus.store import admission, ending, expiry, lease, reading, rotation, writing
+from sessions_plus.store import (
+    admission,
+    adoption,
+    ending,
+    expiry,
+    lease,
+    reading,
+    rotation,
+    writing,
+)
+from sessions_plus.store.adoption import Adopter, Arrival
 from sessions_plus.store.copies import NO_COPIES, Copies
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.lease import Written
@@ -99,6 +109,9 @@ class SessionStore(SessionBase):
     It binds one, or takes the user out of the dictionary again. ``apps.ready()`` sets it, so
     that nothing here imports upwards.
     """
+
+    adopter: ClassVar[Adopter | None] = None
+    """Decides about a session of another engine. ``apps.ready()`` sets it, for the same reason."""
 
     # Class attributes: most requests change none, and each assignment costs every request.
     presentation: Presentation = SESSION_KEY
@@ -250,7 +263,7 @@ class SessionStore(SessionBase):
         """See load(). Hops to a thread only where the database has to be asked."""
         public_id = read_token(self._session_key) or self._named
         if public_id is None or self._is_unstored:
-            return self._take_unknown()
+            return await self._atake_unknown()
         self._recalled = recalled = await self.copies.arecall(public_id)
         copy = recalled.copy
         if copy is not None and self._is_enough(copy):
@@ -284,10 +297,46 @@ class SessionStore(SessionBase):
 
     def _take_unknown(self) -> dict[str, Any]:
         """
-        Begin anew, without any I/O: the key is none of ours, or names nothing yet.
+        Begin anew: the key is none of ours, or names nothing yet. No key of ours ends here.
 
-        Keys of another engine end here, too, and no key of ours does.
+        Without any I/O, unless keys of another engine are taken over.
         """
+        arrival = None
+        if conf.ADOPT_FROM is not None and self._may_be_adopted:
+            arrival = self._arrive(self._session_key or "", self._caller(), timezone.now())
+        return self._take_arrival(arrival)
+
+    async def _atake_unknown(self) -> dict[str, Any]:
+        """See _take_unknown()."""
+        arrival = None
+        if conf.ADOPT_FROM is not None and self._may_be_adopted:
+            arrival = await sync_to_async(self._arrive)(
+                self._session_key or "", self._caller(), timezone.now()
+            )
+        return self._take_arrival(arrival)
+
+    @property
+    def _may_be_adopted(self) -> bool:
+        """
+        Whether the key came as a browser's cookie, to which a new one can be told.
+
+        Only a browser gives a session away, and only a request can set its cookie.
+        """
+        return (
+            bool(self._session_key)
+            and self.presentation is SESSION_KEY
+            and self.cookies is not None
+            and not self._is_unstored
+        )
+
+    def _arrive(self, key: str, caller: Caller, now: datetime) -> Arrival | None:
+        adopter = type(self).adopter
+        return adoption.arrive(key, caller, now, self.copies, adopter) if adopter else None
+
+    def _take_arrival(self, arrival: Arrival | None) -> dict[str, Any]:
+        if arrival is not None:
+            self.issued_device_token = arrival.device_token
+            return self._take(arrival.found)
         if not self._is_unstored:
             self._session_key = self.row = None
         return {}
@@ -562,8 +611,10 @@ class SessionStore(SessionBase):
 
     def confirm_key(self) -> None:
         """Ask once more whether the key that we were told still is the newest."""
-        if self.row is not None:
-            self._go_on_as(rotation.confirm(self.row, self._caller()))
+        row = self.row
+        if row is not None:
+            self.row, caller = rotation.confirm(row, self._caller())
+            self._go_on_as(caller)
 
     async def aconfirm_key(self) -> None:
         """See confirm_key()."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -13,6 +14,7 @@ from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
+from django.utils import timezone
 
 import sessions_plus
 from sessions_plus.backends.cached_db import SessionStore
@@ -20,7 +22,7 @@ from sessions_plus.cache import copies
 from sessions_plus.middleware import SessionMiddleware
 from tests.support.stores import signed_in
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_adopts")]
 
 OURS = str(Path(sessions_plus.__file__).parent)
 
@@ -45,6 +47,13 @@ def calls(act: Callable[[], object]) -> list[str]:
     finally:
         sys.setprofile(before)
     return found
+
+
+@pytest.fixture(params=[None, "django.contrib.sessions.backends.db"], ids=["", "while moving in"])
+def _adopts(request: pytest.FixtureRequest, settings: Any) -> None:
+    """Whether sessions of another engine are taken over, which costs our own nothing."""
+    settings.SESSIONS_PLUS_ADOPT_FROM = request.param
+    settings.SESSIONS_PLUS_ADOPT_UNTIL = timezone.localdate() + timedelta(days=1)
 
 
 @pytest.fixture

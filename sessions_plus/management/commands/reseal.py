@@ -47,7 +47,8 @@ def sealed_columns() -> dict[str, Any]:
     from sessions_plus.crypto import Purpose
     from sessions_plus.maintenance.resealing import SealedColumn, sessions_column
     from sessions_plus.mfa.totp import secret_context
-    from sessions_plus.models import Authenticator, SigningKey
+    from sessions_plus.models import AdoptedKey, Authenticator, SigningKey
+    from sessions_plus.store.adoption import old_key_context
     from sessions_plus.tokens.keys import private_key_context
 
     return {
@@ -63,5 +64,8 @@ def sealed_columns() -> dict[str, Any]:
             "sealed_private_key",
             Purpose.SIGNING_KEY,
             lambda row: private_key_context(row.kid),
+        ),
+        "kept old keys": SealedColumn(
+            AdoptedKey, "sealed_old_key", Purpose.OLD_KEY, old_key_context
         ),
     }

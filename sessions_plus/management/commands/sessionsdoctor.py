@@ -8,9 +8,11 @@ from typing import Any
 
 from django.core import checks
 from django.core.management.base import BaseCommand
+from django.utils import timezone
 
 from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
+from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
 
 
@@ -32,6 +34,7 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         found = diagnose(sample=options["sample"], tier=site_tier())
         found.problems += problems_of_settings()
+        found.not_adopted = count_waiting(timezone.now())
         if options["json"]:
             self.stdout.write(json.dumps(found.facts(), indent=2))
         else:
@@ -67,6 +70,8 @@ def lines(found: Diagnosis) -> list[str]:
         ("Database clock", _ahead(found.database_clock_seconds)),
         ("Cache clock", _ahead(found.cache_clock_seconds)),
     ]
+    if found.not_adopted is not None:
+        texts.append(("Not adopted", _not_adopted(found.not_adopted)))
     shown = [f"{title:<16}{text}" for title, text in texts]
     return shown + [f"PROBLEM         {problem}" for problem in found.problems or []]
 
@@ -83,6 +88,12 @@ def _server(server: ServerState) -> str:
 def _copies(found: Diagnosis) -> str:
     wrong = len(found.disagreeing)
     return f"{found.copies} of {found.sampled} sessions, {wrong} not of their rows"
+
+
+def _not_adopted(count: int) -> str:
+    if not count:
+        return "nothing: each old session is here, or has expired"
+    return f"{count} old sessions: no list shows them. `adopt_sessions` takes them all over"
 
 
 def _milliseconds(seconds: float | None) -> str:

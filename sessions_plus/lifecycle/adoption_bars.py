@@ -1,0 +1,64 @@
+"""
+Ending what a user still has at the old engine, together with their sessions here.
+
+Most engines cannot tell whose a session is. So it is written down that this user's are over,
+and that is asked when one of them comes to be taken over.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+
+from sessions_plus.lifecycle.alone import alone_for
+from sessions_plus.models import AdoptionBar
+from sessions_plus.rows import session_row
+from sessions_plus.store import old_engine
+
+
+def bar(user_id: Any, *, now: datetime) -> None:
+    """
+    Let no old session of a user be taken over any more. Nothing unless old sessions are at all.
+
+    To be called before the sessions here are looked for: one that was just being taken over
+    has been stored by then, and is found.
+    """
+    if not old_engine.is_adopting(now):
+        return
+    with alone_for(user_id):
+        _write(user_id, now)
+    old_engine.end_all_of(user_id)
+
+
+def bar_everybody(*, now: datetime) -> None:
+    """Let no old session of anybody be taken over signed in. See bar()."""
+    if old_engine.is_adopting(now):
+        _write(None, now)
+
+
+def _write(user_id: Any, now: datetime) -> None:
+    alias = session_row.database()
+    bars = AdoptionBar.objects.using(alias)
+    if bars.filter(user_id=user_id).update(at=now):
+        return
+    try:
+        with transaction.atomic(using=alias):
+            AdoptionBar(user_id=user_id, at=now).save(using=alias, force_insert=True)
+    except IntegrityError:
+        bars.filter(user_id=user_id).update(at=now)
+
+
+def is_barred(user_id: Any, *, began_at: datetime | None) -> bool:
+    """
+    Say whether an old session of a user is over, as theirs or everybody's were ended here.
+
+    ``began_at`` None: nobody knows when it began, so it counts as one of before.
+    """
+    bars = AdoptionBar.objects.using(session_row.database())
+    of_user = bars.filter(Q(user_id=user_id) | Q(user_id=None))
+    if began_at is not None:
+        of_user = of_user.filter(at__gte=began_at)
+    return of_user.exists()

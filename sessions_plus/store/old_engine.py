@@ -1,0 +1,152 @@
+"""
+The engine that a site comes from: its sessions are read and ended, and never written.
+
+Invariant for whoever edits this: nothing is asked of it for what cannot be one of its keys,
+and no store of it gets to store anything, whatever it does with a key that it does not know.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from importlib import import_module
+from typing import Any
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.file import SessionStore as FileStore
+from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
+
+from sessions_plus.conf import conf
+from sessions_plus.exceptions import NotSerialisable
+from sessions_plus.rows import payload as payloads
+from sessions_plus.rows.lifetime import EXPIRY_KEY
+from sessions_plus.store import old_tables
+from sessions_plus.store.old_tables import NOTHING_TOLD, Details
+
+# What Django's engines and those derived from them make.
+KEY = re.compile(r"[0-9a-z]{32}")
+
+# A cookie that holds the session itself is ``payload:timestamp:signature``.
+SIGNS_IN_COOKIE = 2
+
+# What an engine keeps in the data for itself.
+KEPT_FOR_ITSELF = ("_qsessions_ip", "_qsessions_user_agent")
+
+# Whoever had one of these in a session was somebody else, and acted as its user.
+ACTING_KEYS = ("hijack_history", "loginas_from_user")
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OldSession:
+    """
+    A session of the old engine. Its ``key`` is as secret as one of ours.
+
+    ``data`` is what can be stored of its dictionary, without what the engine kept there.
+    """
+
+    key: str
+    data: Mapping[str, Any]
+    details: Details = NOTHING_TOLD
+
+    @property
+    def is_acted_in(self) -> bool:
+        """Whether somebody acts in it as its user, by a package for impersonation."""
+        return any(self.data.get(key) for key in ACTING_KEYS)
+
+
+def is_adopting(now: datetime) -> bool:
+    """Say whether sessions of another engine are taken over; not at ``ADOPT_UNTIL`` or after."""
+    until = conf.adopts_until
+    return until is not None and now < until
+
+
+def cookie_in(cookies: Mapping[str, str]) -> str | None:
+    """Return the old engine's cookie, where that has a name of its own."""
+    if conf.ADOPT_FROM is None or conf.ADOPT_COOKIE_NAME is None:
+        return None
+    return cookies.get(conf.ADOPT_COOKIE_NAME)
+
+
+def store_class() -> type[SessionBase]:
+    """Return the store of the old engine."""
+    return _imported(conf.ADOPT_FROM or "")
+
+
+@lru_cache(maxsize=4)
+def _imported(path: str) -> type[SessionBase]:
+    found: type[SessionBase] = import_module(path).SessionStore
+    return found
+
+
+def open_store(key: str) -> Any:
+    """Return a store of the old engine that can read and delete, and creates nothing."""
+    store: Any = store_class()(key)
+    # django-user-sessions stores a new session for each key that it does not know.
+    store.create = lambda: setattr(store, "_session_key", None)
+    if isinstance(store, FileStore) and conf.ADOPT_COOKIE_NAME is not None:
+        store.file_prefix = conf.ADOPT_COOKIE_NAME  # it calls its files what the cookie is called
+    return store
+
+
+def may_be_key(text: str) -> bool:
+    """Say whether the old engine may have made this. No I/O."""
+    engine: Any = store_class()
+    if issubclass(engine, SignedCookies):
+        return text.count(":") >= SIGNS_IN_COOKIE and read(text) is not None
+    if KEY.fullmatch(text):
+        return True
+    makes_its_own = engine._get_new_session_key is not SessionBase._get_new_session_key  # type: ignore[attr-defined]
+    return makes_its_own and text.isascii() and text.isprintable()
+
+
+def read(key: str) -> OldSession | None:
+    """Return a session of the old engine; None where there is none, or no longer."""
+    store = open_store(key)
+    data = store.load()
+    return OldSession(key, storable(data)) if store.session_key == key else None
+
+
+def with_details(old: OldSession) -> OldSession:
+    """Return the session with what its table tells of it."""
+    details = old_tables.details_of([old.key]).get(old.key, NOTHING_TOLD)
+    return OldSession(old.key, old.data, details)
+
+
+def storable(data: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return what of a dictionary is worth keeping and can be stored here.
+
+    A cache held objects of any kind, which ``SESSION_SERIALIZER`` may not take.
+    """
+    kept = {key: value for key, value in data.items() if key not in KEPT_FOR_ITSELF}
+    if isinstance(kept.get(EXPIRY_KEY), datetime):
+        kept[EXPIRY_KEY] = kept[EXPIRY_KEY].isoformat()
+    if _can_be_stored(kept):
+        return kept
+    return {key: value for key, value in kept.items() if _can_be_stored({key: value})}
+
+
+def _can_be_stored(data: dict[str, Any]) -> bool:
+    try:
+        payloads.encode(data)
+    except NotSerialisable:
+        return False
+    return True
+
+
+def end(keys: Iterable[str]) -> None:
+    """End sessions of the old engine, wherever it keeps them."""
+    ended = list(keys)
+    for key in ended:
+        open_store(key).delete(key)
+    listed = old_tables.listed_rows()
+    if listed is not None:
+        listed.filter(session_key__in=ended).delete()
+
+
+def end_all_of(user_id: Any) -> None:
+    """End the old engine's sessions of a user, as far as a table tells whose they are."""
+    end(old_tables.keys_of(user_id))
