@@ -11,8 +11,8 @@ class SessionsPlusConfig(AppConfig):
 
     def ready(self) -> None:
         from sessions_plus import checks, receivers  # noqa: F401 - they register themselves
-        from sessions_plus.mfa.adoption import SessionAdopter
         from sessions_plus.mfa.sign_in import settle
+        from sessions_plus.moving.adoption import SessionAdopter
         from sessions_plus.store.session_store import SessionStore
 
         # Rules of the row, whatever code reads or saves it: the store must not import upwards.

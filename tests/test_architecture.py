@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("middleware", "receivers", "forms", "decorators", "templatetags", "error_reports"),
     ("privacy",),
     ("logs",),
+    ("moving",),
     ("tokens",),
     ("mfa",),
     ("notices",),
@@ -63,6 +64,11 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("destinations",),
         ("formatters",),
         ("formats",),
+    ),
+    "moving": (
+        ("adoption",),
+        ("claims",),
+        ("old_proofs",),
     ),
     "privacy": (
         ("erasure", "export", "addresses"),

@@ -163,7 +163,11 @@ def method_of(store: SessionStore, user: AbstractBaseUser) -> str:
     password that was checked in this request says; where nothing of ours checks passwords,
     as only Django's own backend is there, it is taken for one if the account has any.
     """
-    path = store.get(BACKEND_SESSION_KEY)
+    return method_by(store.get(BACKEND_SESSION_KEY), user)
+
+
+def method_by(path: str | None, user: AbstractBaseUser) -> str:
+    """Return the method that a backend lets ``user`` in by. See method_of()."""
     backend = load_backend(path) if path else None
     told: str | None = getattr(backend, "sessions_plus_method", None)
     if told is not None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from importlib import import_module
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session as DjangosSession
 from django.core import mail
+from django.core.management import call_command
 from django.utils import timezone
 
-from sessions_plus.models import AdoptedKey, Device, Session, SessionEvent
+from sessions_plus.client_info import ClientInfo
+from sessions_plus.lifecycle import revoke_all
+from sessions_plus.maintenance.cleanup import cleanup
+from sessions_plus.models import AdoptedKey, AdoptionBar, Device, Session, SessionEvent
+from sessions_plus.store.adoption import count_waiting
 from tests.conftest import people
 from tests.moving.conftest import Arrive
 from tests.support.browsers import Browser
-from tests.support.old_engines import DIAGONAL, is_there, old_session
+from tests.support.old_engines import DIAGONAL, DJANGOS, is_there, old_session
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
@@ -321,7 +328,41 @@ def test_a_policy_holds_for_the_first_request(
 def test_programs_adopt_nothing(djangos: str, engine: str, user: User) -> None:
     """A store without a request cannot tell the browser its new key, so it leaves all as it is."""
     key = old_session(djangos, user)
+    of_a_bearer = import_module(engine).SessionStore(key)
+    of_a_bearer.client = ClientInfo.of(ip_address="192.0.2.7")
 
+    assert of_a_bearer.load() == {}
     assert import_module(engine).SessionStore(key).load() == {}
     assert is_there(djangos, key)
     assert not AdoptedKey.objects.exists()
+
+
+def test_what_is_remembered_goes(djangos: str, arrive: Arrive, user: User, settings: Any) -> None:
+    """The clean-up forgets old keys and ended sessions a day after adopting is over."""
+    ann = arrive(user)
+    ann.text("who")
+    revoke_all(user)
+    later = timezone.now() + timedelta(days=40)
+
+    cleanup(timezone.now() + timedelta(days=29))
+    assert (AdoptedKey.objects.count(), AdoptionBar.objects.count()) == (1, 1)
+    cleanup(later)
+    assert (AdoptedKey.objects.count(), AdoptionBar.objects.count()) == (0, 0)
+
+
+def test_the_doctor_counts_who_has_not_come(
+    djangos: str, arrive: Arrive, user: User, settings: Any
+) -> None:
+    """An operator sees how many old sessions are not here yet, whether they are kept or not."""
+    ann = arrive(user)
+    arrive(user)
+    assert count_waiting(timezone.now()) == 2
+    ann.text("who")
+    assert count_waiting(timezone.now()) == 1
+
+    out = StringIO()
+    with suppress(SystemExit):
+        call_command("sessionsdoctor", stdout=out)
+    assert "1 old sessions" in out.getvalue()
+    settings.SESSIONS_PLUS_ADOPT_FROM = f"{DJANGOS}cache"
+    assert count_waiting(timezone.now()) is None

@@ -14,8 +14,8 @@ from django.test import AsyncClient
 from django.urls import include, path
 
 from sessions_plus.lifecycle import revoke_all, revoke_everybody
-from sessions_plus.mfa.adoption import Move
 from sessions_plus.models import AdoptedKey, Device, Reason, Session
+from sessions_plus.moving.adoption import Move
 from sessions_plus.store import adoption
 from sessions_plus.store import old_engine as old_engine_module
 from tests.conftest import World

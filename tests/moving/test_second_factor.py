@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
-from sessions_plus.mfa.old_proofs import OldProofs, read_proofs
 from sessions_plus.mfa.sign_in import HELD_KEY
 from sessions_plus.models import Authenticator, RecoveryCode, Session
+from sessions_plus.moving.old_proofs import OldProofs, read_proofs
 from tests.moving.conftest import Arrive
 from tests.support.authenticators import App, enrol
 from tests.support.browsers import Browser

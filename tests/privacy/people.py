@@ -17,6 +17,8 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.mfa import throttle
 from sessions_plus.mfa.impersonation import Impersonation
 from sessions_plus.models import (
+    AdoptedKey,
+    AdoptionBar,
     Authenticator,
     Challenge,
     Device,
@@ -68,6 +70,10 @@ def live(user: Any, ip_address: str, *, staff: Any = None) -> Life:
     named = {str(public_id) for public_id in sessions.values_list("public_id", flat=True)}
     asked = Challenge.objects.filter(user=user).values_list("session_public_id", flat=True)
     named |= {str(public_id) for public_id in asked}
+    AdoptionBar.objects.create(user=user)
+    adopted = sessions.values_list("public_id", flat=True).first()
+    assert adopted is not None
+    AdoptedKey.objects.create(key_hash=f"{user.pk:a>64}"[-64:], session_public_id=adopted)
     return Life(user, user.pk, client, {name, user.email, agent, ip_address, *named})
 
 

@@ -54,6 +54,10 @@ EXPIRY = "tests/store/test_expiry.py"
 OPENING = "tests/lifecycle/test_opening.py"
 SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
+ADOPTION = "tests/moving/test_adoption.py"
+AT_ONCE = "tests/moving/test_at_once.py"
+FACTOR = "tests/moving/test_second_factor.py"
+MISSES = "tests/moving/test_misses.py"
 
 # The settings that the fast path of a copy was worked out with.
 STAMPED = (
@@ -1333,6 +1337,112 @@ SABOTAGES = (
         "            await self.client.aclose()\n",
         "            pass\n",
         ASYNC,
+    ),
+    Sabotage(
+        "adopt without the second factor",
+        PACKAGE + "moving/claims.py",
+        "must_wait=factors.is_asked and not second",
+        "must_wait=False",
+        FACTOR,
+    ),
+    Sabotage(
+        "adopt whatever the password is by now",
+        PACKAGE + "moving/claims.py",
+        "return user if any(same(stored, each) for each in valid) else Refusal.PASSWORD",
+        "return user",
+        f"{ADOPTION} -k another_password",
+    ),
+    Sabotage(
+        "adopt what somebody else acts in",
+        PACKAGE + "moving/claims.py",
+        "if old.is_acted_in:",
+        "if False:",
+        f"{ADOPTION} -k acts",
+    ),
+    Sabotage(
+        "adopt what was ended meanwhile",
+        PACKAGE + "moving/adoption.py",
+        "return is_barred(user.pk, began_at=signed_in_at(self.old))",
+        "return False",
+        f"tests/moving/test_bars.py {AT_ONCE} -k ended",
+    ),
+    Sabotage(
+        "take a disabled factor for proved",
+        PACKAGE + "moving/claims.py",
+        "if name and disabled_at is None:",
+        "if name:",
+        f"{FACTOR} -k disabled",
+    ),
+    Sabotage(
+        "show a session's things before the code",
+        PACKAGE + "moving/adoption.py",
+        "hold_back(store, user)",
+        "[store.pop(name) for name in list(store.keys()) if name[:5] == '_auth']",
+        f"{FACTOR} -k not_proved",
+    ),
+    Sabotage(
+        "give what was held back to whoever comes",
+        PACKAGE + "mfa/sign_in.py",
+        'if held is not None and held["user"] == str(user.pk):',
+        "if held is not None:",
+        f"{FACTOR} -k nobody_elses",
+    ),
+    Sabotage(
+        "take an old session for gone that another request took over",
+        PACKAGE + "store/adoption.py",
+        "    arrival = follow(key, caller, now, copies)\n    if arrival is None:\n",
+        "    arrival = follow(key, caller, now, copies) if old is not None else None\n"
+        "    if arrival is None:\n",
+        f"{AT_ONCE} -k comes_last",
+    ),
+    Sabotage(
+        "set the key of an adoption that was undone",
+        PACKAGE + "store/rotation.py",
+        "    if newest is None:\n        return None, superseded(caller)\n",
+        "    if newest is None:\n        return row, caller\n",
+        f"{AT_ONCE} -k undone",
+    ),
+    Sabotage(
+        "take the cookie of who was not looked up",
+        PACKAGE + "store/adoption.py",
+        "reading.nobody(caller, key_state=KeyState.SUPERSEDED)",
+        "reading.nobody(caller)",
+        MISSES,
+    ),
+    Sabotage(
+        "look up whatever comes",
+        PACKAGE + "store/old_engine.py",
+        "    if KEY.fullmatch(text):\n",
+        "    if text:\n",
+        f"{MISSES} -k rubbish",
+    ),
+    Sabotage(
+        "let a program give a session away",
+        STORE,
+        "            and self.cookies is not None\n",
+        "",
+        f"{ADOPTION} -k programs",
+    ),
+    Sabotage(
+        "open an old key for ever",
+        PACKAGE + "store/adoption.py",
+        '"successor_seen": False,\n        "rotated_at": now,',
+        '"successor_seen": False,\n        "rotated_at": now + timedelta(days=9),',
+        f"{ADOPTION} -k comes_late",
+    ),
+    Sabotage(
+        "tell the old key of no device",
+        PACKAGE + "store/adoption.py",
+        "open_device_token(adopted, key) if is_told else None",
+        "None",
+        f"{ADOPTION} -k lost_response",
+    ),
+    Sabotage(
+        "leave the old session where it ends here",
+        PACKAGE + "receivers/moving.py",
+        "    if key is not None:\n",
+        "    if False:\n",
+        "tests/moving/test_side_by_side.py",
     ),
 )
 
