@@ -66,7 +66,9 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("formats",),
     ),
     "moving": (
-        ("adoption",),
+        ("rehearsal",),
+        ("in_bulk",),
+        ("adoption", "judging"),
         ("claims",),
         ("old_proofs",),
     ),

@@ -7,6 +7,7 @@ and that is asked when one of them comes to be taken over.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -52,13 +53,22 @@ def _write(user_id: Any, now: datetime) -> None:
 
 
 def is_barred(user_id: Any, *, began_at: datetime | None) -> bool:
+    """Say whether an old session is over, as its user's or everybody's were ended here."""
+    return is_over(barred_since([user_id]), user_id, began_at=began_at)
+
+
+def barred_since(user_ids: Iterable[Any]) -> dict[Any, datetime]:
+    """Return when sessions were ended last, by user; under None: everybody's."""
+    bars = AdoptionBar.objects.using(session_row.database())
+    of_users = bars.filter(Q(user_id__in=list(user_ids)) | Q(user_id=None))
+    return dict(of_users.values_list("user_id", "at"))
+
+
+def is_over(bars: Mapping[Any, datetime], user_id: Any, *, began_at: datetime | None) -> bool:
     """
-    Say whether an old session of a user is over, as theirs or everybody's were ended here.
+    Say whether one of these ended an old session of a user.
 
     ``began_at`` None: nobody knows when it began, so it counts as one of before.
     """
-    bars = AdoptionBar.objects.using(session_row.database())
-    of_user = bars.filter(Q(user_id=user_id) | Q(user_id=None))
-    if began_at is not None:
-        of_user = of_user.filter(at__gte=began_at)
-    return of_user.exists()
+    ended = [bars[key] for key in (user_id, None) if key in bars]
+    return bool(ended) and (began_at is None or max(ended) >= began_at)

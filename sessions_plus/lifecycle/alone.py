@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
+from django.db.models import F
 
 
-@contextmanager
-def alone_for(user_id: Any) -> Iterator[None]:
+def alone_for(user_id: Any) -> AbstractContextManager[None]:
     """
     Hold off others that do this for the same user, until the block and its transaction are over.
     """
+    return alone_for_many([user_id])
+
+
+@contextmanager
+def alone_for_many(user_ids: Collection[Any]) -> Iterator[None]:
+    """Do so for several users, in one order. See alone_for()."""
     model = get_user_model()
     users: Any = model._base_manager.using(router.db_for_write(model))
     features = connections[users.db].features
@@ -22,8 +28,9 @@ def alone_for(user_id: Any) -> Iterator[None]:
         if features.has_select_for_update:
             # On PostgreSQL a weaker lock does, which no foreign key to the user waits for.
             weaker = {"no_key": True} if features.has_select_for_no_key_update else {}
-            users.select_for_update(**weaker).filter(pk=user_id).values_list("pk").first()
+            locked = users.select_for_update(**weaker).filter(pk__in=user_ids).order_by("pk")
+            list(locked.values_list("pk"))
         else:
             # SQLite has one writer at a time: a write is its lock.
-            users.filter(pk=user_id).update(**{model._meta.pk.attname: user_id})
+            users.filter(pk__in=user_ids).update(**{model._meta.pk.attname: F("pk")})
         yield

@@ -22,10 +22,11 @@ from sessions_plus.lifecycle.adoption_bars import is_barred
 from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.mfa import challenge
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, hold_back
-from sessions_plus.models import Event
+from sessions_plus.models import Device, Event
 from sessions_plus.moving.claims import Claim, Refusal, claim_of, factors_of, signed_in_at, whose
 from sessions_plus.moving.old_proofs import ALLAUTH_KEYS, OTP_KEYS
 from sessions_plus.rows import session_row
+from sessions_plus.rows.columns import agent_columns
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store import old_engine
 from sessions_plus.store.adoption import Outcome, adopted_key, is_adopted, key_columns
@@ -122,6 +123,11 @@ class SessionAdopter:
         else:
             _end_after_commit(old)
         return Outcome.ADOPTED
+
+    def meet(self, device_id: int, *, client: ClientInfo, now: datetime) -> None:
+        """See ``Adopter.meet()``."""
+        devices = Device.objects.using(session_row.database()).filter(pk=device_id)
+        devices.update(last_seen_at=now, **agent_columns(client))
 
 
 def _end_after_commit(old: OldSession) -> None:

@@ -53,6 +53,9 @@ class Adopter(Protocol):
     ) -> Outcome:
         """Take it over, if it may be. Together with its ``AdoptedKey``, or not at all."""
 
+    def meet(self, device_id: int, *, client: ClientInfo, now: datetime) -> None:
+        """Write down which browser a device is whose session was taken over without one."""
+
 
 class Arrival(NamedTuple):
     """What an old key opened, and the device token that its holder has to be told, or None."""
@@ -72,7 +75,7 @@ def arrive(
     """
     if caller.client is None or not old_engine.is_adopting(now) or not old_engine.may_be_key(key):
         return None
-    arrival = follow(key, caller, now, copies)
+    arrival = follow(key, caller, now, copies, adopter)
     if arrival is not None:
         return arrival
     address = subject_of(caller.client.ip_address)
@@ -87,13 +90,15 @@ def arrive(
             is_over = outcome is Outcome.REFUSED
             return Arrival(reading.nobody(caller, has_ended=True)) if is_over else None
     # Adopted just now; or by another request, which ended the old one before we looked.
-    arrival = follow(key, caller, now, copies)
+    arrival = follow(key, caller, now, copies, adopter)
     if arrival is None:
         misses.count(address, now)
     return arrival
 
 
-def follow(key: str, caller: Caller, now: datetime, copies: Copies) -> Arrival | None:
+def follow(
+    key: str, caller: Caller, now: datetime, copies: Copies, adopter: Adopter
+) -> Arrival | None:
     """Return what an old key opens that was adopted before; None: it was not."""
     rows = AdoptedKey.objects.using(session_row.database())
     adopted = rows.filter(key_hash=digest(key)).first()
@@ -102,8 +107,12 @@ def follow(key: str, caller: Caller, now: datetime, copies: Copies) -> Arrival |
     # The old engine knew of no devices: its keys are sealed for none.
     unbound = caller._replace(device_token=None)
     found = reading.settle(adopted.session_public_id, None, unbound, now, NOTHING, copies)
-    is_told = found.row is not None and found.caller.key_state is KeyState.TOLD
-    return Arrival(found, open_device_token(adopted, key) if is_told else None)
+    row = found.row
+    if row is None or found.caller.key_state is not KeyState.TOLD:
+        return Arrival(found)
+    if row.device_id is not None and not row.user_agent and caller.client is not None:
+        adopter.meet(row.device_id, client=caller.client, now=now)
+    return Arrival(found, open_device_token(adopted, key))
 
 
 def is_adopted(key: str) -> bool:

@@ -21,6 +21,9 @@ from sessions_plus.conf import conf
 
 LISTED = "usersessions_usersession"
 
+# What django-user-sessions and allauth cut a user agent off at.
+LONGEST_AGENT = 200
+
 
 class Details(NamedTuple):
     """What a table tells of a session besides its data, as far as it does."""
@@ -28,6 +31,7 @@ class Details(NamedTuple):
     created_at: datetime | None = None
     ip_address: str | None = None
     user_agent: str = ""
+    """As far as it was stored: some cut it off (see ``LONGEST_AGENT``)."""
 
 
 NOTHING_TOLD = Details()

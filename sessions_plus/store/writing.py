@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
+from uuid import UUID
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.db import IntegrityError, connections
@@ -113,8 +114,35 @@ def insert(data: dict[str, Any], columns: Mapping[str, Any], caller: Caller, now
     public_id = read_token(caller.key)
     if public_id is None:
         raise CreateError
-    user_id = user_id_in(data)
     payload = payloads.encode(data)
+    values = values_of_new(
+        data, payload, columns, public_id=public_id, caller=caller, now=now, active_at=now
+    )
+    try:
+        session_row.insert(values)
+    except IntegrityError:
+        if session_row.fetch(public_id) is None:
+            raise
+        raise CreateError from None
+    return Row.of(values, payload=payload)
+
+
+def values_of_new(
+    data: dict[str, Any],
+    payload: bytes,
+    columns: Mapping[str, Any],
+    *,
+    public_id: UUID,
+    caller: Caller,
+    now: datetime,
+    active_at: datetime,
+) -> dict[str, Any]:
+    """
+    Return the values of a new row of the caller's. No I/O.
+
+    ``payload`` is ``data``, serialised; ``active_at`` is when it was used last.
+    """
+    user_id = user_id_in(data)
     values = {
         **EMPTY_ROW,
         "public_id": public_id,
@@ -125,14 +153,7 @@ def insert(data: dict[str, Any], columns: Mapping[str, Any], caller: Caller, now
         **client_columns(caller.client, None, user_id),
         **columns,
     }
-    values |= data_columns(data, payload, values, now)
-    try:
-        session_row.insert(values)
-    except IntegrityError:
-        if session_row.fetch(public_id) is None:
-            raise
-        raise CreateError from None
-    return Row.of(values, payload=payload)
+    return values | data_columns(data, payload, values, active_at)
 
 
 def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | None:

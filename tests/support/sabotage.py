@@ -1390,8 +1390,8 @@ SABOTAGES = (
     Sabotage(
         "take an old session for gone that another request took over",
         PACKAGE + "store/adoption.py",
-        "    arrival = follow(key, caller, now, copies)\n    if arrival is None:\n",
-        "    arrival = follow(key, caller, now, copies) if old is not None else None\n"
+        "    arrival = follow(key, caller, now, copies, adopter)\n    if arrival is None:\n",
+        "    arrival = follow(key, caller, now, copies, adopter) if old is not None else None\n"
         "    if arrival is None:\n",
         f"{AT_ONCE} -k comes_last",
     ),
@@ -1433,8 +1433,8 @@ SABOTAGES = (
     Sabotage(
         "tell the old key of no device",
         PACKAGE + "store/adoption.py",
-        "open_device_token(adopted, key) if is_told else None",
-        "None",
+        "Arrival(found, open_device_token(adopted, key))",
+        "Arrival(found)",
         f"{ADOPTION} -k lost_response",
     ),
     Sabotage(
