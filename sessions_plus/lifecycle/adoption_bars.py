@@ -8,6 +8,7 @@ and that is asked when one of them comes to be taken over.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Any
 
@@ -40,16 +41,29 @@ def bar_everybody(*, now: datetime) -> None:
         _write(None, now)
 
 
-def _write(user_id: Any, now: datetime) -> None:
+def bar_older(user_ids: Iterable[Any] | None, *, than: datetime, now: datetime) -> None:
+    """
+    Let none be taken over that users (None: all) signed in to before a moment. See bar().
+
+    Where nobody knows when one began, it counts as one of before.
+    """
+    if not old_engine.is_adopting(now):
+        return
+    for user_id in [None] if user_ids is None else user_ids:
+        with nullcontext() if user_id is None else alone_for(user_id):
+            _write(user_id, than)
+
+
+def _write(user_id: Any, at: datetime) -> None:
     alias = session_row.database()
-    bars = AdoptionBar.objects.using(alias)
-    if bars.filter(user_id=user_id).update(at=now):
+    bars = AdoptionBar.objects.using(alias).filter(user_id=user_id)
+    if bars.filter(at__lt=at).update(at=at) or bars.exists():
         return
     try:
         with transaction.atomic(using=alias):
-            AdoptionBar(user_id=user_id, at=now).save(using=alias, force_insert=True)
+            AdoptionBar(user_id=user_id, at=at).save(using=alias, force_insert=True)
     except IntegrityError:
-        bars.filter(user_id=user_id).update(at=now)
+        bars.filter(at__lt=at).update(at=at)
 
 
 def is_barred(user_id: Any, *, began_at: datetime | None) -> bool:

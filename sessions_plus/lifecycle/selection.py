@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count
 
+from sessions_plus.lifecycle.adoption_bars import bar_older
 from sessions_plus.models import Session
 from sessions_plus.models.session import SessionQuerySet
 from sessions_plus.rows import session_row
@@ -44,6 +45,15 @@ class Selection:
         if self.begun_before is not None:
             rows = rows.filter(authenticated_at__lt=self.begun_before)
         return rows if self.network is None else rows.from_network(self.network)
+
+    def bar_old(self, *, now: datetime) -> None:
+        """
+        Let no session of the old engine be taken over that is meant, too.
+
+        By network none is: nobody knows where it was used.
+        """
+        if self.network is None:
+            bar_older(self.user_ids, than=self.begun_before or now, now=now)
 
     def count(self) -> Counted:
         found = (

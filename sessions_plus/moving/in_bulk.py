@@ -20,11 +20,11 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest
 from sessions_plus.devices.recognition import usable_token
-from sessions_plus.events import record
+from sessions_plus.events import draft, record_all
 from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.lifecycle.adoption_bars import barred_since, is_over
 from sessions_plus.lifecycle.alone import alone_for_many
-from sessions_plus.models import AdoptedKey, Device, Event, Session
+from sessions_plus.models import AdoptedKey, Device, Event, Session, SessionEvent
 from sessions_plus.moving.adoption import SessionAdopter, moved_data, proof_columns
 from sessions_plus.moving.claims import Refusal, signed_in_at
 from sessions_plus.moving.judging import Fate, Judge, Plan, read_all
@@ -107,9 +107,7 @@ def _store(plans: Sequence[Plan], now: datetime) -> list[Plan]:
         AdoptedKey.objects.using(alias).bulk_create(each.adopted for each in made)
         sessions = [each.session(devices, now) for each in made]
         Session._base_manager.using(alias).bulk_create(sessions)
-        for each, session in zip(made, sessions, strict=True):
-            if each.plan.user is not None:
-                _tell(each, session)
+        record_all([each.event() for each in made if each.plan.user is not None])
     return going
 
 
@@ -148,6 +146,15 @@ class _Made:
         )
         return Session(**values)
 
+    def event(self) -> SessionEvent:
+        return draft(
+            Event.SESSION_ADOPTED,
+            user=self.plan.user,
+            session_public_id=self.public_id,
+            device=self.device,
+            reason=" ".join(self.plan.claim.methods) if self.plan.claim is not None else "",
+        )
+
 
 def _made(plan: Plan, now: datetime) -> _Made:
     public_id, client = new_public_id(), client_of(plan.old)
@@ -176,14 +183,3 @@ def _store_devices(devices: Sequence[Device]) -> dict[str, int]:
         hashes = [device.token_hash for device in devices]
         devices = list(rows.filter(token_hash__in=hashes))
     return {device.token_hash or "": device.pk for device in devices}
-
-
-def _tell(made: _Made, session: Session) -> None:
-    device = made.device
-    record(
-        Event.SESSION_ADOPTED,
-        user=made.plan.user,
-        session_public_id=session.public_id,
-        device=device,
-        reason=session.auth_methods,
-    )

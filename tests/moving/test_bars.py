@@ -11,9 +11,15 @@ from django.contrib.auth.models import User
 from django.core.management import call_command
 from django.utils import timezone
 
-from sessions_plus.lifecycle import keep_other_sessions, revoke, revoke_all, revoke_others
+from sessions_plus.lifecycle import (
+    keep_other_sessions,
+    revoke,
+    revoke_all,
+    revoke_everybody,
+    revoke_others,
+)
 from sessions_plus.lifecycle.adoption_bars import is_barred
-from sessions_plus.models import AdoptionBar, Session
+from sessions_plus.models import AdoptionBar, Reason, Session
 from tests.conftest import World, people
 from tests.moving.conftest import Arrive
 from tests.support.browsers import Browser
@@ -49,7 +55,19 @@ def take_the_factor_away(user: User) -> None:
 
 
 def end_everybody(user: User) -> None:
-    call_command("revoke_sessions", "--all", verbosity=0)
+    call_command("revoke_sessions", "--all", "--noinput", verbosity=0)
+
+
+def end_one_by_command(user: User) -> None:
+    call_command("revoke_sessions", user.username, "--noinput", verbosity=0)
+
+
+def end_old_ones(user: User) -> None:
+    call_command("revoke_sessions", "--all", "--older-than", "1h", "--noinput", verbosity=0)
+
+
+def end_in_code(user: User) -> None:
+    revoke_everybody(reason=Reason.REVOKED_BY_STAFF)
 
 
 ENDINGS = [
@@ -59,6 +77,9 @@ ENDINGS = [
     change_password_and_back,
     take_the_factor_away,
     end_everybody,
+    end_one_by_command,
+    end_old_ones,
+    end_in_code,
 ]
 
 
@@ -116,11 +137,29 @@ def test_one_that_begins_later(djangos: str, arrive: Arrive, user: User) -> None
     assert ann.text("who") == "ann"
 
 
+def test_an_end_of_old_ones_spares_the_new(djangos: str, arrive: Arrive, user: User) -> None:
+    """What is known to have begun after the moment that was named comes in."""
+    began = timezone.now() - timedelta(minutes=1)
+    record = {"method": "password", "at": began.timestamp()}
+    ann = arrive(user, account_authentication_methods=[record])
+    end_old_ones(user)
+
+    assert ann.text("who") == "ann"
+
+
+def test_a_network_says_nothing(djangos: str, arrive: Arrive, user: User) -> None:
+    """Nobody knows from where an old session was used, so ending a network's leaves it."""
+    ann = arrive(user)
+    call_command("revoke_sessions", "--all", "--ip", "192.0.2.0/24", "--noinput", verbosity=0)
+
+    assert ann.text("who") == "ann"
+
+
 def test_the_last_end_counts(djangos: str, user: User) -> None:
     """Each end is written over the one before, and begins at its own moment."""
     first, last = timezone.now(), timezone.now() + timedelta(hours=1)
-    revoke_all(user, now=first)
-    revoke_all(user, now=last)
+    for moment in (first, last, first):
+        revoke_all(user, now=moment)
 
     assert AdoptionBar.objects.get().at == last
     assert is_barred(user.pk, began_at=last)

@@ -90,6 +90,7 @@ class Command(BaseCommand):
     def revoke(self, chosen: Selection, reason: Reason) -> Revocation:
         from sessions_plus.lifecycle import revoke_matching
 
+        chosen.bar_old(now=timezone.now())
         bar = ProgressBar(sys.stderr)
         try:
             with between_steps() as stop_if_asked:
