@@ -10,7 +10,7 @@ PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-code demo-cluster test quick services check lint format types migrations deploy-check package \
-	messages docs docs-serve matrix browser django-suite bench clean
+	messages docs docs-serve matrix browser django-suite integrations bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
@@ -94,6 +94,9 @@ browser: $(STAMP)  ## Run the browser tests
 
 django-suite: $(STAMP)  ## Run Django's own tests with our engines and middleware
 	$(BIN)/python -m tests.django_suite
+
+integrations: $(STAMP)  ## Run the tests against the real packages of others (ARGS="-k otp")
+	$(BIN)/python -m tests.integrations $(ARGS)
 
 bench: $(STAMP)  ## Measure requests beside Django's own engines
 	$(BIN)/python -m benchmarks

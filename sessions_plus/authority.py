@@ -30,6 +30,9 @@ from sessions_plus.store.writing import Binding
 # time: a ``login()`` changes it, and nothing should refer to the session that outlives it.
 BEARER = "_sessions_plus_authority"
 
+# Whose lazy ``request.user`` is the session's: Django's, and ours where it adds to it.
+OWN_USER_FROM = ("django.contrib.auth.middleware", "sessions_plus.integrations.otp")
+
 
 class Presented(StrEnum):
     """How a session was named."""
@@ -218,7 +221,7 @@ def user_put_into(request: Any) -> Identity | None:
     user: Identity | None = _django(request).__dict__.get("user")
     if isinstance(user, SimpleLazyObject):
         made_by = getattr(user.__dict__.get("_setupfunc"), "__module__", "")
-        if made_by == "django.contrib.auth.middleware":
+        if made_by in OWN_USER_FROM:
             return None
     return user
 

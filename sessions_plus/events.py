@@ -36,6 +36,9 @@ _COLUMNS = tuple(
 BY_COMMAND = "command"
 """The reason of what somebody did for a person on the server, who asked for it."""
 
+IMPORTED = "imported"
+"""The reason of what came along from another package: no news to its user."""
+
 # The word of OWASP's logging vocabulary that stands beside ours, where it has one.
 OWASP_WORDS: Mapping[str, str] = MappingProxyType(
     {

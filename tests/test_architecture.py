@@ -66,11 +66,11 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("formats",),
     ),
     "moving": (
-        ("rehearsal",),
-        ("in_bulk",),
+        ("rehearsal", "way_out"),
+        ("in_bulk", "factors"),
         ("adoption", "judging"),
         ("claims",),
-        ("old_proofs",),
+        ("old_proofs", "old_factors"),
     ),
     "privacy": (
         ("erasure", "export", "addresses"),

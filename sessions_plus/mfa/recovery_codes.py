@@ -8,6 +8,7 @@ are stored, and the codes exist in the one answer that shows them.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,11 @@ LOW = 3
 def new_code() -> str:
     """Return a fresh code without separators: 24 signs of 5 random bits each."""
     return "".join(ALPHABET[secrets.randbelow(len(ALPHABET))] for _ in range(LENGTH))
+
+
+def is_ours(code: str) -> bool:
+    """Say whether a code (without separators) has the form of those that are made here."""
+    return len(code) == LENGTH and set(code) <= set(ALPHABET)
 
 
 def in_groups(code: str) -> str:
@@ -74,6 +80,32 @@ def spend(user: models.Model, code: str, *, now: datetime) -> bool:
 def left(user: models.Model) -> int:
     """How many codes are unused."""
     return _of(user).unused().count()
+
+
+def are_imported(user: models.Model) -> bool:
+    """Say whether unused codes came along from another package: shorter than ours."""
+    return _of(user).unused().exclude(imported_from="").exists()
+
+
+@sensitive_variables()
+def imported(
+    user: models.Model, codes: Iterable[str], *, source: str, now: datetime
+) -> list[RecoveryCode]:
+    """Return rows, not stored yet, of codes that another package made."""
+    batch = new_batch()
+    hashes = {_digests(user, code)[0] for code in codes}
+    return [
+        RecoveryCode(
+            user_id=user.pk, batch=batch, code_hash=each, created_at=now, imported_from=source
+        )
+        for each in sorted(hashes)
+    ]
+
+
+@sensitive_variables()
+def find(user: models.Model, code: str) -> RecoveryCode | None:
+    """Return the row of a code, used or not."""
+    return _of(user).filter(code_hash__in=_digests(user, code)).first()
 
 
 def discard(user: models.Model) -> None:

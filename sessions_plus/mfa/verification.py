@@ -20,7 +20,7 @@ from sessions_plus.lifecycle.passwords import keep_sessions_if_rehashed
 from sessions_plus.masked import Secret, revealed
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
-from sessions_plus.mfa.typed_code import read_code
+from sessions_plus.mfa.typed_code import TypedCode, read_code
 from sessions_plus.models import Authenticator, Event, Outcome, Scope
 from sessions_plus.rows import session_row
 
@@ -44,12 +44,9 @@ def verify_code(
         raise InvalidCode("malformed")
     address = throttle.of_address(client.ip_address if client is not None else None)
     _count(Scope.ADDRESS, address, user, client, now)
-    if code.is_recovery_code:
-        _use_recovery_code(user, code.text, client, now)
-    else:
-        _use_totp_code(user, code.text, client, now)
+    method = _use(user, code, client, now)
     throttle.give_back(Scope.ADDRESS, address)
-    return RECOVERY_CODE if code.is_recovery_code else TOTP_CODE
+    return method
 
 
 @sensitive_variables()
@@ -81,6 +78,29 @@ def _is_password_of(user: AbstractBaseUser, password: str) -> bool:
     name = {get_user_model().USERNAME_FIELD: user.get_username()}
     found = authenticate(None, **name, password=password)
     return found is not None and found.pk == user.pk
+
+
+@sensitive_variables()
+def _use(user: AbstractBaseUser, code: TypedCode, client: ClientInfo | None, now: datetime) -> str:
+    """Use a code up as what it can be; return its method."""
+    is_imported = code.may_be_imported and recovery_codes.are_imported(user)
+    if code.is_recovery_code and not is_imported and not recovery_codes.is_ours(code.text):
+        raise InvalidCode("malformed")
+    if not code.is_recovery_code and (not is_imported or _has_app_for(user, code)):
+        try:
+            _use_totp_code(user, code.text, client, now)
+        except InvalidCode:
+            if not is_imported:
+                raise
+        else:
+            return TOTP_CODE
+    _use_recovery_code(user, code.text, client, now)
+    return RECOVERY_CODE
+
+
+def _has_app_for(user: AbstractBaseUser, code: TypedCode) -> bool:
+    own = Authenticator.objects.using(session_row.database()).for_user(user).usable()
+    return own.filter(digits=len(code.text)).exists()
 
 
 @sensitive_variables()

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.events import BY_COMMAND
+from sessions_plus.events import BY_COMMAND, IMPORTED
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
 from sessions_plus.models import Event, Scope
 
@@ -66,6 +66,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.AUTHENTICATOR_ADDED: Letter(
             _("Two-factor sign-in: an authenticator was added"),
             _("An authenticator was added to your account."),
+            unless=(IMPORTED,),
         ),
         Event.AUTHENTICATOR_REMOVED: Letter(
             _("Two-factor sign-in: an authenticator was removed"),

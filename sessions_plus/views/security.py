@@ -21,6 +21,7 @@ from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
 from sessions_plus.mfa.gate import with_next
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.mfa.recovery_codes import is_ours
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
@@ -56,7 +57,8 @@ def security(request: PersonRequest) -> HttpResponse:
         "authenticators": authenticators,
         "may_add": len(authenticators) < enrolment.MAX_AUTHENTICATORS,
         "codes_left": left,
-        "codes_made": recovery_codes.COUNT,
+        "codes_made": max(recovery_codes.COUNT, left),
+        "codes_are_imported": bool(left) and recovery_codes.are_imported(request.user),
         "codes_are_low": left <= recovery_codes.LOW,
         "must_have_factor": must_have_factor(request.user),
     }
@@ -177,7 +179,7 @@ def recovery_codes_download(request: PersonRequest) -> HttpResponse:
     refused, so that nobody can be handed a file of somebody else's words.
     """
     read = [read_code(code) for code in request.POST.getlist("code")[: recovery_codes.COUNT]]
-    codes = [code.text for code in read if code is not None and code.is_recovery_code]
+    codes = [code.text for code in read if code is not None and is_ours(code.text)]
     if not codes or len(codes) != len(read):
         return HttpResponseBadRequest()
     host = request.get_host()

@@ -19,7 +19,6 @@ RECOVERY = "0123456789ABCDEFGHJKMNPQ"
         pytest.param("123-456", "123456", id="hyphen"),
         pytest.param("123\u00a0456", "123456", id="no-break space"),
         pytest.param("12345", None, id="short"),
-        pytest.param("123456789", None, id="long"),
         pytest.param("", None, id="empty"),
         pytest.param("٣٣٣٣٣٣", None, id="Arabic digits"),
         pytest.param("１２３４５６", None, id="fullwidth digits"),
@@ -58,6 +57,28 @@ def test_recovery_codes_forgive_how_they_were_copied(typed: str, expected: str |
 
     assert (code.text if code is not None else None) == expected
     assert code is None or code.is_recovery_code
+
+
+@pytest.mark.parametrize(
+    ("typed", "expected"),
+    [
+        pytest.param("abcd2345", "ABCD2345", id="django-otp's"),
+        pytest.param("ABCD-2345", "ABCD2345", id="as it was written down"),
+        pytest.param("oil23456", "01123456", id="misread letters"),
+        pytest.param("the-help-desk", "THEHE1PDESK", id="the help desk's"),
+        pytest.param("123456789", "123456789", id="nine digits"),
+        pytest.param("abcd234", None, id="short"),
+        pytest.param("abcd2345" * 2 + "a", None, id="long"),
+        pytest.param("abcd_2345", None, id="underscore"),
+        pytest.param("١٢٣٤٥٦٧٨٩", None, id="Arabic digits"),
+    ],
+)
+def test_codes_that_came_along(typed: str, expected: str | None) -> None:
+    """8 to 16 letters and digits may be a recovery code that another package made."""
+    code = read_code(typed)
+
+    assert (code.text if code is not None else None) == expected
+    assert code is None or (code.is_recovery_code and code.may_be_imported)
 
 
 def test_a_typed_code_does_not_show_itself() -> None:

@@ -272,11 +272,14 @@ def test_no_frame_tells_at_any_moment(visitor: Browser, secrets: Secrets) -> Non
 def commands(person: User, to: Path) -> dict[str, list[str]]:
     name = person.username
     return {
+        "adopt_sessions": [],
         "clearsessions": [],
         "count_events": [],
+        "export_factors": ["--to", "otp", "--i-know"],
         "erase_person": [name, "--dry-run"],
         "export_events": ["--cursor", "test"],
         "export_person": [name, "--to", str(to / "person.zip")],
+        "import_factors": ["--from", "otp"],
         "list_sessions": [name],
         "mfa_remove": [name],
         "reduce_addresses": ["--dry-run"],

@@ -1,0 +1,54 @@
+"""A site that has what others have: the packages are there, and each test says which are used."""
+
+from __future__ import annotations
+
+from tests.settings import *  # noqa: F403
+from tests.settings import CACHES, INSTALLED_APPS, TEMPLATES
+from tests.settings import MIDDLEWARE as WITHOUT_OTHERS
+
+ROOT_URLCONF = "tests.integrations.urls"
+LOGIN_URL = "/account/login/"
+LOGIN_REDIRECT_URL = "/who/"
+TEMPLATES = [TEMPLATES[0] | {"DIRS": ["tests/integrations/templates"]}]
+
+INSTALLED_APPS = [
+    *INSTALLED_APPS,
+    "user_sessions",
+    "qsessions",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_email",
+    "two_factor",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+]
+AUTHENTICATION_BACKENDS = [
+    "django.contrib.auth.backends.ModelBackend",
+    "allauth.account.auth_backends.AuthenticationBackend",
+]
+
+DJANGOS_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
+OUR_MIDDLEWARE = "sessions_plus.middleware.SessionMiddleware"
+
+# A local cache throws away what is more than 300 entries, and the sessions may be in it.
+CACHES = {"default": CACHES["default"] | {"OPTIONS": {"MAX_ENTRIES": 10_000}}}
+
+MFA_TOTP_TOLERANCE = 1  # a test may meet the end of a period
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+ACCOUNT_RATE_LIMITS = False
+ACCOUNT_EMAIL_VERIFICATION = "none"
+# Who tried too often there is not what is asked here.
+OTP_TOTP_THROTTLE_FACTOR = 0
+
+
+def middleware(sessions: str, *, otp: str = "") -> list[str]:
+    """Return the site's middleware with another one for sessions, and one of django-otp's."""
+    site = [sessions if name == OUR_MIDDLEWARE else name for name in WITHOUT_OTHERS]
+    after = site.index("django.contrib.auth.middleware.AuthenticationMiddleware") + 1
+    site[after:after] = [otp] if otp else []
+    return [*site, "allauth.account.middleware.AccountMiddleware"]
+
+
+MIDDLEWARE = middleware(OUR_MIDDLEWARE)
