@@ -25,9 +25,9 @@ def main(arguments: list[str]) -> int:
     python = ENVIRONMENT / "bin" / "python"
     if not is_up_to_date():
         subprocess.run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT], check=True)
-        pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         for path in LISTS:  # the second has another version of what is in the first
-            subprocess.run([*pip, "--requirement", path], check=True)
+            subprocess.run([*pip, "--requirement", str(path)], check=True)
         (ENVIRONMENT / "lists").write_text(digest_of_lists())
     tests = ["-q", "--ds=tests.integrations.settings", *QUIET, *(arguments or [str(HERE)])]
     return subprocess.run([python, "-m", "pytest", *tests], cwd=ROOT, check=False).returncode

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.settings import *  # noqa: F403
-from tests.settings import CACHES, INSTALLED_APPS, TEMPLATES
+from tests.settings import INSTALLED_APPS, TEMPLATES
 from tests.settings import MIDDLEWARE as WITHOUT_OTHERS
 
 ROOT_URLCONF = "tests.integrations.urls"
@@ -33,7 +33,12 @@ DJANGOS_MIDDLEWARE = "django.contrib.sessions.middleware.SessionMiddleware"
 OUR_MIDDLEWARE = "sessions_plus.middleware.SessionMiddleware"
 
 # A local cache throws away what is more than 300 entries, and the sessions may be in it.
-CACHES = {"default": CACHES["default"] | {"OPTIONS": {"MAX_ENTRIES": 10_000}}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 10_000},
+    }
+}
 
 MFA_TOTP_TOLERANCE = 1  # a test may meet the end of a period
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]

@@ -91,14 +91,18 @@ SITES = [
 ]
 
 
+def _model(app: str, name: str) -> Any:
+    return apps.get_model(app, name)
+
+
 def enrol_in_otp(person: Person) -> None:
     """Give somebody an app and codes as django-otp's own pages do."""
-    device = apps.get_model("otp_totp.TOTPDevice")(user=person.user, name="default")
+    device = _model("otp_totp", "TOTPDevice")(user=person.user, name="default")
     device.save()
     person.app = App(bytes.fromhex(device.key))
-    codes = apps.get_model("otp_static.StaticDevice")(user=person.user, name="backup")
+    codes = _model("otp_static", "StaticDevice")(user=person.user, name="backup")
     codes.save()
-    model = apps.get_model("otp_static.StaticToken")
+    model = _model("otp_static", "StaticToken")
     person.codes = [model.random_token() for _ in range(10)]
     for code in person.codes:
         model(device=codes, token=code).save()

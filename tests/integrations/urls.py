@@ -17,16 +17,17 @@ def fill(request: HttpRequest) -> HttpResponse:
     return HttpResponse("filled")
 
 
-@import_string("django_otp.decorators.otp_required")
 def vault(request: HttpRequest) -> HttpResponse:
     """A view of before, that asks for a second factor django-otp's way."""
     return HttpResponse(f"opened by {request.user.get_username()}")
 
 
+otp_required = import_string("django_otp.decorators.otp_required")
+
 urlpatterns = [
     path("who/", who),
     path("fill/", fill),
-    path("vault/", vault),
+    path("vault/", otp_required(vault)),
     path("", include(import_string("two_factor.urls.urlpatterns"))),
     path("allauth/", include("allauth.urls")),
     path("ours/", include("sessions_plus.urls")),
