@@ -36,7 +36,7 @@ OUR_MIDDLEWARE = "sessions_plus.middleware.SessionMiddleware"
 CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
-        "OPTIONS": {"MAX_ENTRIES": 10_000},
+        "OPTIONS": {"MAX_ENTRIES": 10_000},  # type: ignore[dict-item]
     }
 }
 
