@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -71,9 +71,9 @@ class Person:
         return f"tea for {self.user.username}"
 
 
-def come_again(browser: Client) -> Client:
+def come_again(browser: Any, kind: Callable[[], Any] = Client) -> Any:
     """Let a browser come with its cookies to what serves now: a client keeps its middleware."""
-    again = Client()
+    again = kind()
     for name, morsel in browser.cookies.items():
         again.cookies[name] = morsel.value
     return again

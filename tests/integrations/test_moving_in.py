@@ -12,11 +12,12 @@ from datetime import timedelta
 from io import StringIO
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core import mail
 from django.core.cache import caches
 from django.core.management import CommandError, call_command
-from django.test import Client, override_settings
+from django.test import AsyncClient, Client, override_settings
 from django.utils import timezone
 
 from sessions_plus.mfa.enrolment import remove_all
@@ -32,6 +33,7 @@ from tests.integrations.sites import (
     sign_in_with_allauth,
     sign_in_with_otp,
 )
+from tests.security.test_error_reports import Secrets, every_frame_watched
 from tests.support.authenticators import enrol
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,19 +173,37 @@ class TestFactors:
             "10  recovery codes came along",
         ]
 
-    @pytest.mark.parametrize("is_removed", [False, True])
-    def test_code_for_django_otp_goes_on(self, kind: Site, is_removed: bool) -> None:
-        """``otp_required`` opens for who proved a factor, and for nobody else."""
+    @pytest.mark.parametrize("has_factor", [False, True], ids=["without", "with a factor"])
+    def test_code_for_django_otp_goes_on(self, kind: Site, has_factor: bool) -> None:
+        """``otp_required`` opens for who proved a factor, and for nobody else, in both worlds."""
         with kind.serving():
-            ann = kind.make_person("ann", has_factor=not is_removed)
-            browser = kind.sign_in(ann)
+            browser = kind.sign_in(kind.make_person("ann", has_factor=has_factor))
         with moved_in(kind):
             import_factors(kind)
-            response = come_again(browser).get("/vault/")
-            if is_removed:
-                assert response.status_code == 302
-            else:
-                assert response.content.decode() == "opened by ann"
+            browser = come_again(browser)
+            response, told = browser.get("/vault/"), browser.get("/verified/").json()
+            asked = async_to_sync(come_again(browser, AsyncClient).get)("/averified/").json()
+
+        assert response.status_code == (200 if has_factor else 302)
+        assert told == asked == ([True, "otp"] if has_factor else [False, None])
+
+    def test_nobody_is_verified_who_is_not_signed_in(self, kind: Site) -> None:
+        """Who asks it of a stranger gets an answer, as from django-otp."""
+        with moved_in(kind):
+            assert Client().get("/verified/").json() == [False, None]
+            assert async_to_sync(AsyncClient().get)("/averified/").json() == [False, None]
+
+    def test_no_variable_shows_a_secret(self, kind: Site, ann: Person) -> None:
+        """An error report of the commands would show neither app nor code."""
+        assert ann.app is not None
+        secrets = Secrets({ann.app.secret.hex(), *ann.codes, *(c.upper() for c in ann.codes)})
+        told: dict[str, None] = {}
+        with every_frame_watched(secrets, told):
+            import_factors(kind)
+            go_back(kind)
+            import_factors(kind, "--delete-source")
+
+        assert not [line for line in told if "sessions_plus" in line]
 
 
 class TestDeletingTheSource:

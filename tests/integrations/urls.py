@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 from django.utils.module_loading import import_string
@@ -22,11 +24,23 @@ def vault(request: HttpRequest) -> HttpResponse:
     return HttpResponse(f"opened by {request.user.get_username()}")
 
 
+def verified(request: HttpRequest) -> JsonResponse:
+    user: Any = request.user
+    return JsonResponse([user.is_verified(), user.otp_device], safe=False)
+
+
+async def averified(request: HttpRequest) -> JsonResponse:
+    user: Any = await request.auser()
+    return JsonResponse([user.is_verified(), user.otp_device], safe=False)
+
+
 otp_required = import_string("django_otp.decorators.otp_required")
 
 urlpatterns = [
     path("who/", who),
     path("fill/", fill),
+    path("verified/", verified),
+    path("averified/", averified),
     path("vault/", otp_required(vault)),
     path("", include(import_string("two_factor.urls.urlpatterns"))),
     path("allauth/", include("allauth.urls")),

@@ -1339,6 +1339,20 @@ SABOTAGES = (
         ASYNC,
     ),
     Sabotage(
+        "take any text for a code that came along",
+        PACKAGE + "mfa/verification.py",
+        "if code.is_recovery_code and not is_imported and not recovery_codes.is_ours(code.text):",
+        "if False:",
+        "tests/mfa/test_imported_codes.py -k none",
+    ),
+    Sabotage(
+        "try a code on paper as one of an app",
+        PACKAGE + "mfa/verification.py",
+        "(not is_imported or _has_app_for(user, code))",
+        "True",
+        "tests/mfa/test_imported_codes.py -k guesses",
+    ),
+    Sabotage(
         "adopt without the second factor",
         PACKAGE + "moving/claims.py",
         "must_wait=factors.is_asked and not second",
