@@ -87,6 +87,11 @@ def are_imported(user: models.Model) -> bool:
     return _of(user).unused().exclude(imported_from="").exists()
 
 
+def sources(user: models.Model) -> list[str]:
+    """Return where each unused code comes from; "" stands for one that was made here."""
+    return list(_of(user).unused().values_list("imported_from", flat=True))
+
+
 @sensitive_variables()
 def imported(
     user: models.Model, codes: Iterable[str], *, source: str, now: datetime

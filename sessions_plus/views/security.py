@@ -50,7 +50,8 @@ def _own(request: PersonRequest) -> AuthenticatorQuerySet:
 def security(request: PersonRequest) -> HttpResponse:
     """Show what is on, since when, and when it was last used."""
     authenticators = list(_own(request))
-    left = recovery_codes.left(request.user) if authenticators else 0
+    codes = recovery_codes.sources(request.user) if authenticators else []
+    left = len(codes)
     context = {
         "user": request.user,
         "tab": "security",
@@ -58,7 +59,7 @@ def security(request: PersonRequest) -> HttpResponse:
         "may_add": len(authenticators) < enrolment.MAX_AUTHENTICATORS,
         "codes_left": left,
         "codes_made": max(recovery_codes.COUNT, left),
-        "codes_are_imported": bool(left) and recovery_codes.are_imported(request.user),
+        "codes_are_imported": any(codes),
         "codes_are_low": left <= recovery_codes.LOW,
         "must_have_factor": must_have_factor(request.user),
     }
