@@ -25,6 +25,7 @@ OTHERWISE = ("sessions_plus.cache.drivers.", "sessions_plus.cache.tier")
 # Twins that are told apart by what Django has in one world alone.
 APART = {
     "sessions_plus.authority.proof_of": "whom somebody put into request.user, auser() does not say",
+    "sessions_plus.integrations.otp.own": "request.user is an object, request.auser a function",
 }
 
 # Functions of one world that the other has no use for.
