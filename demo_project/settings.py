@@ -92,6 +92,7 @@ else:
 
 # People
 
+AUTHENTICATION_BACKENDS = ["sessions_plus.auth_backends.Backend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

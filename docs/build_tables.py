@@ -201,7 +201,7 @@ def retention_table() -> str:
     """What is kept for how long, by the code."""
     from sessions_plus.cache.tier import LIFETIME_IN_INTERVALS
     from sessions_plus.conf import Conf
-    from sessions_plus.maintenance.cleanup import ADDRESS_COUNTERS_KEPT, HOUR_COUNTS_KEPT
+    from sessions_plus.maintenance.cleanup import COUNTERS_KEPT, HOUR_COUNTS_KEPT
     from sessions_plus.mfa import challenge, enrolment
     from sessions_plus.notices.links import LINK_LIFETIME
 
@@ -218,7 +218,7 @@ def retention_table() -> str:
         ("Sign-ins that wait for a second factor", duration_in_words(challenge.LIFETIME), ""),
         ("Links in mails", duration_in_words(LINK_LIFETIME), ""),
         ("Counters of an account", "until it or the authenticator goes", ""),
-        ("Counters of addresses, as digests", duration_in_words(ADDRESS_COUNTERS_KEPT), ""),
+        ("Counters of addresses, names and devices", duration_in_words(COUNTERS_KEPT), ""),
         ("Counts by the hour, which name nobody", duration_in_words(HOUR_COUNTS_KEPT), ""),
         (
             "Copies of sessions in the cache, sealed",

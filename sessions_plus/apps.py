@@ -10,7 +10,7 @@ class SessionsPlusConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from sessions_plus import checks, receivers  # noqa: F401 - they register themselves
+        from sessions_plus import auth_backends, checks, receivers  # noqa: F401 - they register
         from sessions_plus.mfa.sign_in import settle
         from sessions_plus.moving.adoption import SessionAdopter
         from sessions_plus.store.session_store import SessionStore
@@ -18,3 +18,4 @@ class SessionsPlusConfig(AppConfig):
         # Rules of the row, whatever code reads or saves it: the store must not import upwards.
         SessionStore.settler = staticmethod(settle)
         SessionStore.adopter = SessionAdopter()
+        auth_backends.take_over()

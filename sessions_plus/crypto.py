@@ -54,6 +54,7 @@ class Purpose(StrEnum):
     RECOVERY_CODE = "recovery-code"
     NOTICE_LINK = "notice-link"
     CLIENT_ADDRESS = "client-address"
+    USER_NAME = "user-name"
     TRUST = "trust"
     OLD_KEY = "old-key"
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -72,13 +72,16 @@ def record(
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     client: ClientInfo | None = None,
+    count: int = 1,
+    at: datetime | None = None,
 ) -> SessionEvent:
     """
     Write down that something happened, and tell whoever listens.
 
     ``user`` (or ``user_id``, where only that is known) is whose session it is;
     ``actor`` (or ``actor_id``) is who did it, where that is somebody else; who impersonates
-    the user in the request under way is known by itself.
+    the user in the request under way is known by itself. ``count`` says how often it happened,
+    and ``at`` when, the last time; None: now.
     """
     row = draft(
         event,
@@ -91,6 +94,8 @@ def record(
         outcome=outcome,
         reason=reason,
         client=client,
+        count=count,
+        at=at,
     )
     record_all([row])
     return row
@@ -108,11 +113,13 @@ def draft(
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     client: ClientInfo | None = None,
+    count: int = 1,
+    at: datetime | None = None,
 ) -> SessionEvent:
     """Return an event for record_all(). See record()."""
     user_id = user.pk if user is not None else user_id
     row = SessionEvent(
-        at=timezone.now(),
+        at=at or timezone.now(),
         event=event,
         outcome=outcome,
         reason=reason[:64],
@@ -120,6 +127,7 @@ def draft(
         actor_id=actor.pk if actor is not None else actor_id or acting_for(user_id),
         session_public_id=session_public_id,
         device=device,
+        count=count,
         **_client_columns(client),
     )
     if user is not None:

@@ -27,6 +27,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
 
+from sessions_plus.after_view import WAITING, afinish, finish
 from sessions_plus.authority import user_put_into
 from sessions_plus.client_info import client_info_from
 from sessions_plus.client_info.agent_parser import agent_parser
@@ -37,9 +38,10 @@ from sessions_plus.cookies import (
     set_trust_cookie,
 )
 from sessions_plus.current import enter, leave
-from sessions_plus.exceptions import SessionLimitReached, SessionNotStored
+from sessions_plus.exceptions import SessionLimitReached, SessionNotStored, TooManyAttempts
 from sessions_plus.lifecycle.users import end_access_if_gone
 from sessions_plus.mfa import gate
+from sessions_plus.mfa.refusals import too_many_attempts
 from sessions_plus.store import old_engine
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.of_request import find_store
@@ -62,21 +64,27 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         token = enter(request)
+        response = None
         try:
             self.process_request(request)
             response = cast(HttpResponse, self.get_response(request))
             return self.process_response(request, response)
         finally:
+            if WAITING in request.__dict__:
+                finish(request, response)
             leave(token)
 
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """See __call__()."""
         token = enter(request)
+        response = None
         try:
             self.process_request(request)
             response = await cast(Awaitable[HttpResponse], self.get_response(request))
             return await self.aprocess_response(request, response)
         finally:
+            if WAITING in request.__dict__:
+                await afinish(request, response)
             leave(token)
 
     def process_request(self, request: HttpRequest) -> None:
@@ -121,17 +129,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         self, request: HttpRequest, exception: Exception
     ) -> HttpResponseBase | None:
         """
-        Lead on where a view failed as its ``login()`` waits for a second factor.
+        Answer whoever has to wait before they guess again, whatever view they asked.
 
-        Many take it for granted that whoever they signed in is signed in: with an error those
-        people could never come in there. Who lacks a proof that a view asked for with an error
-        of ours is led to it. Where the database did not take what it stored, it is told so.
+        And lead on where a view failed as its ``login()`` waits for a second factor. Many take
+        it for granted that whoever they signed in is signed in: with an error those people
+        could never come in there. Who lacks a proof that a view asked for with an error of ours
+        is led to it. Where the database did not take what it stored, it is told so.
         """
         session = find_store(request)
         if isinstance(exception, DatabaseError) and session is not None:
             exception = session.as_refusal(exception)
         if isinstance(exception, SessionLimitReached | SessionNotStored):
             return _refused(request, None, exception)  # the view saved its session itself
+        if isinstance(exception, TooManyAttempts):
+            return too_many_attempts(request, exception)
         if isinstance(exception, gate.LACKS_PROOF):
             return gate.refuse(request, exception)
         answer = gate.instead_of_failure(request, session) if session is not None else None

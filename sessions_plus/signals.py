@@ -59,3 +59,6 @@ what follows), ``client``."""
 
 data_unreadable = Signal()
 """A session's data does not open. Arguments: ``row``, ``client``."""
+
+cleaning_up = Signal()
+"""The clean-up begins: what waited to be written down is. Argument: ``now``."""

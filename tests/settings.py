@@ -39,6 +39,7 @@ INSTALLED_APPS = [
 ]
 
 SESSION_ENGINE = "sessions_plus.backends.db"
+AUTHENTICATION_BACKENDS = ["sessions_plus.auth_backends.Backend"]
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

@@ -16,6 +16,7 @@ from django.core.checks import CheckMessage, registry, run_checks
 from django.test import override_settings
 from django.utils import timezone
 
+from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import catalogue, deployment, installation, moving, second_factor
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
@@ -26,6 +27,8 @@ DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
+OTHER_BACKEND = "tests.support.guessing.Elsewhere"
+REMOTE_BACKEND = "django.contrib.auth.backends.RemoteUserBackend"
 CACHED = "sessions_plus.backends.cached_db"
 OLD = "django.contrib.sessions.backends.db"
 DUMMY = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
@@ -64,6 +67,10 @@ class OwnMiddleware(SessionMiddleware):
     """A site's own subclass of ours."""
 
 
+class OwnBackend(Backend):
+    """A site's own subclass of ours."""
+
+
 class OwnJSON(JSONSerializer):
     """A site's own serialiser that is no pickle."""
 
@@ -91,6 +98,10 @@ def adopting(**values: Any) -> dict[str, Any]:
     """A site that comes from Django's own engine, but for these settings."""
     usual = {"FROM": OLD, "UNTIL": timezone.now().date() + timedelta(days=14)}
     return {f"SESSIONS_PLUS_ADOPT_{name}": value for name, value in (usual | values).items()}
+
+
+def backends(*paths: str) -> dict[str, Any]:
+    return {"AUTHENTICATION_BACKENDS": list(paths)}
 
 
 PROVOKED = [
@@ -176,6 +187,9 @@ PROVOKED = [
     pytest.param(
         "W303", {"SESSIONS_PLUS_ADOPT_UNTIL": timezone.now().date()}, id="adopts from nowhere"
     ),
+    pytest.param("W102", backends(MODEL_BACKEND), id="Django's backend"),
+    pytest.param("W102", backends(OTHER_BACKEND), id="another backend"),
+    pytest.param("W103", backends(MODEL_BACKEND, BACKEND), id="after another backend"),
     pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
 ]
 PROVOKED_LIVE = [
@@ -343,6 +357,9 @@ def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -
         pytest.param({"SESSIONS_PLUS_LOCATION_DATABASE": Path(__file__)}, id="a path"),
         pytest.param(only(f"{__name__}.OwnMiddleware", AUTH), id="a subclass of ours"),
         pytest.param(only(CSRF, OURS, AUTH), id="CSRF with its own cookie"),
+        pytest.param(backends(BACKEND, MODEL_BACKEND, OTHER_BACKEND), id="before other backends"),
+        pytest.param(backends(f"{__name__}.OwnBackend"), id="a subclass of our backend"),
+        pytest.param(backends(REMOTE_BACKEND), id="a proxy that names the user"),
         pytest.param(only(OURS, AUTH, "no.such.Middleware"), id="what others report"),
         pytest.param({"SESSION_SERIALIZER": f"{__name__}.OwnJSON"}, id="a serialiser"),
         pytest.param(adopting(), id="moving in"),
@@ -410,6 +427,25 @@ def test_a_duration_is_written_out() -> None:
 
     assert message.msg == "SESSIONS_PLUS_ACTIVITY_INTERVAL is 60, which is not timedelta."
     assert message.hint == "Write datetime.timedelta(seconds=60)."
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param([MODEL_BACKEND], [BACKEND], id="in the place of Django's"),
+        pytest.param([OTHER_BACKEND], [BACKEND, OTHER_BACKEND], id="before another"),
+        pytest.param(
+            [MODEL_BACKEND, OTHER_BACKEND], [BACKEND, MODEL_BACKEND, OTHER_BACKEND], id="before two"
+        ),
+        pytest.param([OTHER_BACKEND, BACKEND], [BACKEND, OTHER_BACKEND], id="at its place"),
+    ],
+)
+def test_backends_are_written_out(before: list[str], after: list[str]) -> None:
+    """The list to write is given in full, and is one that nothing is said of."""
+    (message,) = messages_of(**backends(*before))
+
+    assert f"Write AUTHENTICATION_BACKENDS = {after!r}." in str(message.hint)
+    assert messages_of(**backends(*after)) == []
 
 
 def test_timeouts_are_named_with_their_values() -> None:

@@ -76,7 +76,7 @@ def checked(line: str) -> dict[str, str]:
     facts: dict[str, str] = json.loads(line)
     assert facts.keys() >= ALWAYS
     for name, value in facts.items():
-        assert re.fullmatch(SCHEMA[name], value), (name, value)
+        assert re.fullmatch(SCHEMA[name], str(value)), (name, value)
     return facts
 
 

@@ -20,6 +20,7 @@ SOURCES = ["pyproject.toml", "setup.cfg", "MANIFEST.in", "README.md", "LICENSE",
 SETTINGS = """
 INSTALLED_APPS += ["sessions_plus"]
 SESSION_ENGINE = "sessions_plus.backends.db"
+AUTHENTICATION_BACKENDS = ["sessions_plus.auth_backends.Backend"]
 MIDDLEWARE[1] = "sessions_plus.middleware.SessionMiddleware"
 ALLOWED_HOSTS = ["testserver"]
 """

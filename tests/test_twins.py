@@ -152,7 +152,7 @@ def is_hop(pair: Pair) -> bool:
 
 SOURCES = {module: path.read_text() for module, path in modules()}
 PAIRS = [pair for module, source in SOURCES.items() for pair in pairs_in(source, module)]
-TWINS = {pair.twin.name for pair in PAIRS} | {"aget"}  # the last is Django's
+TWINS = {pair.twin.name for pair in PAIRS} | {"aget", "acheck_password"}  # these are Django's
 
 
 def in_sync(name: str) -> str:

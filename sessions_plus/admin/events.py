@@ -16,12 +16,23 @@ from sessions_plus.models import SessionEvent
 class SessionEventAdmin(ReadOnlyAdmin):
     people = ("user", "actor")
     uuid_field = "session_public_id"
-    list_display = ("at", "event", "outcome", "why", "user", "actor", "device", "ip_address")
+    list_display = (
+        "at",
+        "event",
+        "count",
+        "outcome",
+        "why",
+        "user",
+        "actor",
+        "device",
+        "ip_address",
+    )
     list_filter = ("event", "outcome")
     search_help_text = SEARCH_HELP
     fields = (
         "at",
         "event",
+        "count",
         "outcome",
         "why",
         "user",

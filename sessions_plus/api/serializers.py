@@ -119,12 +119,16 @@ class EventSerializer(serializers.ModelSerializer[SessionEvent]):
         read_only=True,
         help_text="Whether somebody else did it; then nothing tells where from.",
     )
+    count = serializers.IntegerField(
+        min_value=1, read_only=True, help_text="How often it happened, up to `at`."
+    )
 
     class Meta:
         model = SessionEvent
         fields = [
             "at",
             "event",
+            "count",
             "outcome",
             "reason",
             "session",

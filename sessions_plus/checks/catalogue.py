@@ -147,6 +147,18 @@ NO_LOCATION_FILE = Finding(
     "SESSIONS_PLUS_LOCATION_DATABASE is {path!r}, where there is no file: places are not shown.",
     "Write the path of a MaxMind City or Country database, or None.",
 )
+GUESSES_NOT_COUNTED = Finding(
+    "W102",
+    "AUTHENTICATION_BACKENDS lacks 'sessions_plus.auth_backends.Backend': passwords are guessed "
+    "without limit.",
+    "Write AUTHENTICATION_BACKENDS = {suggestion}. Nobody is signed out.",
+)
+GUESSES_COUNTED_LATE = Finding(
+    "W103",
+    "In AUTHENTICATION_BACKENDS, {earlier} comes before 'sessions_plus.auth_backends.Backend': "
+    "guesses that it looks at are not counted.",
+    "Write AUTHENTICATION_BACKENDS = {suggestion}.",
+)
 
 COOKIE_NOT_SECURE = Finding(
     "W201",

@@ -9,10 +9,12 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.backends import RemoteUserBackend
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.checks import CheckMessage, register
 from django.utils.module_loading import import_string
 
+from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.conf import conf
@@ -73,6 +75,23 @@ def check_middleware_order(**_: object) -> list[CheckMessage]:
         for path in settings.MIDDLEWARE[:place]
         if any(is_kind_of(path, find(other)) for other in needy)
     ]
+
+
+@register(TAG)
+def check_backends(**_: object) -> list[CheckMessage]:
+    """Where nobody types a password, as behind a proxy that names the user, nothing is said."""
+    paths = list(settings.AUTHENTICATION_BACKENDS)
+    ours = [path for path in paths if is_kind_of(path, Backend)]
+    if all(is_kind_of(path, RemoteUserBackend) for path in paths):
+        return []
+    if not ours:
+        suggestion = [BACKEND] if paths == [MODEL_BACKEND] else [BACKEND, *paths]
+        return [catalogue.GUESSES_NOT_COUNTED.about(suggestion=suggestion)]
+    if paths[0] != ours[0]:
+        suggestion = [ours[0], *(path for path in paths if path != ours[0])]
+        found = catalogue.GUESSES_COUNTED_LATE
+        return [found.about(earlier=repr(paths[0]), suggestion=suggestion)]
+    return []
 
 
 @register(TAG)

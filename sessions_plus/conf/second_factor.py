@@ -61,8 +61,8 @@ class SecondFactorSettings:
     THROTTLE_ATTEMPTS = Setting[int](
         int,
         FROM_PROFILE,
-        "How many wrong codes in a row are let through before each next one has to wait: 30 s at "
-        "first, then longer and longer, an hour at most.",
+        "How many wrong passwords or codes in a row are let through before each next one has to "
+        "wait: 30 s at first, then longer and longer, an hour at most.",
         profile_field="throttle_attempts",
         problem=positive,
     )

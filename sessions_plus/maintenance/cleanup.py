@@ -31,10 +31,12 @@ from sessions_plus.models import (
     SessionEvent,
     Throttle,
 )
+from sessions_plus.models.throttle import FORGETFUL
 from sessions_plus.rows.session_row import database
+from sessions_plus.signals import cleaning_up
 
-# Counters of network addresses forgive after minutes to hours.
-ADDRESS_COUNTERS_KEPT = timedelta(days=7)
+# Counters that strangers can start forget within a day.
+COUNTERS_KEPT = timedelta(days=7)
 
 # Three years of them: a chart of one year beside the one before, and some more.
 HOUR_COUNTS_KEPT = timedelta(days=3 * 366)
@@ -56,6 +58,7 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     run that was interrupted is simply begun again.
     """
     done: dict[str, int] = {}
+    cleaning_up.send_robust(sender=None, now=now)
     count_events(now, progress=report("counting") if report is not None else None)
     for task in _tasks(now):
         done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
@@ -75,9 +78,9 @@ def _tasks(now: datetime) -> Iterator[BatchTask]:
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
     yield _removing("notices", _all(Notice).filter(expires_at__lte=now))
     counters = _all(Throttle).filter(
-        scope="address", window_started_at__lte=now - ADDRESS_COUNTERS_KEPT
+        scope__in=FORGETFUL, window_started_at__lte=now - COUNTERS_KEPT
     )
-    yield _removing("address_counters", counters)
+    yield _removing("counters", counters)
     yield _removing("hour_counts", _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT))
     if conf.adopts_until is None or conf.adopts_until + ADOPTION_REMEMBERED <= now:
         settled = now - ADOPTION_REMEMBERED

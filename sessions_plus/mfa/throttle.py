@@ -2,32 +2,51 @@
 How often somebody may try: counted in the database, before anything is verified.
 
 A count is taken by one conditional UPDATE, so that of many guesses at once no more
-are let through than of as many in a row. Only a success forgets; an address, which
-many people may share, is forgotten with time too. Nobody is counted for an account
-before they know its password, so nobody else can lock its owner out.
+are let through than of as many in a row, and it stands whatever becomes of the view's
+transaction. Only a success forgets; what strangers can count up, a network or a user name,
+is forgotten with time too. Codes are counted for an account of who knows its password, and
+passwords apart for each device of their owner's, so that no stranger locks one out.
 """
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from django.db import models
 from django.db.models import Case, F, Value, When
 
+from sessions_plus.after_view import on_rollback, withdraw
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, keyed_digests
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.models import Scope, Throttle
 from sessions_plus.rows import session_row
+from sessions_plus.rows.find_or_create import find_or_create
 
 FIRST_WAIT = timedelta(seconds=30)  # NIST SP 800-63B-4 §3.2.2
 LONGEST_WAIT = timedelta(hours=1)
 
 # Behind one address may stand a whole office.
-ADDRESS_FACTOR = 10
-ADDRESS_WINDOW = timedelta(hours=1)
+NETWORK_FACTOR = 10
+
+# What is forgotten with time, so that no stranger's guesses wait for their owner for good.
+WINDOWS: Mapping[Scope, timedelta] = MappingProxyType(
+    {
+        Scope.ADDRESS: timedelta(hours=1),
+        Scope.NETWORK: timedelta(hours=1),
+        Scope.NAME: timedelta(days=1),
+        Scope.DEVICE: timedelta(days=1),
+    }
+)
+
+# How many forgotten counters a new one takes along, so that there are never many of them.
+PURGED_AT_ONCE = 100
 
 MAX_SUBJECT_LENGTH = 64
 
@@ -48,15 +67,6 @@ class Ladder:
 
 
 @dataclass(frozen=True, slots=True)
-class Count:
-    """What a counter holds."""
-
-    attempts: int
-    window_started_at: datetime
-    blocked_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Attempt:
     """One attempt that was counted: the how-manieth, and whether the next has to wait."""
 
@@ -64,11 +74,29 @@ class Attempt:
     starts_wait: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a counter holds."""
+
+    attempts: int
+    window_started_at: datetime
+    blocked_until: datetime | None
+
+    def as_attempt(self) -> Attempt:
+        return Attempt(self.attempts, starts_wait=self.blocked_until is not None)
+
+
+class Rule(Protocol):
+    """How a counter goes on: with one attempt more, or how long that has to wait."""
+
+    def __call__(self, count: Count, ladder: Ladder, *, now: datetime) -> Count | timedelta: ...
+
+
 def ladder_of(scope: Scope) -> Ladder:
     free = conf.THROTTLE_ATTEMPTS
-    if scope is Scope.ADDRESS:
-        return Ladder(free * ADDRESS_FACTOR, window=ADDRESS_WINDOW)
-    return Ladder(free)
+    if scope in (Scope.ADDRESS, Scope.NETWORK):
+        free *= NETWORK_FACTOR
+    return Ladder(free, window=WINDOWS.get(scope))
 
 
 def wait_after(attempts: int, ladder: Ladder) -> timedelta | None:
@@ -84,6 +112,11 @@ def next_count(count: Count, ladder: Ladder, *, now: datetime) -> Count | timede
     """Return the counter with one attempt more, or how long that has to wait."""
     if count.blocked_until is not None and now < count.blocked_until:
         return count.blocked_until - now
+    return counted(count, ladder, now=now)
+
+
+def counted(count: Count, ladder: Ladder, *, now: datetime) -> Count:
+    """Return the counter with one attempt more, which was made, whether or not it had to wait."""
     if ladder.window is not None and now - count.window_started_at >= ladder.window:
         count = Count(0, now, None)
     attempts = count.attempts + 1
@@ -94,53 +127,101 @@ def next_count(count: Count, ladder: Ladder, *, now: datetime) -> Count | timede
 
 def take(scope: Scope, subject: str, *, now: datetime) -> Attempt:
     """
-    Count one attempt.
+    Count one attempt. It stays counted where the view's transaction is rolled back.
 
     Raises:
         TooManyAttempts: it has to wait; then nothing was counted.
     """
+    attempt = _count(scope, subject, next_count, now)
+    # What was let through once is counted again without having to wait.
+    again = partial(_count, scope, subject, counted, now)
+    on_rollback(again, using=session_row.database(), key=(scope, subject))
+    return attempt
+
+
+def _count(scope: Scope, subject: str, rule: Rule, now: datetime) -> Attempt:
     ladder = ladder_of(scope)
-    counters = Throttle.objects.using(session_row.database())
+    first = counted(Count(0, now, None), ladder, now=now)
     for _ in range(ROUNDS):
-        row, is_new = counters.get_or_create(
-            scope=scope, subject=subject, defaults={"window_started_at": now}
+        row, is_new = find_or_create(
+            _counters(), scope=scope, subject=subject, defaults=_columns_of(first)
         )
-        if is_new and ladder.window is not None:
-            # What begins again anyway need not be kept.
-            forgotten = now - 2 * ladder.window - LONGEST_WAIT
-            counters.filter(scope=scope, window_started_at__lt=forgotten).delete()
-        old = Count(row.attempts, row.window_started_at, row.blocked_until)
-        new = next_count(old, ladder, now=now)
+        if is_new:
+            _purge(scope, now)
+            return first.as_attempt()
+        new = rule(_count_of(row), ladder, now=now)
         if isinstance(new, timedelta):
             raise TooManyAttempts(new)
-        unchanged = counters.filter(
-            pk=row.pk, attempts=old.attempts, blocked_until=old.blocked_until
-        )
-        if unchanged.update(
-            attempts=new.attempts,
-            window_started_at=new.window_started_at,
-            blocked_until=new.blocked_until,
-        ):
-            return Attempt(new.attempts, starts_wait=new.blocked_until is not None)
+        if _replace(row, new):
+            return new.as_attempt()
     raise TooManyAttempts(FIRST_WAIT)
 
 
-def forget(scope: Scope, subject: str) -> None:
+def _purge(scope: Scope, now: datetime) -> None:
+    """
+    Delete some counters that begin again anyway.
+
+    So there are never many more than are in use, whoever makes up names, and without waiting
+    for the clean-up. Not in a view's transaction, which would keep them locked.
+    """
+    window = WINDOWS.get(scope)
+    if window is None or session_row.in_transaction():
+        return
+    forgotten = _counters().filter(
+        scope=scope, window_started_at__lt=now - 2 * window - LONGEST_WAIT
+    )
+    keys = list(
+        forgotten.order_by("window_started_at").values_list("pk", flat=True)[:PURGED_AT_ONCE]
+    )
+    if keys:
+        forgotten.filter(pk__in=keys).delete()
+
+
+def _replace(row: Throttle, new: Count) -> bool:
+    """Write a count if nobody else has counted meanwhile."""
+    unchanged = _counters().filter(
+        pk=row.pk, attempts=row.attempts, blocked_until=row.blocked_until
+    )
+    return unchanged.update(**_columns_of(new)) == 1
+
+
+def _count_of(row: Throttle) -> Count:
+    return Count(row.attempts, row.window_started_at, row.blocked_until)
+
+
+def _columns_of(count: Count) -> dict[str, Any]:
+    return {
+        "attempts": count.attempts,
+        "window_started_at": count.window_started_at,
+        "blocked_until": count.blocked_until,
+    }
+
+
+def _counters() -> models.QuerySet[Throttle]:
+    return Throttle.objects.using(session_row.database())
+
+
+def forget(scope: Scope, *subjects: str) -> None:
     """Begin again from zero. The row stays: one that vanished would trip a parallel count."""
-    counters = Throttle.objects.using(session_row.database()).filter(scope=scope, subject=subject)
+    for subject in subjects:
+        while withdraw((scope, subject)) is not None:
+            pass
+    counters = _counters().filter(scope=scope, subject__in=subjects)
     counters.update(attempts=0, blocked_until=None)
 
 
 def remove(scope: Scope, subject: str) -> None:
     """Delete the counter of what is gone."""
-    Throttle.objects.using(session_row.database()).filter(scope=scope, subject=subject).delete()
+    _counters().filter(scope=scope, subject=subject).delete()
 
 
 def give_back(scope: Scope, subject: str) -> None:
     """Take back one attempt: it turned out to be none at this subject."""
-    counters = Throttle.objects.using(session_row.database())
+    write = withdraw((scope, subject))
+    if write is not None and write.was_rolled_back():
+        return
     started_wait = ladder_of(scope).free + 1
-    counters.filter(scope=scope, subject=subject, attempts__gt=0).update(
+    _counters().filter(scope=scope, subject=subject, attempts__gt=0).update(
         blocked_until=Case(
             When(attempts__lt=started_wait, then=Value(None)), default=F("blocked_until")
         ),
@@ -152,6 +233,11 @@ def of_user(user: models.Model) -> str:
     """The subject of a user's counters: the primary key, or a digest of one that is long."""
     key = str(user.pk)
     return key if len(key) < MAX_SUBJECT_LENGTH else digest(key)
+
+
+def of_name(name: str) -> str:
+    """The subject of a user name: a keyed digest, so that the table names nobody."""
+    return keyed_digests(name, purpose=Purpose.USER_NAME)[0]
 
 
 def of_address(address: str | None) -> str:

@@ -19,6 +19,7 @@ from sessions_plus.exceptions import InvalidCode, SealBroken, TooManyAttempts, W
 from sessions_plus.lifecycle.passwords import keep_sessions_if_rehashed
 from sessions_plus.masked import Secret, revealed
 from sessions_plus.mfa import recovery_codes, throttle, totp
+from sessions_plus.mfa.guesses import counted_already
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
 from sessions_plus.mfa.typed_code import TypedCode, read_code
 from sessions_plus.models import Authenticator, Event, Outcome, Scope
@@ -76,7 +77,8 @@ def _is_password_of(user: AbstractBaseUser, password: str) -> bool:
             return user.check_password(password)
     # Kept elsewhere, by LDAP say: the backend that signs people in knows.
     name = {get_user_model().USERNAME_FIELD: user.get_username()}
-    found = authenticate(None, **name, password=password)
+    with counted_already():
+        found = authenticate(None, **name, password=password)
     return found is not None and found.pk == user.pk
 
 

@@ -6,6 +6,7 @@ from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.cursor import Cursor
 from sessions_plus.models.device import Device
 from sessions_plus.models.event import Event, Outcome, SessionEvent
+from sessions_plus.models.failure_count import FailureCount
 from sessions_plus.models.hour_count import HourCount, Measure
 from sessions_plus.models.notice import Notice
 from sessions_plus.models.recovery_code import RecoveryCode
@@ -22,6 +23,7 @@ __all__ = [
     "Cursor",
     "Device",
     "Event",
+    "FailureCount",
     "HourCount",
     "Kind",
     "Measure",

@@ -14,7 +14,14 @@ class Scope(models.TextChoices):
     ACCOUNT = "account", _("Codes of an account")
     RECOVERY = "recovery", _("Recovery codes of an account")
     PASSWORD = "password", _("Password, asked for again")
-    ADDRESS = "address", _("Network address")
+    ADDRESS = "address", _("Codes from a network")
+    NAME = "name", _("Sign-ins by a user name, on unknown devices")
+    DEVICE = "device", _("Sign-ins by a user name, on a device of theirs")
+    NETWORK = "network", _("Sign-ins from a network, on unknown devices")
+
+
+# Whose counters a stranger can start: they are forgotten with time, too.
+FORGETFUL = (Scope.ADDRESS, Scope.NAME, Scope.DEVICE, Scope.NETWORK)
 
 
 class Throttle(models.Model):
@@ -24,8 +31,8 @@ class Throttle(models.Model):
     Fields:
 
     ``scope``, ``subject``
-        what is counted: an authenticator's public id, a user's primary key, or the
-        keyed digest of a network address.
+        what is counted: the public id of an authenticator or a device, a user's primary
+        key, or the keyed digest of a user name or a network.
     ``attempts``
         since the last success, or since ``window_started_at`` where the scope forgets
         with time. Counted before anything is verified.
@@ -46,6 +53,10 @@ class Throttle(models.Model):
         verbose_name_plural = _("throttles")
         constraints = [
             models.UniqueConstraint(fields=["scope", "subject"], name="sessions_plus_throttle_once")
+        ]
+        # To find what is forgotten with time.
+        indexes = [
+            models.Index(fields=["scope", "window_started_at"], name="sessions_plus_throttle_age")
         ]
 
     def __str__(self) -> str:

@@ -78,8 +78,8 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
                 "Somebody who knows your password, or uses a device on which you are signed in, "
                 "entered wrong codes for your account. Before each further one they have to wait."
             ),
-            # A password typed again proves nothing about codes; an address is shared by many.
-            unless=(Scope.PASSWORD, Scope.ADDRESS),
+            # Whoever guesses at a password proves nothing; an address is shared by many.
+            unless=(Scope.PASSWORD, Scope.ADDRESS, Scope.NAME, Scope.DEVICE, Scope.NETWORK),
             # Whoever goes on trying causes such an event up to once in 30 seconds.
             pause=timedelta(days=1),
         ),

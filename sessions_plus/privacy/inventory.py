@@ -29,6 +29,7 @@ from sessions_plus.models import (
     Challenge,
     Cursor,
     Device,
+    FailureCount,
     HourCount,
     Notice,
     RecoveryCode,
@@ -148,13 +149,16 @@ ACCOUNT_SCOPES = (Scope.ACCOUNT, Scope.RECOVERY, Scope.PASSWORD)
 
 
 def by_subject(rows: Rows, user_id: Any) -> Rows:
-    """The counters of an account and of its authenticators; none tells whose an address is."""
+    """
+    The counters of an account, its authenticators and its devices.
+
+    None tells whose an address or a user name is: they are digests, and gone after days.
+    """
     account = throttle.of_user(get_user_model()(pk=user_id))
-    apps: Rows = models.QuerySet(Authenticator, using=rows.db).filter(user_id=user_id)
-    names = [str(public_id) for public_id in apps.values_list("public_id", flat=True)]
     return rows.filter(
         Q(scope__in=ACCOUNT_SCOPES, subject=account)
-        | Q(scope=Scope.AUTHENTICATOR, subject__in=names)
+        | Q(scope=Scope.AUTHENTICATOR, subject__in=_names_of(Authenticator, rows, user_id))
+        | Q(scope=Scope.DEVICE, subject__in=_names_of(Device, rows, user_id))
     )
 
 
@@ -162,6 +166,11 @@ def by_session(rows: Rows, user_id: Any) -> Rows:
     """What names a person by their sessions alone."""
     sessions: Rows = models.QuerySet(Session, using=rows.db).filter(user_id=user_id)
     return rows.filter(session_public_id__in=sessions.values("public_id"))
+
+
+def _names_of(model: type[models.Model], rows: Rows, user_id: Any) -> list[str]:
+    own: Rows = models.QuerySet(model, using=rows.db).filter(user_id=user_id)
+    return [str(public_id) for public_id in own.values_list("public_id", flat=True)]
 
 
 AGENT: Mapping[str, Column] = {
@@ -369,6 +378,22 @@ ADOPTION_BARS = Holding(
     of=by_user,
 )
 
+FAILURE_COUNTS = Holding(
+    "failure_counts",
+    FailureCount,
+    {
+        "id": internal(),
+        "subject": owner(),
+        "minute_at": personal(),
+        "count": personal(),
+        "user": owner(),
+        "last_at": personal(),
+        "ip_address": personal(),
+        "user_agent": personal(),
+    },
+    of=by_user,
+)
+
 SIGNING_KEYS = Holding(
     "signing_keys",
     SigningKey,
@@ -407,13 +432,14 @@ CURSORS = Holding(
     of=None,
 )
 
-# In the order in which an erasure goes through them: counters are found by authenticators,
+# In the order in which an erasure goes through them: counters are found by what they count,
 # and adopted keys by sessions.
 INVENTORY: Mapping[str, Holding] = MappingProxyType(
     {
         holding.name: holding
         for holding in (
             COUNTERS,
+            FAILURE_COUNTS,
             AUTHENTICATORS,
             RECOVERY_CODES,
             CHALLENGES,

@@ -14,6 +14,7 @@ from sessions_plus.current import current_request
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
 from sessions_plus.lifecycle.passwords import end_or_keep_others, is_new_password
+from sessions_plus.mfa import guesses
 from sessions_plus.models import (
     Device,
     Event,
@@ -49,6 +50,7 @@ def act_on_new_password(
     here = own.public_id if own is not None else None
     reason = end_or_keep_others(instance, own=here, **facts)
     distrust_all(instance, client=facts["client"])
+    guesses.forget(instance)
     device_id = own.device_id if own is not None else None
     device = Device.objects.filter(pk=device_id).first() if device_id is not None else None
     record(

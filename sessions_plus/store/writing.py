@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
-from django.db import IntegrityError, connections
+from django.db import IntegrityError
 
+from sessions_plus.after_view import UncommittedWrite
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SessionNotStored
@@ -59,23 +60,12 @@ class Superseded(Exception):
     """Somebody signed in meanwhile: the key that this request came with opens nothing now."""
 
 
-class Uncommitted:
+class Uncommitted(UncommittedWrite):
     """What was stored before a write inside a transaction: the base of a merge if it is undone."""
 
     def __init__(self, payload: bytes | None) -> None:
+        super().__init__(session_row.database())
         self.payload = payload
-        self._is_committed = False
-        self._connection = connections[session_row.database()]
-        self._connection.on_commit(self._commit)
-
-    def _commit(self) -> None:
-        self._is_committed = True
-
-    def was_rolled_back(self) -> bool:
-        # Django drops what was to run on a commit as soon as it is rolled back, also to a
-        # savepoint.
-        waiting = [entry[1] for entry in self._connection.run_on_commit]
-        return not self._is_committed and self._commit not in waiting
 
 
 class Draft(NamedTuple):

@@ -16,9 +16,10 @@ from sessions_plus.exceptions import InvalidCode, SessionsPlusError, TooManyAtte
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
+from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.code_forms import ReauthenticationForm
 from sessions_plus.views.destinations import login_url
-from sessions_plus.views.onward import in_words, onward, refused_status
+from sessions_plus.views.onward import onward
 from sessions_plus.views.protection import PersonRequest, ask, own_authority
 
 

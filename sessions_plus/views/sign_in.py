@@ -16,8 +16,10 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 
+from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.forms import SignInForm
 from sessions_plus.lifecycle.persistence import keep_signed_in
+from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.destinations import after_sign_in_url, after_sign_out_url
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import private
@@ -40,6 +42,14 @@ class LoginView(DjangoLoginView):
         if not shows_form and not self.get_redirect_url():
             return HttpResponseRedirect(self.get_default_redirect_url())
         return super().dispatch(request, *args, **kwargs)
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        form = self.get_form()
+        try:
+            return self.form_valid(form) if form.is_valid() else self.form_invalid(form)
+        except TooManyAttempts as refusal:
+            form.add_error(None, in_words(refusal))
+            return refused_status(self.form_invalid(form), refusal)
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         response = super().form_valid(form)

@@ -29,8 +29,8 @@ DEVICE_FIELDS = {
     "first_seen_at", "last_seen_at", "trusted_until",
 }  # fmt: skip
 EVENT_FIELDS = {
-    "at", "event", "outcome", "reason", "session", "device", "by_staff", "ip_address",
-    "user_agent",
+    "at", "event", "count", "outcome", "reason", "session", "device", "by_staff",
+    "ip_address", "user_agent",
 }  # fmt: skip
 
 

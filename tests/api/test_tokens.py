@@ -147,10 +147,10 @@ def test_host_is_not_the_issuer(user: Any, password: str, stranger: Caller) -> N
 
 def test_sign_ins_are_limited(user: Any, stranger: Caller) -> None:
     """After twenty tries in a minute an address has to wait, and is told how long."""
-    body = {"username": "ann", "password": "wrong"}
-    codes = [stranger("post", "token_issue", body).status_code for _ in range(20)]
+    bodies = [{"username": f"ann{number}", "password": "wrong"} for number in range(21)]
+    codes = [stranger("post", "token_issue", body).status_code for body in bodies[:20]]
 
-    response = stranger("post", "token_issue", body)
+    response = stranger("post", "token_issue", bodies[20])
 
     assert set(codes) == {401}
     assert (response.status_code, response.json()["code"]) == (429, "throttled")

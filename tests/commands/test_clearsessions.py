@@ -19,7 +19,7 @@ from sessions_plus.backends.db import SessionStore
 from sessions_plus.maintenance import batch_delete, key_ranges
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.management.commands.clearsessions import Command
-from sessions_plus.models import Challenge, Device, Notice, Session, SessionEvent, Throttle
+from sessions_plus.models import Challenge, Device, Notice, Scope, Session, SessionEvent, Throttle
 from tests.conftest import World
 
 DAY = timedelta(days=1)
@@ -178,17 +178,19 @@ class TestTheRest:
         assert not Device.objects.filter(pk=old[3].pk).exists()
 
     def test_what_can_be_used_no_more_goes(self, now: datetime, user: User) -> None:
-        """Expired challenges, links in mails and old counters of addresses are removed."""
+        """Expired challenges, links in mails and counters that forgot are removed."""
         for expires_at in (now, now + DAY):
             Challenge.objects.create(user=user, expires_at=expires_at)
             Notice.objects.create(user=user, event="key.reused", expires_at=expires_at)
-        for scope in ("address", "account"):
+        for scope in Scope:
             Throttle.objects.create(scope=scope, subject="x", window_started_at=now - 9 * DAY)
 
         removed = cleanup(now)
 
         assert (removed["challenges"], removed["notices"]) == (1, 1)
-        assert Throttle.objects.get().scope == "account"
+        kept = set(Throttle.objects.values_list("scope", flat=True))
+        assert kept == {"account", "authenticator", "recovery", "password"}
+        assert removed["counters"] == len(Scope) - len(kept)
 
     def test_none_keeps_for_ever(self, now: datetime, user: User) -> None:
         """Each kind of data can be kept without an end."""

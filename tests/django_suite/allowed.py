@@ -8,7 +8,7 @@ from __future__ import annotations
 
 _BACKENDS = "auth_tests.test_auth_backends"
 _CREDENTIALS = "test_authentication_without_credentials"
-_RECORDED = "It counts queries: none. We record a failed sign-in, which is one."
+_RECORDED = "It counts queries: none. We record a failed sign-in, which takes some."
 _SWAPPED = (
     "It swaps the user model after the tables were made, so that our column for the user's key "
     "is still an integer where the key is a UUID."

@@ -79,7 +79,10 @@ def signed_in(user: User, app: App | None = None, *, ago: timedelta = timedelta(
     client.force_login(user)
     if app is not None:
         client.post("/account/challenge/", {"code": app.recovery_codes.pop()})
-    Session.objects.for_user(user).update(reauthenticated_at=timezone.now() - ago)
+    methods = "pwd" if app is None else "pwd rcv"
+    Session.objects.for_user(user).update(
+        reauthenticated_at=timezone.now() - ago, auth_methods=methods
+    )
     return client
 
 

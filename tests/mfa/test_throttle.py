@@ -11,8 +11,9 @@ from django.test import override_settings
 
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.mfa import throttle
-from sessions_plus.mfa.throttle import Count, Ladder, next_count, wait_after
+from sessions_plus.mfa.throttle import Count, Ladder, counted, next_count, wait_after
 from sessions_plus.models import Scope, Throttle
+from sessions_plus.models.throttle import FORGETFUL
 
 SECOND = timedelta(seconds=1)
 
@@ -44,8 +45,9 @@ def test_a_wait_ends_exactly_then(now: datetime) -> None:
     assert isinstance(next_count(count, Ladder(5), now=now + 30 * SECOND), Count)
 
 
-def test_only_an_address_is_forgotten_with_time(now: datetime) -> None:
+def test_what_is_forgotten_with_time(now: datetime) -> None:
     """A ladder with a window begins again when it is over; one without never does."""
+    assert set(throttle.WINDOWS) == set(FORGETFUL)
     later = now + timedelta(hours=2)
     count = Count(7, now, None)
 
@@ -54,6 +56,13 @@ def test_only_an_address_is_forgotten_with_time(now: datetime) -> None:
     )
     assert isinstance(again := next_count(count, Ladder(5), now=later), Count)
     assert again.attempts == 8
+
+
+def test_what_was_let_through_does_not_wait(now: datetime) -> None:
+    """An attempt that is counted again after a rollback is counted whatever has to wait now."""
+    count = Count(5, now, now + 30 * SECOND)
+
+    assert counted(count, Ladder(5), now=now) == Count(6, now, now + 60 * SECOND)
 
 
 def fail_until_blocked(subject: str, now: datetime) -> int:

@@ -22,6 +22,7 @@ from sessions_plus.models import (
     Challenge,
     Device,
     Event,
+    FailureCount,
     Notice,
     RecoveryCode,
     Session,
@@ -129,9 +130,9 @@ def test_all_is_over(ann: Life, way: Callable[[Any], None]) -> None:
     response = ann.client.get("/account/devices/")
     assert (response.status_code, response.wsgi_request.user.is_anonymous) == (302, True)
     assert not Session.objects.filter(revoked_at=None).exists()
-    for model in (Device, Authenticator, RecoveryCode, Challenge, Notice):
+    for model in (Device, Authenticator, RecoveryCode, Challenge, FailureCount, Notice):
         assert not model._default_manager.exists()
-    assert not Throttle.objects.exclude(scope="address").exists()
+    assert not Throttle.objects.exclude(scope__in=("address", "network", "name")).exists()
 
 
 @pytest.mark.parametrize("way", WAYS)

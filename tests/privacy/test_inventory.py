@@ -86,4 +86,7 @@ def test_an_event_keeps_time_and_kind() -> None:
 
 def test_every_counter_is_somebodys_or_nobodys() -> None:
     """Of each scope of counters it is known whether it counts a person."""
-    assert set(Scope) == {*ACCOUNT_SCOPES, Scope.AUTHENTICATOR, Scope.ADDRESS}, REMEDY
+    persons = {*ACCOUNT_SCOPES, Scope.AUTHENTICATOR, Scope.DEVICE}
+    digests = {Scope.ADDRESS, Scope.NAME, Scope.NETWORK}
+
+    assert set(Scope) == persons | digests, REMEDY

@@ -30,7 +30,7 @@ from sessions_plus.conf import PROFILES
 from sessions_plus.events import record
 from sessions_plus.exceptions import InvalidCode, TooManyAttempts
 from sessions_plus.mfa import enrolment, methods, recovery_codes, totp
-from sessions_plus.mfa.throttle import ADDRESS_FACTOR, FIRST_WAIT, LONGEST_WAIT
+from sessions_plus.mfa.throttle import FIRST_WAIT, LONGEST_WAIT, NETWORK_FACTOR
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Event, Scope, Session, SessionEvent
 from tests.security.test_second_factor_at_every_door import every_path, through_a_reset
@@ -41,7 +41,7 @@ from tests.support.browsers import FIREFOX, SAFARI
 pytestmark = pytest.mark.django_db(transaction=True)
 
 PACKAGE = Path(sessions_plus.__file__).parent
-GUIDE = (PACKAGE.parent / "docs" / "mfa.md").read_text(encoding="utf-8")
+DOCS = PACKAGE.parent / "docs"
 
 urlpatterns = [*doors.urlpatterns, path("api/", include("sessions_plus.api.urls"))]
 
@@ -69,8 +69,13 @@ def site(settings: Any) -> None:
     cache.clear()  # the API's rates
 
 
-def section(heading: str) -> str:
-    return GUIDE.split(f"## {heading}\n")[1].split("\n## ")[0]
+def section(heading: str, page: str = "mfa.md") -> str:
+    guide = (DOCS / page).read_text(encoding="utf-8")
+    return guide.split(f"## {heading}\n")[1].split("\n## ")[0]
+
+
+def counters() -> str:
+    return section("What is counted", "security/guessing.md")
 
 
 def first_cells(text: str) -> list[str]:
@@ -96,7 +101,7 @@ class TestDocumentation:
     @pytest.mark.parametrize("name", PROFILES)
     def test_asvs_6_1_1_figures_are_the_codes(self, name: str) -> None:
         """The guide says how many codes each profile lets through, as the code has it."""
-        profile, text = PROFILES[name], section("Guessing")
+        profile, text = PROFILES[name], counters()
         pattern = {
             "aal1": r"default profile allows (\d+) in a row and (\d+) in all",
             "aal2": r"`aal2` (\d+) and (\d+)",
@@ -113,25 +118,32 @@ class TestDocumentation:
 
     def test_asvs_6_1_1_each_counter_is_listed(self) -> None:
         """Each counter has its row, and the waits are those of the ladder."""
-        text = section("Guessing")
+        text = counters()
         words = {
             Scope.ACCOUNT: "codes of one account",
             Scope.AUTHENTICATOR: "codes of one authenticator",
             Scope.RECOVERY: "recovery codes of one account",
             Scope.PASSWORD: "passwords typed to re-authenticate",
-            Scope.ADDRESS: "one network address (IPv6: its /64)",
+            Scope.ADDRESS: "codes from one network (IPv6: a /64)",
+            Scope.NAME: "passwords for one user name, on unknown devices",
+            Scope.DEVICE: "passwords for one user name, on one known device",
+            Scope.NETWORK: "passwords from one network (IPv6: a /64), on unknown devices",
         }
 
         assert set(words) == set(Scope)
         assert set(first_cells(text)) == set(words.values())
         assert (timedelta(seconds=30), timedelta(hours=1)) == (FIRST_WAIT, LONGEST_WAIT)
         assert "30 s, 60 s … one hour" in text
-        assert (ADDRESS_FACTOR, "ten times as many" in text) == (10, True)
+        assert (NETWORK_FACTOR, "ten times as many" in text) == (10, True)
 
     def test_asvs_6_1_1_a_stranger_locks_nobody_out(self, user: User, password: str) -> None:
-        """As the guide says, wrong passwords of a stranger leave the owner's codes alone."""
-        assert "**Whom an attacker can lock out.** Nobody whose password" in section("Guessing")
-        app, stranger, owner = enrol(user), Client(), Client()
+        """As the guide says, a stranger's wrong passwords leave the owner and their codes alone."""
+        text = section("Whom nobody locks out", "security/guessing.md")
+        assert "**The owner, on a device of theirs.**" in text
+        assert "**Whom an attacker can lock out.** Of codes, nobody whose password" in text
+        stranger, owner = Client(), Client()
+        begin(owner, user, password)
+        app = enrol(user)
         for _ in range(PROFILES["aal1"].throttle_attempts + 5):
             stranger.post("/account/login/", {"username": "ann", "password": "a wrong one"})
             try_code(stranger, app.wrong_code())

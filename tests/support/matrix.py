@@ -34,6 +34,8 @@ NEWEST = ("3.13", "6.1")
 
 CLOSEST = [
     "test_middleware.py",
+    "test_after_view.py",
+    "test_auth_backends.py",
     "test_checks.py",
     "store/test_session_store.py",
     "cache/test_fast_path.py",
@@ -47,6 +49,8 @@ CLOSEST = [
 
 EVERY_PART = [
     "test_middleware.py",
+    "test_after_view.py",
+    "test_auth_backends.py",
     "test_checks.py",
     "test_events.py",
     "test_policy.py",

@@ -79,7 +79,7 @@ class Replay:
         store: Any = request.session
         methods = ("pwd", "otp") if has_authenticator(user) else ("pwd",)
         with using(request, methods=methods):
-            login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+            login(request, user, backend="sessions_plus.auth_backends.Backend")
         request.session.save()
         self.sessions[visit] = store
         self.device_tokens[visit.browser] = store.issued_device_token

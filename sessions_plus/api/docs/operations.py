@@ -143,7 +143,13 @@ login = operation(
     shows=SignedIn,
     reads=Credentials,
     example=CREDENTIALS,
-    errors=["invalid_credentials", "second_factor_required", *LIMIT, *WRITING],
+    errors=[
+        "invalid_credentials",
+        "second_factor_required",
+        "too_many_attempts",
+        *LIMIT,
+        *WRITING,
+    ],
     is_open=True,
 )
 login_challenge = operation(
@@ -209,7 +215,13 @@ token_issue = operation(
     shows=Tokens,
     reads=TokenCredentials,
     example=CREDENTIALS | INSTALLATION,
-    errors=["invalid_credentials", "second_factor_required", "mfa_enrollment_required", *LIMIT],
+    errors=[
+        "invalid_credentials",
+        "second_factor_required",
+        "mfa_enrollment_required",
+        "too_many_attempts",
+        *LIMIT,
+    ],
     is_open=True,
 )
 token_challenge = operation(

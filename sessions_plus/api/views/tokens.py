@@ -27,8 +27,10 @@ from sessions_plus.authority import Authority
 from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import challenge as challenges
+from sessions_plus.mfa import guesses
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.store.of_request import find_store
 from sessions_plus.tokens import keys, refresh
 from sessions_plus.tokens.bearer import AccessTokenAuthority
 from sessions_plus.tokens.refresh import Tokens
@@ -41,10 +43,12 @@ def check_credentials(request: HttpRequest, username: str, password: Secret) -> 
 
     Raises:
         InvalidCredentials: nobody, or somebody who may not sign in.
+        TooManyAttempts: it was not looked at.
     """
     user = authenticate(request, username=username, password=password.reveal())
     if user is None:
         raise InvalidCredentials
+    guesses.was_right(request, user)
     return user
 
 
@@ -99,6 +103,10 @@ class TokenList(TokenEndpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         fields = self.read(TokenCredentials)
+        store = find_store(request._request)
+        if store is not None:
+            # The device is the one that the body names: cookies count for nothing here.
+            store.device_token = text_of(fields.get("device_token"))
         user: Any = check_credentials(request._request, fields["username"], fields["password"])
         if has_authenticator(user):
             raise self._wait_for_code(user)
