@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from django.contrib.auth import load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_plus.after_view import after_view, on_rollback, withdraw
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.events import record
 from sessions_plus.exceptions import ChallengeOver, InvalidCode
@@ -94,17 +96,35 @@ def begin_for_client(
 
 @sensitive_variables()
 def _store(challenge: Challenge, user: AbstractBaseUser, client: ClientInfo | None) -> Challenge:
-    challenges = Challenge.objects.using(session_row.database())
+    database = session_row.database()
+    challenges = Challenge.objects.using(database)
     # Whoever leaves challenges behind has them removed here, so nothing needs to come by.
     challenges.filter(user_id=user.pk, expires_at__lte=challenge.started_at).delete()
+    _insert(challenge)
+    # A view that fails after its login() takes back what it wrote; the person is led here all
+    # the same.
+    on_rollback(partial(_insert, challenge), using=database, key=challenge.public_id)
+    after_view(partial(_record_start, challenge, user, client))
+    return challenge
+
+
+def _insert(challenge: Challenge) -> None:
+    challenge.pk = None  # after a rollback its number may be another's
     challenge.save(using=session_row.database(), force_insert=True)
+
+
+def _record_start(
+    challenge: Challenge,
+    user: AbstractBaseUser,
+    client: ClientInfo | None,
+    _response: object,
+) -> None:
     record(
         Event.CHALLENGE_STARTED,
         user=user,
         session_public_id=challenge.session_public_id,
         client=client,
     )
-    return challenge
 
 
 def find(public_id: UUID, *, session_public_id: UUID | None, now: datetime) -> Challenge | None:
@@ -189,6 +209,7 @@ def abandon(challenge: Challenge, *, now: datetime) -> bool:
 
 
 def _close(challenge: Challenge, now: datetime) -> bool:
+    withdraw(challenge.public_id)  # begun and over in one request, it is not begun again
     waiting = Challenge.objects.using(session_row.database()).open(now).filter(pk=challenge.pk)
     return waiting.update(closed_at=now) == 1
 
