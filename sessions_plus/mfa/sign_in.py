@@ -33,7 +33,7 @@ from sessions_plus.devices.recognition import SignIn, mark_seen, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
 from sessions_plus.exceptions import MfaRequired
 from sessions_plus.keys import read_token
-from sessions_plus.mfa import challenge, impersonation
+from sessions_plus.mfa import challenge, guesses, impersonation
 from sessions_plus.mfa.challenge import Passed
 from sessions_plus.mfa.methods import EXTERNAL, PASSWORD, TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
@@ -125,7 +125,7 @@ def complete_or_challenge(
             raise MfaRequired
         impersonation.begin(store, user)
         return
-    methods = pending.methods or (method_of(store, user),)
+    methods = pending.methods or (method_of(request, store, user),)
     device = None
     if not has_second_factor(methods):
         device = _mark_seen_where_nothing_is_asked(user, store, now)
@@ -155,25 +155,35 @@ def _sign_in(
     return kind(user, methods, device=device)
 
 
-def method_of(store: SessionStore, user: AbstractBaseUser) -> str:
+def method_of(request: HttpRequest | None, store: SessionStore, user: AbstractBaseUser) -> str:
     """
     Return how somebody proved themselves, where nobody said: ``pwd`` or ``ext``.
 
     A backend that knows says so with an attribute ``sessions_plus_method``. ``pwd`` is what a
-    password that was checked in this request says; where nothing of ours checks passwords,
-    as only Django's own backend is there, it is taken for one if the account has any.
+    password that was checked in this request says. Where no backend of ours is there to know,
+    Django's own is taken for one that checked it, if the account has any.
     """
-    return method_by(store.get(BACKEND_SESSION_KEY), user)
+    if guesses.has_right_one(request, user):
+        return PASSWORD
+    path = store.get(BACKEND_SESSION_KEY)
+    told = _told_by(path)
+    if told is None and guesses.are_counted():
+        return EXTERNAL
+    return told or method_by(path, user)
 
 
 def method_by(path: str | None, user: AbstractBaseUser) -> str:
-    """Return the method that a backend lets ``user`` in by. See method_of()."""
-    backend = load_backend(path) if path else None
-    told: str | None = getattr(backend, "sessions_plus_method", None)
+    """Return the method that a backend let ``user`` in by, as far as its class tells."""
+    told = _told_by(path)
     if told is not None:
         return told
-    is_checked = type(backend) is ModelBackend and user.has_usable_password()
-    return PASSWORD if is_checked else EXTERNAL
+    checks_passwords = path is not None and type(load_backend(path)) is ModelBackend
+    return PASSWORD if checks_passwords and user.has_usable_password() else EXTERNAL
+
+
+def _told_by(path: str | None) -> str | None:
+    told: str | None = getattr(load_backend(path) if path else None, "sessions_plus_method", None)
+    return told
 
 
 def _mark_seen_where_nothing_is_asked(

@@ -147,7 +147,7 @@ def test_a_session_of_before_proves_its_factor(user: User) -> None:
     client.post(led, {"code": app.code(), "password": "correct horse battery staple"})
 
     assert client.get("/two/").content == b"two factors"
-    assert Session.objects.get(user=user).methods == ["pwd", "otp"]
+    assert Session.objects.get(user=user).methods == ["ext", "pwd", "otp"]
 
 
 def test_removing_the_last_factor_builds_the_wall_again(user: User, password: str) -> None:

@@ -125,7 +125,7 @@ def test_somebody_with_a_factor_waits(user: User, world: World, way: Any) -> Non
     assert not SessionEvent.objects.filter(event=Event.SESSION_STARTED).exists()
     client.post("/account/challenge/", {"code": app.code()})
     assert client.get("/sync/who/").content == b"ann"
-    assert Session.objects.get(user=user).methods == ["pwd", "otp"]
+    assert Session.objects.get(user=user).methods == ["ext", "otp"]
 
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: way.__name__)
@@ -135,7 +135,7 @@ def test_somebody_without_one_is_signed_in_as_ever(user: User, world: World, way
 
     assert client.get("/sync/who/").content == b"ann"
     session = Session.objects.get(user=user, revoked_at=None)
-    assert session.methods == ["pwd"]
+    assert session.methods == ["ext"]
     assert session.device == Device.objects.for_user(user).get()
     assert SessionEvent.objects.filter(event=Event.SESSION_STARTED, user=user).count() == 1
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 from django.contrib.auth import alogin, alogout, get_user_model, login, logout
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+
+from sessions_plus.mfa.sign_in import using
+from sessions_plus.store.of_request import find_store
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -48,15 +53,22 @@ async def aexpire(request: HttpRequest) -> HttpResponse:
     return HttpResponse("set")
 
 
+def by_password(request: HttpRequest) -> AbstractContextManager[None]:
+    """Take it that the person typed their password; other engines have no methods."""
+    return using(request, methods=["pwd"]) if find_store(request) else nullcontext()
+
+
 def sign_in(request: HttpRequest) -> HttpResponse:
     user = get_user_model()._default_manager.get(username=request.GET["name"])
-    login(request, user, backend=BACKEND)
+    with by_password(request):
+        login(request, user, backend=BACKEND)
     return HttpResponse("signed in")
 
 
 async def asign_in(request: HttpRequest) -> HttpResponse:
     user = await get_user_model()._default_manager.aget(username=request.GET["name"])
-    await alogin(request, user, backend=BACKEND)
+    with by_password(request):
+        await alogin(request, user, backend=BACKEND)
     return HttpResponse("signed in")
 
 
