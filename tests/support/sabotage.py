@@ -43,6 +43,11 @@ REFUSED = "tests/lifecycle/test_refused_sign_ins.py"
 AGENT_PARSER = "tests/client_info/test_agent_parser.py"
 ENDING_MANY = "tests/lifecycle/test_ending_many.py"
 MARK_SEEN = "tests/devices/test_mark_seen.py"
+GUESSING = "tests/security/test_password_guessing.py"
+BACKENDS = "tests/test_auth_backends.py"
+AFTER_VIEW = "tests/test_after_view.py"
+FAILURES = "tests/mfa/test_failed_sign_ins.py"
+ROLLED_BACK = "tests/security/test_rolled_back_sign_ins.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 UNWRITABLE = "tests/store/test_unwritable_database.py"
@@ -1457,6 +1462,294 @@ SABOTAGES = (
         "    if key is not None:\n",
         "    if False:\n",
         "tests/moving/test_side_by_side.py",
+    ),
+    Sabotage(
+        "count no guess at a password",
+        PACKAGE + "mfa/guesses.py",
+        "    if found is None or _is_counted.get():\n",
+        "    if True:\n",
+        f"{GUESSING} -k 6_3_1",
+    ),
+    Sabotage(
+        "count no guess of a view that hands no request on",
+        PACKAGE + "mfa/guesses.py",
+        "return found if isinstance(found, HttpRequest) else current_request()",
+        "return found if isinstance(found, HttpRequest) else None",
+        f"{GUESSING} -k guesses_end",
+    ),
+    Sabotage(
+        "count by the network alone",
+        PACKAGE + "mfa/guesses.py",
+        "        (Scope.NAME, guess.digest),\n",
+        "",
+        f"{GUESSING} -k 6_3_1",
+    ),
+    Sabotage(
+        "count by the name alone",
+        PACKAGE + "mfa/guesses.py",
+        "        (Scope.NETWORK, throttle.of_address(guess.client.ip_address)),\n",
+        "",
+        f"{GUESSING} -k network",
+    ),
+    Sabotage(
+        "count the name before the network",
+        PACKAGE + "mfa/guesses.py",
+        "        (Scope.NETWORK, throttle.of_address(guess.client.ip_address)),\n"
+        "        (Scope.NAME, guess.digest),\n",
+        "        (Scope.NAME, guess.digest),\n"
+        "        (Scope.NETWORK, throttle.of_address(guess.client.ip_address)),\n",
+        f"{GUESSING} -k leaves_no_names",
+    ),
+    Sabotage(
+        "use the network up for what is not looked at",
+        PACKAGE + "mfa/guesses.py",
+        "            for counter in guess.counters[:position]:\n"
+        "                throttle.give_back(*counter)\n",
+        "",
+        f"{GUESSING} -k uses_up_no_network",
+    ),
+    Sabotage(
+        "know no device",
+        PACKAGE + "mfa/guesses.py",
+        "    if device is not None:\n        return ((Scope.DEVICE, device),)\n",
+        "",
+        f"{GUESSING} -k owner",
+    ),
+    Sabotage(
+        "know everybody's device",
+        PACKAGE + "mfa/guesses.py",
+        '        "user_id": user.pk if user is not None else None,\n',
+        "",
+        f"{GUESSING} -k no_owner",
+    ),
+    Sabotage(
+        "know a device that was removed",
+        PACKAGE + "mfa/guesses.py",
+        '        "token_hash": digest(token),\n        "revoked_at": None,\n',
+        "",
+        f"{GUESSING} -k no_owner",
+    ),
+    Sabotage(
+        "believe a cookie at the endpoint of tokens",
+        PACKAGE + "api/views/tokens.py",
+        'store.device_token = text_of(fields.get("device_token"))',
+        "pass",
+        f"{GUESSING} -k by_its_device_token",
+    ),
+    Sabotage(
+        "let a success of one's own forgive the network",
+        PACKAGE + "mfa/guesses.py",
+        "undo = throttle.give_back if scope is Scope.NETWORK else throttle.forget",
+        "undo = throttle.forget",
+        f"{GUESSING} -k buy_no_guesses",
+    ),
+    Sabotage(
+        "take every answer for that to a right password",
+        PACKAGE + "mfa/guesses.py",
+        "if response is not None and response.status_code < 400:",
+        "if response is not None:",
+        f"{GUESSING} -k no_success",
+    ),
+    Sabotage(
+        "take the latest guess of a request for all of them",
+        PACKAGE + "mfa/guesses.py",
+        "found.__dict__.setdefault(GUESSES, []).append(guess)",
+        "found.__dict__[GUESSES] = [guess]",
+        f"{GUESSING} -k many_in_one",
+    ),
+    Sabotage(
+        "count a name as it was typed",
+        PACKAGE + "mfa/guesses.py",
+        "known = user.get_username() if isinstance(user, AbstractBaseUser) else folded(name)",
+        "known = name",
+        f"{GUESSING} -k spelling",
+    ),
+    Sabotage(
+        "count what was counted already",
+        PACKAGE + "mfa/guesses.py",
+        "token = _is_counted.set(True)",
+        "token = _is_counted.set(False)",
+        f"{GUESSING} -k counted_once",
+    ),
+    Sabotage(
+        "hash nothing for a name that nobody has",
+        PACKAGE + "auth_backends.py",
+        "    get_user_model()().set_password(password)\n",
+        "    pass\n",
+        f"{GUESSING} -k who_exists",
+    ),
+    Sabotage(
+        "look for no device of nobody's",
+        PACKAGE + "mfa/guesses.py",
+        "    if token is None or read_token(",
+        "    if user is None or token is None or read_token(",
+        f"{GUESSING} -k who_exists",
+    ),
+    Sabotage(
+        "know passwords beside other backends",
+        PACKAGE + "auth_backends.py",
+        "        guess = guesses.count(request, name, user, now=timezone.now())\n"
+        "        if not is_alone() or not isinstance(password, str):\n",
+        "        guess = guesses.count(request, name, user, now=timezone.now())\n"
+        "        if not isinstance(password, str):\n",
+        f"{BACKENDS} -k only_counts",
+    ),
+    Sabotage(
+        "give permissions beside other backends",
+        PACKAGE + "auth_backends.py",
+        "return super().get_user_permissions(user_obj, obj) if is_alone() else set()",
+        "return super().get_user_permissions(user_obj, obj)",
+        f"{BACKENDS} -k only_counts",
+    ),
+    Sabotage(
+        "keep in mind for the other backends that there are no permissions",
+        PACKAGE + "auth_backends.py",
+        "return super().get_all_permissions(user_obj, obj) if is_alone() else set()",
+        "return super().get_all_permissions(user_obj, obj)",
+        f"{BACKENDS} -k permissions",
+    ),
+    Sabotage(
+        "sign out whoever signed in before the backend came",
+        PACKAGE + "auth_backends.py",
+        "return path == MODEL_BACKEND or super().__contains__(path)",
+        "return super().__contains__(path)",
+        f"{BACKENDS} -k go_on",
+    ),
+    Sabotage(
+        "find Django's backend beside any other",
+        PACKAGE + "auth_backends.py",
+        "        if paths and is_alone():\n",
+        "        if paths:\n",
+        f"{BACKENDS} -k are_over",
+    ),
+    Sabotage(
+        "leave login() without its backend",
+        PACKAGE + "auth_backends.py",
+        "        model.backend = OnlyOther()\n",
+        "        pass\n",
+        f"{BACKENDS} -k login_without",
+    ),
+    Sabotage(
+        "answer who has to wait with an error",
+        PACKAGE + "middleware.py",
+        "        if isinstance(exception, TooManyAttempts):\n"
+        "            return too_many_attempts(request, exception)\n",
+        "",
+        f"{GUESSING} -k told",
+    ),
+    Sabotage(
+        "lose a count with the view's transaction",
+        PACKAGE + "mfa/throttle.py",
+        "    on_rollback(again, using=session_row.database(), key=(scope, subject))\n",
+        "",
+        f"{GUESSING} -k rollback",
+    ),
+    Sabotage(
+        "lose a challenge with the view's transaction",
+        PACKAGE + "mfa/challenge.py",
+        "    on_rollback(partial(_insert, challenge), using=database, key=challenge.public_id)\n",
+        "",
+        f"{ROLLED_BACK} -k person",
+    ),
+    Sabotage(
+        "begin a challenge again that was given up",
+        PACKAGE + "mfa/challenge.py",
+        "    withdraw(challenge.public_id)",
+        "   ",
+        f"{ROLLED_BACK} -k come_back",
+    ),
+    Sabotage(
+        "record the beginning of a challenge in the view's transaction",
+        PACKAGE + "mfa/challenge.py",
+        "    after_view(partial(_record_start, challenge, user, client))\n",
+        "    _record_start(challenge, user, client, None)\n",
+        f"{ROLLED_BACK} -k recorded_once",
+    ),
+    Sabotage(
+        "take it for a password because Django's backend is named",
+        PACKAGE + "mfa/sign_in.py",
+        "    return EXTERNAL if guesses.are_counted() else PASSWORD\n",
+        "    return PASSWORD\n",
+        f"{BACKENDS} -k anothers_password",
+    ),
+    Sabotage(
+        "take a password that another proved in this request for this user's",
+        PACKAGE + "mfa/guesses.py",
+        "        guess.is_right and guess.user is not None and guess.user.pk == user.pk\n",
+        "        guess.is_right\n",
+        f"{BACKENDS} -k anothers_password",
+    ),
+    Sabotage(
+        "give back what a rollback took back",
+        PACKAGE + "mfa/throttle.py",
+        "    if write is not None and write.was_rolled_back():\n        return\n",
+        "",
+        f"{GUESSING} -k rollback",
+    ),
+    Sabotage(
+        "keep counters that have forgotten",
+        PACKAGE + "mfa/throttle.py",
+        "            _purge(scope, now)\n",
+        "",
+        f"{GUESSING} -k forgotten_rows",
+    ),
+    Sabotage(
+        "keep a name waiting with a new password",
+        PACKAGE + "receivers/passwords.py",
+        "    guesses.forget(instance)\n",
+        "",
+        f"{GUESSING} -k new_password",
+    ),
+    Sabotage(
+        "write again what stands",
+        PACKAGE + "after_view.py",
+        "        if self.was_rolled_back():\n            self._redo()\n",
+        "        self._redo()\n",
+        AFTER_VIEW,
+    ),
+    Sabotage(
+        "take what a test's transaction holds for rolled back",
+        PACKAGE + "after_view.py",
+        "return not self._is_committed and self._commit not in waiting",
+        "return not self._is_committed",
+        AFTER_VIEW,
+    ),
+    Sabotage(
+        "do nothing after a view under asyncio",
+        PACKAGE + "middleware.py",
+        "                await afinish(request, response)\n",
+        "                pass\n",
+        AFTER_VIEW,
+    ),
+    Sabotage(
+        "let one that fails keep others from being done",
+        PACKAGE + "after_view.py",
+        "        with ExitStack() as stack:\n"
+        "            for act in reversed(waiting):\n"
+        "                stack.callback(act, response)\n",
+        "        for act in waiting:\n            act(response)\n",
+        AFTER_VIEW,
+    ),
+    Sabotage(
+        "make an event of each failed sign-in",
+        PACKAGE + "mfa/failed_sign_ins.py",
+        "    if _count(name, user, client, now) <= SINGLY:\n",
+        "    if _count(name, user, client, now):\n",
+        FAILURES,
+    ),
+    Sabotage(
+        "write failed sign-ins down twice",
+        PACKAGE + "mfa/failed_sign_ins.py",
+        "if _counts().filter(pk=row.pk, count=row.count).update(count=SINGLY):",
+        "if _counts().filter(pk=row.pk).update(count=SINGLY):",
+        FAILURES,
+    ),
+    Sabotage(
+        "write failed sign-ins down with the next alone",
+        PACKAGE + "receivers/guesses.py",
+        "    failed_sign_ins.write_due(now, at_most=ALL_AT_ONCE)\n",
+        "    pass\n",
+        FAILURES,
     ),
 )
 
