@@ -12,10 +12,10 @@ import pytest
 import pytest_django
 from _pytest.runner import runtestprotocol
 from asgiref.sync import async_to_sync
+from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User, UserManager
 from django.db import connection
-from django.test import override_settings
 
 from sessions_plus.cache import copies
 from tests.support.emptying import empty_quickly
@@ -73,11 +73,21 @@ def now() -> datetime:
 
 
 @pytest.fixture(params=["db", "cached_db"])
-def engine(request: pytest.FixtureRequest) -> Iterator[str]:
+def engine(request: pytest.FixtureRequest, settings: Any) -> str:
     """Each of our two session engines in turn; the value is its dotted path."""
     path = f"sessions_plus.backends.{request.param}"
-    with override_settings(SESSION_ENGINE=path):
-        yield path
+    # Through the fixture, which takes back what was set in it in the right order.
+    settings.SESSION_ENGINE = path
+    return path
+
+
+@pytest.fixture(autouse=True)
+def _settings_are_as_before() -> Iterator[None]:
+    """Overrides that end in another order than they began would hold for all tests after."""
+    known: Any = django_settings
+    before = known._wrapped
+    yield
+    assert known._wrapped is before
 
 
 @pytest.fixture(scope="session")
