@@ -30,6 +30,7 @@ PAGES = (
     "security/threat-model.md",
     "security/keys.md",
     "security/privacy.md",
+    "operating/metrics.md",
 )
 TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 
@@ -193,7 +194,7 @@ def data_map_table() -> str:
     return table(("Model", "Secret", "Personal", "Neither", "Erasing its person"), rows)
 
 
-def _names(columns: list[str]) -> str:
+def _names(columns: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in columns)
 
 
@@ -219,7 +220,8 @@ def retention_table() -> str:
         ("Links in mails", duration_in_words(LINK_LIFETIME), ""),
         ("Counters of an account", "until it or the authenticator goes", ""),
         ("Counters of addresses, names and devices", duration_in_words(COUNTERS_KEPT), ""),
-        ("Counts by the hour, which name nobody", duration_in_words(HOUR_COUNTS_KEPT), ""),
+        ("Counts by hour and day, which name nobody", duration_in_words(HOUR_COUNTS_KEPT), ""),
+        ("Sums of all time, which name nobody", "for good", ""),
         (
             "Copies of sessions in the cache, sealed",
             duration_in_words(LIFETIME_IN_INTERVALS * interval),
@@ -231,6 +233,30 @@ def retention_table() -> str:
 
 def _kept(setting: Any) -> tuple[str, str]:
     return duration_in_words(setting.default), f"`{setting.full_name}`"
+
+
+def figures_table() -> str:
+    from sessions_plus.maintenance.exposition import PREFIX
+    from sessions_plus.maintenance.site_figures import FIGURES
+
+    rows = ((f"`{PREFIX}{f.name}`", _names(f.labels), f.meaning) for f in FIGURES)
+    return table(("Metric", "Labels", "Meaning"), rows)
+
+
+def instruments_table() -> str:
+    from sessions_plus import metrics
+
+    kinds = {
+        "counter": (*metrics.COUNTERS, metrics.LOADS),
+        "histogram": metrics.HISTOGRAMS,
+        "gauge": metrics.GAUGES,
+    }
+    rows = (
+        (f"`{one.full_name}`", kind, one.unit, _names(one.attributes), one.meaning)
+        for kind, instruments in kinds.items()
+        for one in instruments
+    )
+    return table(("Instrument", "Kind", "Unit", "Attributes", "Meaning"), rows)
 
 
 def signals_table() -> str:
@@ -264,6 +290,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "primitives": primitives_table,
     "data_map": data_map_table,
     "retention": retention_table,
+    "figures": figures_table,
+    "instruments": instruments_table,
 }
 
 

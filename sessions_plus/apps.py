@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.conf import conf
 
 
 class SessionsPlusConfig(AppConfig):
@@ -19,3 +23,12 @@ class SessionsPlusConfig(AppConfig):
         SessionStore.settler = staticmethod(settle)
         SessionStore.adopter = SessionAdopter()
         auth_backends.take_over()
+        _measure_if_wanted()
+
+
+def _measure_if_wanted() -> None:
+    """Import nothing for a site without metrics. What lacks for them a check says."""
+    if conf.METRICS and find_spec("opentelemetry") is not None:
+        from sessions_plus import metrics
+
+        metrics.begin()

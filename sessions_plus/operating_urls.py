@@ -15,4 +15,5 @@ app_name = "sessions_plus_operating"
 urlpatterns = [
     path("health/live", operating.live, name="health_live"),
     path("health/ready", operating.ready, name="health_ready"),
+    path("metrics", operating.metrics, name="metrics"),
 ]

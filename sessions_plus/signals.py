@@ -13,7 +13,8 @@ session_started = Signal()
 """A person signed in. Arguments: ``session`` (its row's facts), ``user``, ``client`` or None."""
 
 session_revoked = Signal()
-"""A session was ended on purpose. Arguments: ``session``, ``reason``, ``actor`` or None."""
+"""A session was ended on purpose. Arguments: ``session``, ``reason``, ``actor`` or None,
+``cache_reached``, and ``seconds`` (until it was ended in the database and the cache told)."""
 
 device_first_seen = Signal()
 """A person signed in on a device for the first time. Arguments: ``device``, ``user``,
@@ -23,7 +24,8 @@ event_recorded = Signal()
 """Any audit event was written. Argument: ``event`` (a ``SessionEvent``)."""
 
 cache_unavailable = Signal()
-"""The cache tier stopped answering; the database serves. Argument: ``alias``."""
+"""The cache tier stopped answering; the database serves. Arguments: ``alias``, ``operation``
+(``read`` or ``write``)."""
 
 cache_recovered = Signal()
 """The cache tier answers again. Argument: ``alias``."""
@@ -62,3 +64,6 @@ data_unreadable = Signal()
 
 cleaning_up = Signal()
 """The clean-up begins: what waited to be written down is. Argument: ``now``."""
+
+cleaned_up = Signal()
+"""A clean-up came to its end. Argument: ``removed`` (how many of each, by name)."""

@@ -281,6 +281,7 @@ def test_a_site_is_asked_for_where_mails_could_have_a_link(values: dict[str, Any
             },
             id="redis",
         ),
+        pytest.param("opentelemetry", "metrics", {"SESSIONS_PLUS_METRICS": True}, id="metrics"),
     ],
 )
 def test_missing_extra_is_reported(

@@ -88,7 +88,7 @@ class Tier:
                 if self.driver.reserve(name, mine, seconds=lifetime_seconds()):
                     ticket = mine
         except self.driver.faults as error:
-            self._fail(name, error)
+            self._fail(name, error, operation="read")
             return NOTHING
         return Recalled(reading.entry, ticket)
 
@@ -105,7 +105,7 @@ class Tier:
                 if await self.driver.areserve(name, mine, seconds=lifetime_seconds()):
                     ticket = mine
         except self.driver.faults as error:
-            self._fail(name, error)
+            self._fail(name, error, operation="read")
             return NOTHING
         return Recalled(reading.entry, ticket)
 
@@ -117,7 +117,7 @@ class Tier:
         try:
             return self.driver.read(name).entry
         except self.driver.faults as error:
-            self._fail(name, error)
+            self._fail(name, error, operation="read")
             return None
 
     def clock(self) -> float | None:
@@ -185,7 +185,7 @@ class Tier:
         try:
             act()
         except self.driver.faults as error:
-            self._fail(name, error)
+            self._fail(name, error, operation="write")
             return False
         return True
 
@@ -202,7 +202,7 @@ class Tier:
 
     # Faults and recovery
 
-    def _fail(self, name: str, error: Exception) -> None:
+    def _fail(self, name: str, error: Exception, *, operation: str) -> None:
         self._failed_name = name
         if self.breaker.trip():
             logger.warning(
@@ -211,7 +211,7 @@ class Tier:
                 type(error).__name__,
                 str(error).partition(" : ")[0],  # what follows tells of the configuration
             )
-            cache_unavailable.send_robust(sender=Tier, alias=self.alias)
+            cache_unavailable.send_robust(sender=Tier, alias=self.alias, operation=operation)
 
     def _is_reachable(self) -> bool:
         return not self.breaker.is_open or self.recover()

@@ -168,6 +168,8 @@ def needed_libraries() -> Iterator[tuple[str, str, str]]:
         yield "sessions_plus.api in REST_FRAMEWORK", "api", "joserfc"
     if session_cache_backend().startswith("django_redis."):
         yield f"CACHES[{settings.SESSION_CACHE_ALIAS!r}]", "redis", "django_redis"
+    if conf.METRICS:
+        yield "SESSIONS_PLUS_METRICS", "metrics", "opentelemetry"
 
 
 def is_installed(library: str) -> bool:

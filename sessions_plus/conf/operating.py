@@ -11,10 +11,16 @@ class OperatingSettings:
 
     # Operating
 
+    METRICS = Setting[bool](
+        bool,
+        False,
+        "Measure what this process does, for OpenTelemetry (needs the extra `metrics`). Off: "
+        "nothing of it is imported.",
+    )
     METRICS_TOKEN = Setting[str | None](
         str,
         None,
-        "What opens the metrics, and the details of `health/ready`, as "
+        "What opens `metrics`, and the details of `health/ready`, as "
         "`Authorization: Bearer …`. None: nobody sees them.",
         optional=True,
         problem=guessable,

@@ -7,6 +7,7 @@ happens in between; and nothing that was not ended here is recorded.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,12 +81,15 @@ def end_one(session: Session, ending: Ending) -> Revocation:
     Raises:
         SessionNotStored: the database takes no writes, or somebody holds the row.
     """
+    begun = time.perf_counter()
     with telling_of_refusal():
         ended = session_row.end(session.public_id, wait=LockWait.BOUNDED, **ending.facts)
     reached = site_copies().forget(session.public_id)
+    seconds = time.perf_counter() - begun
+    revocation = Revocation(int(ended), reached)
     if ended:
-        _tell([session], ending)
-    return Revocation(int(ended), reached)
+        _tell([session], ending, revocation, seconds)
+    return revocation
 
 
 def end_unlocked(sessions: Sequence[Session], ending: Ending) -> tuple[Revocation, list[Session]]:
@@ -98,6 +102,7 @@ def end_unlocked(sessions: Sequence[Session], ending: Ending) -> tuple[Revocatio
         SessionNotStored: the database takes no writes.
     """
     ended: set[Any] = set()
+    begun = time.perf_counter()
     try:
         with telling_of_refusal():
             ended = session_row.end_many([session.pk for session in sessions], **ending.facts)
@@ -105,8 +110,10 @@ def end_unlocked(sessions: Sequence[Session], ending: Ending) -> tuple[Revocatio
         # Also where an interruption hides whether they were: one that lives on only does
         # without a copy for a while.
         reached = site_copies().forget_many([session.public_id for session in sessions])
-    _tell([session for session in sessions if session.pk in ended], ending)
-    return Revocation(len(ended), reached), _live([s for s in sessions if s.pk not in ended])
+    seconds = time.perf_counter() - begun
+    revocation = Revocation(len(ended), reached)
+    _tell([session for session in sessions if session.pk in ended], ending, revocation, seconds)
+    return revocation, _live([s for s in sessions if s.pk not in ended])
 
 
 def _live(sessions: Sequence[Session]) -> list[Session]:
@@ -117,7 +124,9 @@ def _live(sessions: Sequence[Session]) -> list[Session]:
     return [session for session in sessions if session.pk in live]
 
 
-def _tell(sessions: Sequence[Session], ending: Ending) -> None:
+def _tell(
+    sessions: Sequence[Session], ending: Ending, revocation: Revocation, seconds: float
+) -> None:
     """Bring the instances up to date, write down what happened, and say so."""
     for session in sessions:
         session.revoked_at, session.revoked_reason, session.data = ending.now, ending.reason, b""
@@ -125,5 +134,10 @@ def _tell(sessions: Sequence[Session], ending: Ending) -> None:
     record_all([ending.event(session) for session in sessions])
     for session in sessions:
         session_revoked.send_robust(
-            sender=Session, session=session, reason=ending.reason, actor=ending.actor
+            sender=Session,
+            session=session,
+            reason=ending.reason,
+            actor=ending.actor,
+            cache_reached=revocation.cache_reached,
+            seconds=seconds,
         )

@@ -29,11 +29,12 @@ from sessions_plus.models import (
     Reason,
     Session,
     SessionEvent,
+    Span,
     Throttle,
 )
 from sessions_plus.models.throttle import FORGETFUL
 from sessions_plus.rows.session_row import database
-from sessions_plus.signals import cleaning_up
+from sessions_plus.signals import cleaned_up, cleaning_up
 
 # Counters that strangers can start forget within a day.
 COUNTERS_KEPT = timedelta(days=7)
@@ -45,6 +46,12 @@ CURSOR = "clean_up"
 """The name under which stands when a clean-up last came to its end."""
 # Requests may be under way with an old key as adopting ends; and a setting may be put back.
 ADOPTION_REMEMBERED = timedelta(days=1)
+
+REMOVED = (
+    *("sessions", "expired_sessions", "events", "devices"),
+    *("challenges", "notices", "counters", "hour_counts", "adopted_keys", "adoption_bars"),
+)
+"""What a clean-up tells of, as far as the site lets any of it go."""
 
 Report = Callable[[str], Progress | None]
 """Asked, before each step, for whom to tell of its progress."""
@@ -63,6 +70,7 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     for task in _tasks(now):
         done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
     Cursor.objects.using(database()).update_or_create(name=CURSOR, defaults={"moved_at": now})
+    cleaned_up.send_robust(sender=Cursor, removed=done)
     return done
 
 
@@ -81,7 +89,9 @@ def _tasks(now: datetime) -> Iterator[BatchTask]:
         scope__in=FORGETFUL, window_started_at__lte=now - COUNTERS_KEPT
     )
     yield _removing("counters", counters)
-    yield _removing("hour_counts", _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT))
+    # But for the sums of all time, which may never fall.
+    past = _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT).exclude(span=Span.EVER)
+    yield _removing("hour_counts", past)
     if conf.adopts_until is None or conf.adopts_until + ADOPTION_REMEMBERED <= now:
         settled = now - ADOPTION_REMEMBERED
         yield _removing("adopted_keys", _all(AdoptedKey).filter(adopted_at__lte=settled))

@@ -10,17 +10,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import models, transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.utils import timezone
 
 from sessions_plus.maintenance.event_reader import Batch, EventReader
-from sessions_plus.models import Authenticator, Cursor, HourCount, Measure, Session, SessionEvent
+from sessions_plus.models import (
+    Authenticator,
+    Cursor,
+    HourCount,
+    Kind,
+    Measure,
+    Session,
+    SessionEvent,
+    Span,
+)
 from sessions_plus.rows.session_row import database
 
 CURSOR = "hour_counts"
@@ -30,9 +38,10 @@ COLUMNS = ("pk", "at", "event", "outcome", "reason", "count")
 Progress = Callable[[float], None]
 
 
-class Kind(NamedTuple):
+class Tallied(NamedTuple):
     """What is counted together."""
 
+    span: str
     hour: datetime
     event: str
     outcome: str
@@ -102,49 +111,51 @@ def _add(batch: Batch, *, after: int) -> bool:
         if not own.update(position=batch.position, moved_at=timezone.now()):
             return False
         # Only whoever moved the cursor comes here, so nobody else adds to a count.
-        for kind, count in sorted(tally(batch.events).items()):
-            _add_to(kind, count)
+        for tallied, count in sorted(tally(batch.events).items()):
+            _add_to(tallied, count)
     return True
 
 
-def tally(events: list[Any]) -> Mapping[Kind, int]:
-    """Add the events up by hour and kind. Pure."""
-    counts: Counter[Kind] = Counter()
+def tally(events: list[Any]) -> Mapping[Tallied, int]:
+    """Add the events up by span and kind. Pure."""
+    counts: Counter[Tallied] = Counter()
     for event in events:
-        kind = Kind(hour_of(event.at), event.event, event.outcome, event.reason)
-        counts[kind] += event.count
+        for span in Span:
+            began = span.begin(event.at)
+            counts[Tallied(span, began, event.event, event.outcome, event.reason)] += event.count
     return MappingProxyType(counts)
 
 
-def hour_of(moment: datetime) -> datetime:
-    """Return when the hour of a moment began, as it is stored: in UTC, naive without USE_TZ."""
-    hour = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return hour if settings.USE_TZ else hour.replace(tzinfo=None)
-
-
-def _add_to(kind: Kind, count: int) -> None:
+def _add_to(tallied: Tallied, count: int) -> None:
     rows = HourCount.objects.using(database())
-    if not rows.filter(**kind._asdict()).update(count=F("count") + count):
-        rows.create(**kind._asdict(), count=count)
+    if not rows.filter(**tallied._asdict()).update(count=F("count") + count):
+        rows.create(**tallied._asdict(), count=count)
 
 
 def measure(now: datetime) -> None:
     """Look once an hour at what is not counted up. It reads the whole table of sessions."""
-    hour = hour_of(now)
+    hour = Span.HOUR.begin(now)
     rows = HourCount.objects.using(database())
-    if rows.filter(event__in=Measure.values, hour=hour).exists():
+    if rows.measured().filter(hour=hour).exists():
         return
-    for event, count in measured(now).items():
-        rows.get_or_create(event=event, hour=hour, outcome="", reason="", defaults={"count": count})
+    for (event, kind), count in measured(now).items():
+        rows.get_or_create(
+            span=Span.HOUR,
+            event=event,
+            hour=hour,
+            outcome="",
+            reason=kind,
+            defaults={"count": count},
+        )
 
 
-def measured(now: datetime) -> dict[str, int]:
-    """Return what there is now of each measure."""
+def measured(now: datetime) -> dict[tuple[Measure, str], int]:
+    """Return what there is now of each measure, and where it is told apart of each kind."""
     sessions: models.QuerySet[Any] = models.QuerySet(Session, using=database())
+    live = sessions.filter(user__isnull=False, revoked_at=None, expire_date__gt=now)
+    by_kind = dict(live.order_by().values_list("kind").annotate(Count("pk")))
     factors = Authenticator.objects.using(database()).usable()
     return {
-        Measure.ACTIVE_SESSIONS: sessions.filter(
-            user__isnull=False, revoked_at=None, expire_date__gt=now
-        ).count(),
-        Measure.SECOND_FACTORS: factors.values("user_id").distinct().count(),
+        **{(Measure.ACTIVE_SESSIONS, kind.value): by_kind.get(kind.value, 0) for kind in Kind},
+        (Measure.SECOND_FACTORS, ""): factors.values("user_id").distinct().count(),
     }

@@ -1,8 +1,14 @@
-"""How often something happened in an hour: what charts and metrics are made of."""
+"""How often something happened, by the hour, by the day and in all: charts and metrics."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from django.conf import settings
 from django.db import models
+from django.db.models import Case, Max, Sum, Value, When
 from django.utils.translation import gettext_lazy as _
 
 
@@ -13,29 +19,90 @@ class Measure(models.TextChoices):
     SECOND_FACTORS = "users.second_factor", _("Users with a second factor")
 
 
+class Span(models.TextChoices):
+    """How much time a row counts."""
+
+    HOUR = "hour", _("hour")
+    DAY = "day", _("day")
+    EVER = "ever", _("ever")
+
+    def begin(self, moment: datetime) -> datetime:
+        """Return when the span around a moment began, as it is stored."""
+        begun = moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        if self is Span.DAY:
+            begun = begun.replace(hour=0)
+        elif self is Span.EVER:
+            begun = datetime(1970, 1, 1, tzinfo=UTC)
+        return as_stored(begun)
+
+
+def as_stored(moment: datetime) -> datetime:
+    """Return a moment as ``hour`` has it: in UTC, and naive without USE_TZ."""
+    in_utc = moment.astimezone(UTC)
+    return in_utc if settings.USE_TZ else in_utc.replace(tzinfo=None)
+
+
+class HourCountQuerySet(models.QuerySet["HourCount"]):
+    def totals(self) -> Self:
+        """How often each kind of event happened in all."""
+        return self.filter(span=Span.EVER)
+
+    def measured(self) -> Self:
+        """The measures, the newest first."""
+        return self.filter(span=Span.HOUR, event__in=Measure.values).order_by("-hour")
+
+    def within(
+        self, edges: Sequence[datetime], events: Collection[str], *, span: Span
+    ) -> models.QuerySet[Any]:
+        """
+        Return ``event``, ``reason``, ``bucket``, ``total`` and ``highest`` of what was counted.
+
+        Bucket ``n`` is from ``edges[n]``, included, to ``edges[n + 1]``. Buckets are compared
+        with, not computed, as databases without tables of time zones know no local midnight.
+        """
+        edges = [as_stored(edge) for edge in edges]
+        newest_first = [
+            When(hour__gte=edge, then=Value(number))
+            for number, edge in reversed(list(enumerate(edges[:-1])))
+        ]
+        chosen = self.filter(
+            span=span, event__in=events, hour__gte=edges[0], hour__lt=edges[-1]
+        ).order_by()
+        return chosen.values(
+            "event", "reason", bucket=Case(*newest_first, output_field=models.IntegerField())
+        ).annotate(total=Sum("count"), highest=Max("count"))
+
+
 class HourCount(models.Model):
     """
     The number of events of one kind in one hour, or a measure in that hour.
 
-    Names nobody, so it outlives the events.
+    With it stand the sums by day, so that a year is read at once, and those of all time, which
+    only grow. Names nobody, so it outlives the events.
 
     Fields:
 
+    ``span``
+        how much time it counts: an hour, a day of UTC, or all.
     ``hour``
-        when the hour begins, in UTC.
+        when that begins, in UTC.
     ``event``
         an ``Event``, or a ``Measure``.
     ``outcome``, ``reason``
-        as the events have them; empty for a measure.
+        as the events have them. Of a measure the outcome is empty, and the reason is the kind of
+        session where that is told apart.
     ``count``
-        how many events, or what was measured last.
+        how many events, or what was measured.
     """
 
+    span = models.CharField(_("span"), max_length=4, choices=Span.choices, default=Span.HOUR)
     hour = models.DateTimeField(_("hour"))
     event = models.CharField(_("event"), max_length=32)
     outcome = models.CharField(_("outcome"), max_length=8, blank=True)
     reason = models.CharField(_("reason"), max_length=64, blank=True)
     count = models.BigIntegerField(_("count"))
+
+    objects = models.Manager.from_queryset(HourCountQuerySet)()
 
     class Meta:
         verbose_name = _("hourly count")
@@ -43,7 +110,8 @@ class HourCount(models.Model):
         ordering = ["hour", "event", "outcome", "reason"]
         constraints = [
             models.UniqueConstraint(
-                fields=["event", "hour", "outcome", "reason"], name="sessions_plus_hour_count_once"
+                fields=["span", "event", "hour", "outcome", "reason"],
+                name="sessions_plus_hour_count_once",
             )
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from django.db import models
@@ -62,3 +62,13 @@ class SigningKey(models.Model):
 
     def __str__(self) -> str:
         return self.kid
+
+    def due_at(self, interval: timedelta | None) -> datetime | None:
+        """
+        Return when it is to be followed by the next; None: never, or it is already.
+
+        ``interval`` is how long a key signs.
+        """
+        if interval is None or self.not_after is not None:
+            return None
+        return self.not_before + interval

@@ -416,6 +416,7 @@ HOUR_COUNTS = Holding(
     HourCount,
     {
         "id": internal(),
+        "span": internal(),
         "hour": internal(),
         "event": internal(),
         "outcome": internal(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from sessions_plus.cache import copies as cache_copies
 from sessions_plus.cache.tier import Tier
 from sessions_plus.store.copies import NO_COPIES, Copies
+from sessions_plus.store.measured import MeasuredStore, StoreObserver, measured
 from sessions_plus.store.session_store import SessionStore
 
 
@@ -44,3 +45,18 @@ def has_cache() -> bool:
 def site_tier() -> Tier | None:
     """Return the cache in which there may be copies; None: there are none."""
     return cache_copies.tier() if has_cache() else None
+
+
+def measure_with(observer: StoreObserver) -> None:
+    """
+    Let every store that is made from now on tell ``observer`` what it does.
+
+    In the module of the engine itself, as that is where Django, Channels and we look for its
+    class. An engine that is none of ours is left alone.
+    """
+    module: Any = import_module(settings.SESSION_ENGINE)
+    store = module.SessionStore
+    if issubclass(store, MeasuredStore):
+        store.observer = observer
+    elif issubclass(store, SessionStore):
+        module.SessionStore = measured(store, observer)

@@ -146,10 +146,10 @@ def _signs(row: SigningKey, now: datetime) -> bool:
 
 def rotation_is_due(row: SigningKey, now: datetime) -> bool:
     """Say whether a key that signs should get its successor."""
-    interval = conf.SIGNING_KEY_ROTATION_INTERVAL
     if row.not_after is not None:
         return False  # it has one
-    is_old = interval is not None and now - row.not_before >= interval
+    due_at = row.due_at(conf.SIGNING_KEY_ROTATION_INTERVAL)
+    is_old = due_at is not None and due_at <= now
     return is_old or row.algorithm != conf.TOKEN_ALGORITHM
 
 

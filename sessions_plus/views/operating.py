@@ -1,4 +1,4 @@
-"""What programs of whoever runs the site ask: is it alive, is it ready?"""
+"""What programs of whoever runs the site ask: is it alive, is it ready, how much happens?"""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.http import require_safe
 
 from sessions_plus.conf import conf
 from sessions_plus.crypto import same
 from sessions_plus.decorators import mfa_exempt
+from sessions_plus.maintenance.exposition import EXPOSITION, exposition
 from sessions_plus.maintenance.readiness import lookout
+from sessions_plus.maintenance.site_figures import FIGURES, Reading
 from sessions_plus.store.engine import site_tier
 
 SCHEMES = ("bearer", "token")
@@ -48,6 +51,23 @@ def ready(request: HttpRequest) -> HttpResponse:
     if holds_token(request):
         body["checks"] = found.states
     return _fresh(JsonResponse(body, status=200 if found.is_ready else 503))
+
+
+@for_programs
+def metrics(request: HttpRequest) -> HttpResponse:
+    """
+    Tell what is true of the whole site, whichever process is asked, as Prometheus reads it.
+
+    There is no such page where the site set no token.
+    """
+    if conf.METRICS_TOKEN is None:
+        raise Http404
+    if not holds_token(request):
+        response = HttpResponse(content_type="text/plain", status=401)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return _fresh(response)
+    text = exposition(FIGURES, Reading(timezone.now()))
+    return _fresh(HttpResponse(text, content_type=EXPOSITION))
 
 
 def holds_token(request: HttpRequest) -> bool:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from sessions_plus.events import record
 from sessions_plus.maintenance import counting
 from sessions_plus.maintenance.cleanup import HOUR_COUNTS_KEPT, cleanup, last_cleanup
-from sessions_plus.maintenance.counting import count_events, hour_of
+from sessions_plus.maintenance.counting import count_events
 from sessions_plus.models import (
     Authenticator,
     Cursor,
@@ -28,6 +28,7 @@ from sessions_plus.models import (
     Outcome,
     Session,
     SessionEvent,
+    Span,
 )
 from tests.support.pauses import PATIENCE_SECONDS, Pause, in_thread
 
@@ -61,16 +62,16 @@ def events(now: datetime, count: int = 20) -> None:
         )
 
 
-def truth() -> dict[tuple[Any, ...], int]:
+def truth(span: Span = Span.HOUR) -> dict[tuple[Any, ...], int]:
     """What there is in the table of events, added up."""
     found: Counter[tuple[Any, ...]] = Counter()
     for event in SessionEvent.objects.all():
-        found[hour_of(event.at), event.event, event.outcome, event.reason] += event.count
+        found[span.begin(event.at), event.event, event.outcome, event.reason] += event.count
     return dict(found)
 
 
-def counts() -> dict[tuple[Any, ...], int]:
-    rows = HourCount.objects.exclude(event__in=Measure.values)
+def counts(span: Span = Span.HOUR) -> dict[tuple[Any, ...], int]:
+    rows = HourCount.objects.filter(span=span).exclude(event__in=Measure.values)
     return {(row.hour, row.event, row.outcome, row.reason): row.count for row in rows}
 
 
@@ -81,6 +82,8 @@ def test_counts_are_the_events(now: datetime) -> None:
     counted = count_events(now)
 
     assert counts() == truth()
+    for span in (Span.DAY, Span.EVER):
+        assert counts(span) == truth(span)
     assert counted.events == sum(truth().values())
     assert counted.position == SessionEvent.objects.latest("pk").pk
 
@@ -161,11 +164,16 @@ def test_nothing_uncounted_is_removed(now: datetime, monkeypatch: pytest.MonkeyP
 
 
 def test_old_counts_go(now: datetime) -> None:
-    """Three years of them are kept."""
-    for age in (HOUR_COUNTS_KEPT, HOUR_COUNTS_KEPT - 2 * HOUR):
-        HourCount.objects.create(hour=hour_of(now - age), event="session.started", count=1)
+    """Three years of them are kept. The sums of all time stay, as a counter must not fall."""
+    for span in Span:
+        for age in (HOUR_COUNTS_KEPT, HOUR_COUNTS_KEPT - 48 * HOUR):
+            hour = span.begin(now - age)
+            HourCount.objects.get_or_create(
+                span=span, hour=hour, event="session.started", defaults={"count": 1}
+            )
 
-    assert cleanup(now)["hour_counts"] == 1
+    assert cleanup(now)["hour_counts"] == 2
+    assert {row.span for row in HourCount.objects.filter(event="session.started")} == set(Span)
 
 
 def test_the_end_of_a_clean_up_is_kept(now: datetime) -> None:
@@ -196,21 +204,24 @@ def test_measures(now: datetime, user: User, other_user: User) -> None:
     Session.objects.all().delete()
     count_events(now)
 
-    measured = HourCount.objects.filter(event__in=Measure.values)
-    assert {row.event: row.count for row in measured} == {
-        "sessions.active": 2,
-        "users.second_factor": 1,
+    assert {(row.event, row.reason): row.count for row in HourCount.objects.measured()} == {
+        ("sessions.active", "browser"): 2,
+        ("sessions.active", "api"): 0,
+        ("users.second_factor", ""): 1,
     }
     count_events(now + HOUR)
-    assert HourCount.objects.get(event="sessions.active", hour=hour_of(now + HOUR)).count == 0
+    later = HourCount.objects.measured().filter(hour=Span.HOUR.begin(now + HOUR))
+    assert sorted(row.count for row in later) == [0, 0, 1]
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
 def test_hours_are_of_utc(zone: str) -> None:
-    """An hour begins where UTC's does, in whatever zone the site is."""
+    """An hour and a day begin where UTC's do, in whatever zone the site is."""
     moment = datetime(2030, 1, 2, 3, 44, 5, tzinfo=UTC)
     with override_settings(TIME_ZONE=zone), timezone.override(zone):
-        assert hour_of(timezone.localtime(moment)) == datetime(2030, 1, 2, 3, tzinfo=UTC)
+        local = timezone.localtime(moment)
+        assert Span.HOUR.begin(local) == datetime(2030, 1, 2, 3, tzinfo=UTC)
+        assert Span.DAY.begin(local) == datetime(2030, 1, 2, tzinfo=UTC)
 
 
 def test_no_series_for_what_clients_send(now: datetime) -> None:

@@ -15,19 +15,24 @@ from django.db import OperationalError, connection
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from prometheus_client.parser import text_string_to_metric_families
 
 from sessions_plus.cache import copies
+from sessions_plus.events import record
 from sessions_plus.maintenance import readiness
 from sessions_plus.maintenance.cleanup import cleanup
+from sessions_plus.maintenance.counting import count_events
+from sessions_plus.maintenance.exposition import exposition
 from sessions_plus.maintenance.readiness import Readiness, State, look, lookout
-from sessions_plus.models import Session, SigningKey
+from sessions_plus.maintenance.site_figures import Figure, Reading, Sample
+from sessions_plus.models import Event, Session, SigningKey
 from sessions_plus.store.engine import site_tier
 from tests.support.caches import core_redis, site_with
 from tests.support.pauses import PATIENCE_SECONDS, in_thread
 from tests.support.services.process import Server
 from tests.views.conftest import SignIn
 
-LIVE, READY = "/-/health/live", "/-/health/ready"
+LIVE, READY, METRICS = "/-/health/live", "/-/health/ready", "/-/metrics"
 TOKEN = "a token of more than twenty characters"
 DAY = timedelta(days=1)
 
@@ -98,8 +103,10 @@ class TestReady:
 
         assert "checks" in response.json()
 
-    @pytest.mark.parametrize("path", [LIVE, READY])
-    def test_whatever_the_site_asks_of_people(self, path: str, settings: Any) -> None:
+    @pytest.mark.parametrize("path", [LIVE, READY, METRICS])
+    def test_whatever_the_site_asks_of_people(
+        self, path: str, holder: Client, settings: Any
+    ) -> None:
         """No middleware of Django's or ours sends a program to sign in."""
         settings.MIDDLEWARE = [
             *site_settings.MIDDLEWARE,
@@ -107,7 +114,7 @@ class TestReady:
         ]
         settings.SESSIONS_PLUS_MFA_POLICY = "required"
 
-        assert Client().get(path).status_code == 200
+        assert holder.get(path).status_code == 200
 
     @pytest.mark.parametrize("path", [LIVE, READY])
     def test_no_session_is_touched(self, user: User, sign_in: SignIn, path: str) -> None:
@@ -313,3 +320,120 @@ def test_a_token_that_can_be_guessed_is_told(given: str) -> None:
 
     assert "can be guessed" in found.msg
     assert repr(given) not in found.msg
+
+
+def figures(response: Any) -> dict[tuple[str, ...], float]:
+    """What a page of metrics tells, read as Prometheus does: name and labels, and the number."""
+    families = text_string_to_metric_families(response.content.decode())
+    return {
+        (sample.name.removeprefix("sessions_plus_site_"), *sample.labels.values()): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+@pytest.mark.django_db(transaction=True)
+class TestMetrics:
+    def test_off(self, client: Client) -> None:
+        """Where the site set no token there is no such page, whatever is sent."""
+        for header in ("", "Bearer ", "Bearer None"):
+            assert client.get(METRICS, headers={"authorization": header}).status_code == 404
+
+    @pytest.mark.parametrize("header", ["", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer"])
+    def test_only_for_whoever_holds_the_token(self, settings: Any, header: str) -> None:
+        """Others read nothing, and are told what is missing."""
+        settings.SESSIONS_PLUS_METRICS_TOKEN = TOKEN
+
+        response = Client(headers={"authorization": header}).get(METRICS)
+
+        assert (response.status_code, response["WWW-Authenticate"]) == (401, "Bearer")
+        assert b"sessions_plus" not in response.content
+
+    def test_what_it_tells(self, holder: Client, user: User, sign_in: SignIn) -> None:
+        """Events in all, who is signed in, and when each task was done, of the whole site."""
+        now = timezone.now()
+        sign_in(user)
+        for reason in ("session_limit", "idle_timeout", "session_limit", 'of a client"\n'):
+            record(Event.SESSION_REVOKED, reason=reason)
+        SigningKey.objects.create(
+            number=1, kid="k", algorithm="ES256", public_jwk={}, not_before=now
+        )
+        cleanup(now)
+
+        response = holder.get(METRICS)
+        found = figures(response)
+
+        assert response["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
+        revoked = ("events_total", "session.revoked", "success")
+        assert found[*revoked, "session_limit"] == 2
+        assert found[*revoked, "idle_timeout"] == 1
+        assert found[*revoked, "other"] == 1
+        assert found["events_total", "session.started", "success", "other"] == 1
+        assert found["sessions_active", "browser"] == 1
+        assert found["sessions_active", "api"] == 0
+        assert found["users_second_factor",] == 0
+        assert found["clean_up_timestamp_seconds",] == pytest.approx(now.timestamp())
+        assert found["signing_key_due_timestamp_seconds",] == pytest.approx(
+            (now + 90 * DAY).timestamp()
+        )
+        assert 0 <= now.timestamp() - found["counted_timestamp_seconds",] < 3600
+
+    def test_of_a_site_that_just_began(self, holder: Client) -> None:
+        """What is not known has no number; events that never happened are none, and say so."""
+        found = figures(holder.get(METRICS))
+
+        assert found == {("events_total", event, "", ""): 0 for event in Event}
+
+    def test_a_total_never_falls(self, holder: Client) -> None:
+        """Counting again, and years of counts that go, take nothing from it."""
+        now = timezone.now()
+        record(Event.KEY_REUSED)
+        count_events(now)
+        before = figures(holder.get(METRICS))["events_total", "key.reused", "success", ""]
+
+        cleanup(now + 4 * 365 * DAY)
+
+        after = figures(holder.get(METRICS))["events_total", "key.reused", "success", ""]
+        assert (before, after) == (1, 1)
+
+    def test_it_costs_little(self, holder: Client) -> None:
+        """Four short statements, and none of sessions, users or events."""
+        count_events(timezone.now())
+        holder.get(METRICS)
+
+        with CaptureQueriesContext(connection) as captured:
+            holder.get(METRICS)
+
+        tables = {str(query["sql"]).split("FROM")[1].split()[0] for query in captured}
+        assert len(captured) == 4
+        assert {table.strip('"`') for table in tables} == {
+            *("sessions_plus_hourcount", "sessions_plus_cursor", "sessions_plus_signingkey")
+        }
+
+    def test_no_session_is_touched(
+        self, holder: Client, user: User, sign_in: SignIn, settings: Any
+    ) -> None:
+        """Whatever cookie comes with it, and no cookie is set."""
+        client = sign_in(user)
+        before = list(Session.objects.values())
+
+        response = client.get(METRICS, headers={"authorization": f"Bearer {TOKEN}"})
+
+        assert response.status_code == 200
+        assert not response.cookies
+        assert list(Session.objects.values()) == before
+        assert "no-store" in response["Cache-Control"]
+
+
+def test_text_of_labels() -> None:
+    """What would end a label or a line is escaped, as the format has it."""
+    samples = [Sample(1.5, {"a": 'x"\\\n', "b": ""}), Sample(2)]
+    figure = Figure("odd", "Odd.", lambda reading: samples)
+
+    text = exposition([figure], Reading(timezone.now()))
+    (family,) = text_string_to_metric_families(text)
+
+    assert [(sample.labels, sample.value) for sample in family.samples] == [
+        ({"a": 'x"\\\n', "b": ""}, 1.5),
+        ({}, 2.0),
+    ]
