@@ -20,6 +20,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("demo_project.shop.urls")),
     path("account/", include("sessions_plus.urls")),
     path("admin/", admin.site.urls),
+    # For programs of whoever runs the shop: health and metrics.
+    path("-/", include("sessions_plus.operating_urls")),
     path("favicon.ico", favicon),
 ]
 

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.admin.filters import EventReasonFilter, TimeFilter, TopicFilter
 from sessions_plus.admin.listing import SEARCH_HELP, ReadOnlyAdmin
 from sessions_plus.admin.words import reason_in_words
 from sessions_plus.models import SessionEvent
@@ -27,7 +28,7 @@ class SessionEventAdmin(ReadOnlyAdmin):
         "device",
         "ip_address",
     )
-    list_filter = ("event", "outcome")
+    list_filter = (TimeFilter, TopicFilter, "event", "outcome", EventReasonFilter)
     search_help_text = SEARCH_HELP
     fields = (
         "at",
@@ -46,6 +47,10 @@ class SessionEventAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[SessionEvent]:
         return super().get_queryset(request).select_related("device")
+
+    def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
+        """By time where a time is asked for: by key, all that is newer would be passed first."""
+        return ("-at",) if TimeFilter.parameter_name in request.GET else ("-id",)
 
     @admin.display(description=_("reason"))
     def why(self, event: SessionEvent) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.admin.periods import in_words, interval_in
+from sessions_plus.admin.topics import TOPICS
 from sessions_plus.admin.words import reason_choices
-from sessions_plus.models import Device, Session
+from sessions_plus.models import Device, Session, SessionEvent
 
 Choices = list[tuple[str, Any]]  # a lazy translation has no public type
 
@@ -66,6 +72,73 @@ class AuthMethodFilter(admin.SimpleListFilter):
         if method == "none":
             return queryset.filter(auth_methods="")
         return queryset.filter(auth_methods__contains=method) if method else queryset
+
+
+class TopicFilter(admin.SimpleListFilter):
+    """What staff ask about events, as the overview counts them."""
+
+    title = _("topic")
+    parameter_name = "topic"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [(topic.name, topic.label) for topic in TOPICS]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[SessionEvent]
+    ) -> QuerySet[SessionEvent]:
+        chosen = [topic for topic in TOPICS if topic.name == self.value()]
+        return queryset.filter(chosen[0].condition()) if chosen else queryset
+
+
+class EventReasonFilter(ReasonFilter):
+    """Why a session ended: of events."""
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        reason = self.value()
+        return queryset.filter(reason=reason) if reason else queryset
+
+
+class TimeFilter(admin.SimpleListFilter):
+    """When it happened: since then, or within an interval that a link names."""
+
+    title = _("time")
+    parameter_name = "at"
+    SINCE: Mapping[str, tuple[Any, timedelta]] = MappingProxyType(
+        {
+            "hour": (_("Past hour"), timedelta(hours=1)),
+            "day": (_("Past 24 hours"), timedelta(days=1)),
+            "week": (_("Past 7 days"), timedelta(days=7)),
+            "month": (_("Past 30 days"), timedelta(days=30)),
+        }
+    )
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        found: Choices = [(name, label) for name, (label, _length) in self.SINCE.items()]
+        interval = interval_in(self.value() or "")
+        if interval is not None:
+            found.append((self.value() or "", in_words(*map(_local, interval))))
+        return found
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[SessionEvent]
+    ) -> QuerySet[SessionEvent]:
+        value = self.value() or ""
+        if value in self.SINCE:
+            return queryset.filter(at__gte=timezone.now() - self.SINCE[value][1])
+        interval = interval_in(value)
+        if interval is None:
+            return queryset
+        begin, end = map(as_stored, interval)
+        return queryset.filter(at__gte=begin, at__lt=end)
+
+
+def _local(moment: datetime) -> datetime:
+    return moment.astimezone(timezone.get_current_timezone())
+
+
+def as_stored(moment: datetime) -> datetime:
+    """As columns of moments have it: naive, and local, without USE_TZ."""
+    return moment if settings.USE_TZ else timezone.make_naive(moment)
 
 
 class DeviceStateFilter(admin.SimpleListFilter):

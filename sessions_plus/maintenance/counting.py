@@ -139,14 +139,14 @@ def measure(now: datetime) -> None:
     if rows.measured().filter(hour=hour).exists():
         return
     for (event, kind), count in measured(now).items():
-        rows.get_or_create(
-            span=Span.HOUR,
-            event=event,
-            hour=hour,
-            outcome="",
-            reason=kind,
-            defaults={"count": count},
-        )
+        facts = {"event": event, "outcome": "", "reason": kind}
+        for span in (Span.HOUR, Span.DAY):
+            row, is_new = rows.get_or_create(
+                span=span, hour=span.begin(now), **facts, defaults={"count": count}
+            )
+            if not is_new:
+                # Of a day its highest. Somebody else may measure, too: whoever has more wins.
+                rows.filter(pk=row.pk, count__lt=count).update(count=count)
 
 
 def measured(now: datetime) -> dict[tuple[Measure, str], int]:

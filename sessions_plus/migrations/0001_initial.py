@@ -328,6 +328,19 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="Overview",
+            fields=[],
+            options={
+                "verbose_name": "overview",
+                "verbose_name_plural": "overview",
+                "proxy": True,
+                "default_permissions": (),
+                "indexes": [],
+                "constraints": [],
+            },
+            bases=("sessions_plus.hourcount",),
+        ),
+        migrations.CreateModel(
             name="Notice",
             fields=[
                 (
@@ -942,6 +955,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="session",
             index=models.Index(fields=["actor", "revoked_at"], name="sessions_plus_session_actor"),
+        ),
+        migrations.AddIndex(
+            model_name="sessionevent",
+            index=models.Index(fields=["at"], name="sessions_plus_event_at"),
         ),
         migrations.AddIndex(
             model_name="sessionevent",

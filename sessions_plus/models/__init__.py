@@ -7,7 +7,7 @@ from sessions_plus.models.cursor import Cursor
 from sessions_plus.models.device import Device
 from sessions_plus.models.event import Event, Outcome, SessionEvent
 from sessions_plus.models.failure_count import FailureCount
-from sessions_plus.models.hour_count import HourCount, Measure, Span
+from sessions_plus.models.hour_count import HourCount, Measure, Overview, Span
 from sessions_plus.models.notice import Notice
 from sessions_plus.models.recovery_code import RecoveryCode
 from sessions_plus.models.session import Kind, Reason, Session
@@ -29,6 +29,7 @@ __all__ = [
     "Measure",
     "Notice",
     "Outcome",
+    "Overview",
     "Reason",
     "RecoveryCode",
     "Scope",

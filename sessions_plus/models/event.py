@@ -140,6 +140,7 @@ class SessionEvent(models.Model):
         ordering = ["-id"]
         # Few events have an actor. MariaDB has no index of a part of a table, so it makes none.
         indexes = [
+            models.Index(fields=["at"], name="sessions_plus_event_at"),
             models.Index(
                 fields=["actor"],
                 condition=models.Q(actor__isnull=False),

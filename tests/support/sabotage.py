@@ -35,6 +35,8 @@ IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
 OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
+METRICS = "tests/test_metrics.py"
+OVERVIEW = "tests/admin/test_overview.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
 USER_AGENT = "tests/client_info/test_user_agent.py"
@@ -1750,6 +1752,77 @@ SABOTAGES = (
         "    failed_sign_ins.write_due(now, at_most=ALL_AT_ONCE)\n",
         "    pass\n",
         FAILURES,
+    ),
+    Sabotage(
+        "measure where nobody asked for it",
+        PACKAGE + "apps.py",
+        "if conf.METRICS and",
+        "if",
+        f"{METRICS} -k off_is_off",
+    ),
+    Sabotage(
+        "let whoever records an event make a series",
+        PACKAGE + "maintenance/site_figures.py",
+        "return reason if not reason or reason in Reason.values else OTHER",
+        "return reason",
+        f"{METRICS} -k closed",
+    ),
+    Sabotage(
+        "lose loads among threads",
+        PACKAGE + "metrics.py",
+        "            self._counts[served_by] += 1\n",
+        "            count = self._counts[served_by]\n            __import__('time').sleep(0)\n"
+        "            self._counts[served_by] = count\n",
+        f"{METRICS} -k many_threads",
+    ),
+    Sabotage(
+        "keep the connection of an exporter's thread",
+        PACKAGE + "metrics.py",
+        "if is_opened_here:",
+        "if False:",
+        f"{METRICS} -k failure_closes",
+    ),
+    Sabotage(
+        "let sums of all time go with old hours",
+        PACKAGE + "maintenance/cleanup.py",
+        ".exclude(span=Span.EVER)",
+        "",
+        f"{COUNTING} {OPERATING}",
+    ),
+    Sabotage(
+        "show metrics without the token",
+        PACKAGE + "views/operating.py",
+        "if not holds_token(request):",
+        "if False:",
+        f"{OPERATING} -k Metrics",
+    ),
+    Sabotage(
+        "have a page of metrics that nobody switched on",
+        PACKAGE + "views/operating.py",
+        "if conf.METRICS_TOKEN is None:",
+        "if False:",
+        f"{OPERATING} -k Metrics",
+    ),
+    Sabotage(
+        "show the overview to whoever is staff",
+        PACKAGE + "admin/overview.py",
+        "if not self.has_view_permission(request):",
+        "if False:",
+        f"{OVERVIEW} -k WhoMay",
+    ),
+    Sabotage(
+        "lead to lists that one may not see",
+        PACKAGE + "admin/overview.py",
+        "if self._may_list else None",
+        "",
+        f"{OVERVIEW} -k WhoMay",
+    ),
+    Sabotage(
+        "count days of UTC for readers elsewhere",
+        PACKAGE + "admin/overview.py",
+        "timezone.get_current_timezone()",
+        "UTC",
+        f"{OVERVIEW} -k readers_zone",
     ),
 )
 

@@ -14,10 +14,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from demo_project.shop.history.measures import measure_the_past
 from demo_project.shop.history.people import CAREFUL, PASSWORD, PEOPLE, Person
 from demo_project.shop.history.replay import Replay
 from demo_project.shop.history.second_factor import address_of, find_app
 from demo_project.shop.history.timeline import days
+from sessions_plus.maintenance.counting import count_events
 
 
 class Command(BaseCommand):
@@ -36,6 +38,10 @@ class Command(BaseCommand):
             )
         with quiet(), transaction.atomic():
             made = seed()
+        # What the overview in the admin shows.
+        count_events(timezone.now())
+        if made:
+            measure_the_past(timezone.now())
         self.tell(options["address"])
         self.tell_of_second_factor(is_new=CAREFUL in made)
 
