@@ -18,6 +18,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from itertools import count
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from tests.support.services.caches import start_redis
@@ -34,6 +35,7 @@ def main(port: int) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends what it started, too
     with ExitStack() as stack:
         environment = {
+            "METRICS_TOKEN": token_urlsafe(32),
             **os.environ,
             "DJANGO_SETTINGS_MODULE": "demo_project.settings",
             "DATABASE_URL": os.environ.get("DATABASE_URL")
@@ -45,12 +47,19 @@ def main(port: int) -> None:
         ports = [free_port() for _ in range(PROCESSES)]
         for own in ports:
             process = stack.enter_context(shop(environment, own))
-            print(f"A process of the shop: kill {process.pid}")
+            print(f"A process of the shop, on port {own}: kill {process.pid}")
         for own in ports:
             wait_until(partial(answers, own, ASK, b"HTTP"), what="the shop")
-        print(f"The shop: http://{HOST}:{port}/ (each request goes to another process)")
+        print_addresses(port, environment["METRICS_TOKEN"])
         with suppress(KeyboardInterrupt):
             asyncio.run(balance(port, ports))
+
+
+def print_addresses(port: int, token: str) -> None:
+    site = f"http://{HOST}:{port}"
+    print(f"Health: {site}/-/health/live and {site}/-/health/ready")
+    print(f"Metrics: curl -H 'Authorization: Bearer {token}' {site}/-/metrics")
+    print(f"The shop: {site}/ (each request goes to another process)")
 
 
 @contextmanager

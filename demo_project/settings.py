@@ -107,6 +107,8 @@ LOGIN_REDIRECT_URL = "shop:product_list"
 LOGOUT_REDIRECT_URL = "shop:product_list"
 # What authenticator apps call the shop.
 SESSIONS_PLUS_TOTP_ISSUER = "Marlow & Fig"
+# What whoever runs the shop reads its metrics with: ``Authorization: Bearer`` and this.
+SESSIONS_PLUS_METRICS_TOKEN = env.str("METRICS_TOKEN", default=None)
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = "Marlow & Fig <shop@example.com>"
 

@@ -14,7 +14,8 @@ session_started = Signal()
 
 session_revoked = Signal()
 """A session was ended on purpose. Arguments: ``session``, ``reason``, ``actor`` or None,
-``cache_reached``, and ``seconds`` (until it was ended in the database and the cache told)."""
+``cache_reached``, and ``seconds`` (until it was ended in the database and the cache told, with
+those that were ended together)."""
 
 device_first_seen = Signal()
 """A person signed in on a device for the first time. Arguments: ``device``, ``user``,

@@ -20,7 +20,8 @@ from django.utils import timezone
 from sessions_plus.events import facts_of
 from sessions_plus.logs.destinations import Destination, Line, Undelivered
 from sessions_plus.logs.formats import Facts, Record
-from sessions_plus.maintenance.event_reader import Batch, EventReader, all_events
+from sessions_plus.maintenance.batch_delete import Progress
+from sessions_plus.maintenance.event_reader import Batch, EventReader, all_events, last_key
 from sessions_plus.models import Cursor, SessionEvent
 from sessions_plus.rows.session_row import database
 
@@ -74,18 +75,20 @@ class Exporter:
         moved = {"position": key, "moved_at": timezone.now()}
         cursors.update_or_create(name=self.name, defaults=moved)
 
-    def run(self, *, stop: threading.Event) -> Exported:
+    def run(self, *, stop: threading.Event, progress: Progress = lambda done: None) -> Exported:
         """
-        Send what there is.
+        Send what there is; tell after each batch which part is sent.
 
         Raises:
             Undelivered: the receiver does not take it; nothing was moved.
             CursorMoved: somebody else sends the same.
         """
+        first, last = self.position(), last_key()
         while not stop.is_set():
             batch = self._next()
             if batch is None or batch.is_held:
                 return Exported(self.sent, self.position(), batch is not None)
+            progress((batch.position - first) / max(1, last - first))
         return Exported(self.sent, self.position())
 
     def follow(self, *, stop: threading.Event, report: Report) -> Exported:

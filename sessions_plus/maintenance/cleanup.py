@@ -67,11 +67,32 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     done: dict[str, int] = {}
     cleaning_up.send_robust(sender=None, now=now)
     count_events(now, progress=report("counting") if report is not None else None)
-    for task in _tasks(now):
+    for task in _tasks(now, counted=counted_until()):
         done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
     Cursor.objects.using(database()).update_or_create(name=CURSOR, defaults={"moved_at": now})
     cleaned_up.send_robust(sender=Cursor, removed=done)
     return done
+
+
+def due(now: datetime) -> dict[str, int]:
+    """
+    Return how much a clean-up would remove, and change nothing. It reads whole tables.
+
+    Devices that are named only by what would go are not among it.
+    """
+    return {
+        step.name: _without_former(task, step).count()
+        for task in _tasks(now, counted=None)
+        for step in task.steps
+    }
+
+
+def _without_former(task: BatchTask, step: Step) -> models.QuerySet[Any]:
+    """Return the rows of a step that no step before it has."""
+    rows = step.rows
+    for former in task.steps[: task.steps.index(step)]:
+        rows = rows.exclude(pk__in=former.rows.values("pk"))
+    return rows
 
 
 def last_cleanup() -> datetime | None:
@@ -80,9 +101,10 @@ def last_cleanup() -> datetime | None:
     return ends.values_list("moved_at", flat=True).first()
 
 
-def _tasks(now: datetime) -> Iterator[BatchTask]:
+def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
+    """Yield what is to be done; of events those up to the last that is counted, if given."""
     yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)])
-    yield from _past_retention(now)
+    yield from _past_retention(now, counted)
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
     yield _removing("notices", _all(Notice).filter(expires_at__lte=now))
     counters = _all(Throttle).filter(
@@ -143,10 +165,11 @@ def _ending_expired(now: datetime) -> Step:
     )
 
 
-def _past_retention(now: datetime) -> Iterator[BatchTask]:
+def _past_retention(now: datetime, counted: int | None) -> Iterator[BatchTask]:
     if conf.RETENTION_EVENTS is not None:
         past = _all(SessionEvent).filter(at__lte=now - conf.RETENTION_EVENTS)
-        yield _removing("events", past.filter(pk__lte=counted_until()), is_in_order=True)
+        events = past if counted is None else past.filter(pk__lte=counted)
+        yield _removing("events", events, is_in_order=True)
     if conf.RETENTION_DEVICES is not None:
         unseen = _all(Device).filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
         yield _removing("devices", unseen.exclude(_is_named()))

@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from sessions_plus.maintenance.event_reader import Batch, EventReader
+from sessions_plus.maintenance.event_reader import Batch, EventReader, last_key
 from sessions_plus.models import (
     Authenticator,
     Cursor,
@@ -65,7 +65,7 @@ def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
     """Count what was not counted yet, and measure what is measured once an hour."""
     reader = EventReader(_uncounted())
     total, position = 0, _position()
-    first, last = position, _last_key()
+    first, last = position, last_key()
     while True:
         batch = reader.read(position, limit=ROWS_AT_ONCE, now=now)
         if batch.position > position and _add(batch, after=position):
@@ -93,11 +93,6 @@ def _position() -> int:
 def counted_until() -> int:
     """Return the key of the last event that is counted, and with it all before."""
     return _cursors().filter(name=CURSOR).values_list("position", flat=True).first() or 0
-
-
-def _last_key() -> int:
-    keys = SessionEvent.objects.using(database()).order_by("-pk")
-    return keys.values_list("pk", flat=True).first() or 0
 
 
 def _cursors() -> models.QuerySet[Cursor]:

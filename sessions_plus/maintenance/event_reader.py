@@ -174,3 +174,9 @@ class WritersGaps:
 def all_events() -> Rows:
     """Every event with its device, from where they are written."""
     return SessionEvent.objects.using(database()).select_related("device")
+
+
+def last_key() -> int:
+    """Return the key of the newest event; 0: there is none."""
+    keys = SessionEvent.objects.using(database()).order_by("-pk")
+    return keys.values_list("pk", flat=True).first() or 0

@@ -1,8 +1,20 @@
-"""A progress bar for whoever watches: on a terminal only, silent in cron."""
+"""Long commands: a bar for whoever watches a terminal, and an end between two steps."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
+
+from django.core.management.base import CommandError
+
+from sessions_plus.management.interruption import Interrupted, between_steps
+
+Show = Callable[[str, float], None]
+"""Told what is done, and which part of it, from 0 to 1."""
+
+AGAIN = "Interrupted. What is done stays done: run this again for the rest."
 
 WIDTH = 30
 
@@ -31,3 +43,27 @@ class ProgressBar:
         if self.drawn:
             self.out.write("\n")
             self.drawn = ""
+
+
+@contextmanager
+def watched(interrupted: Callable[[], str] = lambda: AGAIN) -> Iterator[Show]:
+    """
+    While entered, draw what is told, and let Ctrl-C and SIGTERM end it between two steps.
+
+    Raises:
+        CommandError: a signal came; ``interrupted`` says what that means.
+    """
+    bar = ProgressBar(sys.stderr)
+    try:
+        with between_steps() as stop_if_asked:
+
+            def show(label: str, done: float) -> None:
+                bar.show(label, done)
+                stop_if_asked()
+
+            yield show
+    except Interrupted:
+        bar.end()
+        raise CommandError(interrupted()) from None
+    finally:
+        bar.end()

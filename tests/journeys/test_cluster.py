@@ -29,6 +29,8 @@ class Cluster:
 
     url: str
     processes: list[int]
+    ports: list[int]
+    metrics_token: str
 
 
 @pytest.fixture
@@ -46,14 +48,17 @@ def cluster(start_server: Callable[[str], Any]) -> Iterator[Cluster]:
     ) as running:
         stuck = threading.Timer(START_SECONDS, running.kill)
         stuck.start()
-        processes = []
+        processes, ports, token = [], [], ""
         for line in running.stdout or ():
-            if found := re.search(r"kill (\d+)", line):
-                processes.append(int(found[1]))
+            if found := re.search(r"on port (\d+): kill (\d+)", line):
+                ports.append(int(found[1]))
+                processes.append(int(found[2]))
+            if found := re.search(r"Bearer ([\w-]+)", line):
+                token = found[1]
             if line.startswith("The shop:"):
                 break
         stuck.cancel()
-        yield Cluster(f"http://{HOST}:{port}", processes)
+        yield Cluster(f"http://{HOST}:{port}", processes, ports, token)
         running.send_signal(signal.SIGINT)
 
 
@@ -111,3 +116,23 @@ def test_one_of_the_two_is_killed(cluster: Cluster) -> None:
     assert set(statuses) == {200}
     assert "Signed in as jonas" in shopper.page("/").text
     assert 'value="2"' in shopper.page("/cart/").text
+
+
+def test_metrics_and_health_of_both(cluster: Cluster) -> None:
+    """Each of the two says that it is well, and tells the same of the whole shop."""
+    holds = {"Authorization": f"Bearer {cluster.metrics_token}"}
+    sites = [f"http://{HOST}:{port}/-" for port in cluster.ports]
+
+    live = [httpx.get(f"{site}/health/live").status_code for site in sites]
+    ready = [httpx.get(f"{site}/health/ready", timeout=20).json()["status"] for site in sites]
+    pages = [httpx.get(f"{site}/metrics", headers=holds, timeout=20) for site in sites]
+    strangers = httpx.get(f"{cluster.url}/-/metrics", timeout=20)
+
+    assert live == [200, 200]
+    # The shop's weeks are seeded, and nobody has cleaned up yet.
+    assert ready == ["degraded", "degraded"]
+    assert [page.status_code for page in pages] == [200, 200]
+    assert pages[0].text == pages[1].text
+    started = re.findall(r'events_total\{event="session.started",.*\} (\d+)', pages[0].text)
+    assert sum(map(int, started)) > 0
+    assert strangers.status_code == 401

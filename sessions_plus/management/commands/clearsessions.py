@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from importlib import import_module
+from json import dumps
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from sessions_plus.management.progress import ProgressBar
+from sessions_plus.management.progress import watched
 
 
 class Command(BaseCommand):
@@ -21,18 +21,33 @@ class Command(BaseCommand):
         "Exit code: 0, all is done; 1, it failed midway and should be run again."
     )
 
-    def handle(self, *, verbosity: int, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="Count what would go, and leave it."
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(
+        self, *, verbosity: int, dry_run: bool = False, json: bool = False, **options: Any
+    ) -> None:
+        counts = self.due() if dry_run else self.clear()
+        if json:
+            self.stdout.write(dumps({"dry_run": dry_run, "removed": counts}))
+        elif verbosity:
+            told = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in counts.items())
+            self.stdout.write(f"{'To remove' if dry_run else 'Removed'}: {told}.")
+
+    def due(self) -> dict[str, int]:
+        from sessions_plus.maintenance.cleanup import due
+
+        return due(timezone.now())
+
+    def clear(self) -> dict[str, int]:
         from sessions_plus.maintenance.cleanup import cleanup
         from sessions_plus.store.session_store import SessionStore
 
         store = import_module(settings.SESSION_ENGINE).SessionStore
         if not issubclass(store, SessionStore):
             store.clear_expired()
-        bar = ProgressBar(sys.stderr)
-        try:
-            removed = cleanup(timezone.now(), report=lambda name: partial(bar.show, name))
-        finally:
-            bar.end()
-        if bar.is_shown or verbosity > 1:
-            for name, count in removed.items():
-                self.stdout.write(f"{name.replace('_', ' ')}: {count}")
+        with watched() as show:
+            return cleanup(timezone.now(), report=lambda name: partial(show, name))

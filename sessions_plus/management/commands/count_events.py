@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-from sessions_plus.management.progress import ProgressBar
+from sessions_plus.management.progress import watched
 
 
 class Command(BaseCommand):
@@ -27,11 +26,8 @@ class Command(BaseCommand):
     def handle(self, *, verbosity: int, **options: Any) -> None:
         from sessions_plus.maintenance.counting import count_events
 
-        bar = ProgressBar(sys.stderr)
-        try:
-            counted = count_events(timezone.now(), progress=partial(bar.show, "events"))
-        finally:
-            bar.end()
+        with watched() as show:
+            counted = count_events(timezone.now(), progress=partial(show, "events"))
         if options["json"]:
             self.stdout.write(json.dumps(asdict(counted)))
         elif verbosity:

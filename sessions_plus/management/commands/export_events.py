@@ -6,15 +6,19 @@ import base64
 import binascii
 import json
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sessions_plus.management.progress import ProgressBar
 
 if TYPE_CHECKING:
     from sessions_plus.logs.destinations import Destination
@@ -75,7 +79,7 @@ class Command(BaseCommand):
                 done = (
                     exporter.follow(stop=stop, report=self._report)
                     if options["follow"]
-                    else exporter.run(stop=stop)
+                    else self._send(exporter, stop, **options)
                 )
         except Undelivered as error:
             raise CommandError(f"{error} {exporter.sent} events were sent before.") from error
@@ -111,6 +115,15 @@ class Command(BaseCommand):
             )
         except (ValueError, OSError) as error:
             raise CommandError(str(error)) from error
+
+    def _send(self, exporter: Exporter, stop: threading.Event, **options: Any) -> Exported:
+        if options["to"] == "-":
+            return exporter.run(stop=stop)  # the lines themselves show how far it is
+        bar = ProgressBar(sys.stderr)
+        try:
+            return exporter.run(stop=stop, progress=partial(bar.show, "events"))
+        finally:
+            bar.end()
 
     def _report(self, text: str) -> None:
         self.stderr.write(text)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from sessions_plus.management.progress import ProgressBar
+from sessions_plus.management.progress import watched
 
 
 class Command(BaseCommand):
@@ -26,11 +25,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         from sessions_plus.privacy.addresses import reduce_addresses
 
-        bar = ProgressBar(sys.stderr)
-        try:
-            counts = reduce_addresses(dry_run=options["dry_run"], progress=bar.show)
-        finally:
-            bar.end()
+        with watched() as show:
+            counts = reduce_addresses(dry_run=options["dry_run"], progress=show)
         if options["json"]:
             self.stdout.write(json.dumps({"dry_run": options["dry_run"], "reduced": counts}))
             return

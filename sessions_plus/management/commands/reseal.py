@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import json
+from dataclasses import asdict
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from sessions_plus.management.progress import ProgressBar
+from sessions_plus.management.progress import watched
+
+if TYPE_CHECKING:
+    from sessions_plus.maintenance.resealing import Resealed
 
 
 class Command(BaseCommand):
@@ -19,27 +23,32 @@ class Command(BaseCommand):
         "needs an older key any more; 1, some values open with no key that there is."
     )
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
     def handle(self, *, verbosity: int, **options: Any) -> None:
         from sessions_plus.maintenance.resealing import reseal
 
-        bar = ProgressBar(sys.stderr)
-        broken = 0
-        try:
-            for name, column in sealed_columns().items():
-                result = reseal(column, progress=partial(bar.show, name))
-                bar.end()
-                broken += result.broken
-                if verbosity and (result.moved or result.broken):
-                    self.stdout.write(
-                        f"{name}: {result.moved} resealed, {result.broken} unreadable"
-                    )
-        finally:
-            bar.end()
-        if broken:
+        with watched() as show:
+            found = {
+                name: reseal(column, progress=partial(show, name))
+                for name, column in sealed_columns().items()
+            }
+        if options["json"]:
+            self.stdout.write(json.dumps({name: asdict(one) for name, one in found.items()}))
+        elif verbosity:
+            self.stdout.write(f"Resealed: {', '.join(in_words(*one) for one in found.items())}.")
+        if broken := sum(one.broken for one in found.values()):
             raise CommandError(
                 f"{broken} values open with none of the keys. Put the key that is missing back "
                 "at the end of SESSIONS_PLUS_ENCRYPTION_KEYS and run this again."
             )
+
+
+def in_words(name: str, result: Resealed) -> str:
+    """Return ``3 sessions``, or ``3 sessions (1 unreadable)``."""
+    unreadable = f" ({result.broken} unreadable)" if result.broken else ""
+    return f"{result.moved} {name}{unreadable}"
 
 
 def sealed_columns() -> dict[str, Any]:

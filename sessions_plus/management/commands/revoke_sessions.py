@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import sys
+import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -11,9 +12,8 @@ from django.utils import timezone
 from sessions_plus.client_info.ip_address import widen_to_stored
 from sessions_plus.conf import conf
 from sessions_plus.management import arguments
-from sessions_plus.management.interruption import Interrupted, between_steps
 from sessions_plus.management.people import get_user
-from sessions_plus.management.progress import ProgressBar
+from sessions_plus.management.progress import watched
 
 if TYPE_CHECKING:
     from sessions_plus.lifecycle import Revocation
@@ -63,6 +63,7 @@ class Command(BaseCommand):
             dest="interactive",
             help="Ask nothing.",
         )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(self, *, user: list[str], reason: str, **options: Any) -> None:
         from sessions_plus.models import Reason
@@ -71,15 +72,18 @@ class Command(BaseCommand):
             raise CommandError("Name the users, or write --all; one of them.")
         chosen = selection(user, options)
         if chosen.network != options["ip"]:
-            self.stdout.write(f"Addresses are stored as networks: --ip means {chosen.network}.")
+            note = self.stderr if options["json"] else self.stdout
+            note.write(f"Addresses are stored as networks: --ip means {chosen.network}.")
         found = chosen.count()
         if options["dry_run"]:
-            self.stdout.write(f"{in_words(found)} would be ended.")
+            told = f"{in_words(found)} would be ended."
+            self.tell(told, {"dry_run": True, **found._asdict()}, **options)
             return
         if found.sessions and options["interactive"]:
             confirm(found)
         revocation = self.revoke(chosen, Reason(reason))
-        self.stdout.write(f"{revocation.count} sessions ended.")
+        facts = {"ended": revocation.count, "cache_reached": revocation.cache_reached}
+        self.tell(f"{revocation.count} sessions ended.", {"dry_run": False, **facts}, **options)
         if not revocation.cache_reached:
             raise CommandError(
                 "They are ended, but the cache could not be told: some may go on for as long as "
@@ -87,25 +91,19 @@ class Command(BaseCommand):
                 "there again, run this again."
             )
 
+    def tell(self, text: str, facts: dict[str, Any], **options: Any) -> None:
+        self.stdout.write(json.dumps(facts) if options["json"] else text)
+
     def revoke(self, chosen: Selection, reason: Reason) -> Revocation:
         from sessions_plus.lifecycle import revoke_matching
 
         chosen.bar_old(now=timezone.now())
-        bar = ProgressBar(sys.stderr)
-        try:
-            with between_steps() as stop_if_asked:
 
-                def progress(done: float) -> None:
-                    bar.show("sessions", done)
-                    stop_if_asked()
+        def interrupted() -> str:
+            return f"Interrupted: {in_words(chosen.count())} go on. Run this again to end them."
 
-                return revoke_matching(chosen.rows(), reason=reason, progress=progress)
-        except Interrupted:
-            raise CommandError(
-                f"Interrupted: {in_words(chosen.count())} go on. Run this again to end them."
-            ) from None
-        finally:
-            bar.end()
+        with watched(interrupted) as show:
+            return revoke_matching(chosen.rows(), reason=reason, progress=partial(show, "sessions"))
 
 
 def selection(names: list[str], options: dict[str, Any]) -> Selection:
