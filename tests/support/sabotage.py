@@ -37,6 +37,7 @@ OPERATING = "tests/views/test_operating.py"
 COUNTING = "tests/maintenance/test_counting.py"
 METRICS = "tests/test_metrics.py"
 OVERVIEW = "tests/admin/test_overview.py"
+LONG_COMMANDS = "tests/commands/test_long_commands.py"
 EXPORT = "tests/logs/test_export.py"
 ERASURE = "tests/privacy/test_erasure.py"
 USER_AGENT = "tests/client_info/test_user_agent.py"
@@ -1802,6 +1803,27 @@ SABOTAGES = (
         "if conf.METRICS_TOKEN is None:",
         "if False:",
         f"{OPERATING} -k Metrics",
+    ),
+    Sabotage(
+        "let no signal end a long command",
+        PACKAGE + "management/progress.py",
+        "            stop_if_asked()\n",
+        "",
+        f"{LONG_COMMANDS} -k interrupted",
+    ),
+    Sabotage(
+        "remove in a dry run",
+        PACKAGE + "management/commands/clearsessions.py",
+        "self.due() if dry_run else self.clear()",
+        "self.clear()",
+        f"{LONG_COMMANDS} -k dry_run",
+    ),
+    Sabotage(
+        "count what would go twice",
+        PACKAGE + "maintenance/cleanup.py",
+        'rows = rows.exclude(pk__in=former.rows.values("pk"))',
+        "pass",
+        f"{LONG_COMMANDS} -k clean_up",
     ),
     Sabotage(
         "show the overview to whoever is staff",
