@@ -210,8 +210,8 @@ def test_measures(now: datetime, user: User, other_user: User) -> None:
         ("users.second_factor", ""): 1,
     }
     count_events(now + HOUR)
-    day = HourCount.objects.filter(span=Span.DAY, event="sessions.active", reason="browser")
-    assert day.order_by("hour")[0].count == 2
+    by_day = HourCount.objects.filter(span=Span.DAY, event="sessions.active", reason="browser")
+    assert by_day.order_by("hour")[0].count == 2
     later = HourCount.objects.measured().filter(hour=Span.HOUR.begin(now + HOUR))
     assert sorted(row.count for row in later) == [0, 0, 1]
 
