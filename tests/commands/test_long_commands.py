@@ -145,10 +145,12 @@ def test_interrupted_and_begun_again(
     """Ctrl-C ends it between two steps, calmly; begun again it does the rest, and then no more."""
     former = signal.getsignal(number)
     draw = progress.ProgressBar.show
+    signals = [number]
 
     def show(bar: progress.ProgressBar, label: str, done: float) -> None:
         draw(bar, label, done)
-        signal.raise_signal(number)
+        while signals:
+            signal.raise_signal(signals.pop())
 
     with monkeypatch.context() as patch:
         patch.setattr(progress.ProgressBar, "show", show)
