@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -100,6 +101,23 @@ class TestWeb:
         assert [len(post.ids) for post in receiver.posts] == [3, 3, 1]
         assert position() == keys[-1]
         assert summary == f"7 events sent, up to id {keys[-1]}.\n"
+
+    def test_a_terminal_shows_how_far_it_is(
+        self,
+        keys: list[int],
+        receiver: Receiver,
+        certificate: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        """A bar is drawn on a terminal, after each batch; the summary is one line."""
+        monkeypatch.setattr(StringIO, "isatty", lambda screen: True)
+        monkeypatch.setattr(sys, "stderr", screen := StringIO())
+
+        summary = run("--ca-file", str(certificate), to=receiver.url)
+
+        assert screen.getvalue().count("\r") == 3
+        assert screen.getvalue().endswith("100%\n")
+        assert len(summary.splitlines()) == 1
 
     def test_the_next_run_sends_what_is_new(
         self, keys: list[int], receiver: Receiver, certificate: Path
