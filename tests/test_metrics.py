@@ -314,6 +314,7 @@ def attempt(number: int) -> SessionEvent:
     )
 
 
+@pytest.mark.usefixtures("_nobody_else_writes")
 @pytest.mark.parametrize("engine", ["sessions_plus.backends.db"])
 def test_ten_thousand_browsers_make_no_series(engine: str, meters: Meters) -> None:
     """However many browsers and addresses there are, the series and the counts stay as few."""

@@ -21,7 +21,10 @@ from sessions_plus.maintenance.counting import count_events
 from sessions_plus.models import Event, HourCount, Measure, Outcome, Reason, SessionEvent, Span
 from tests.admin.desk import EVENTS
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("_nobody_else_writes"),
+]
 
 URL = "/admin/sessions_plus/overview/"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)

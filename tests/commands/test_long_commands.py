@@ -40,7 +40,11 @@ from sessions_plus.models import (
 )
 from sessions_plus.models.session import data_context
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls("tests.support.sites")]
+pytestmark = [
+    pytest.mark.usefixtures("_nobody_else_writes"),
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.urls("tests.support.sites"),
+]
 
 COMMANDS = Path(management.__file__).parent / "commands"
 DAY = timedelta(days=1)

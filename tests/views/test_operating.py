@@ -332,6 +332,7 @@ def figures(response: Any) -> dict[tuple[str, ...], float]:
     }
 
 
+@pytest.mark.usefixtures("_nobody_else_writes")
 @pytest.mark.django_db(transaction=True)
 class TestMetrics:
     def test_off(self, client: Client) -> None:
