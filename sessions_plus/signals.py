@@ -63,8 +63,8 @@ what follows), ``client``."""
 data_unreadable = Signal()
 """A session's data does not open. Arguments: ``row``, ``client``."""
 
-cleaning_up = Signal()
-"""The clean-up begins: what waited to be written down is. Argument: ``now``."""
+counting_events = Signal()
+"""Events are about to be counted: what waited to be one is written down. Argument: ``now``."""
 
 cleaned_up = Signal()
 """A clean-up came to its end. Argument: ``removed`` (how many of each, by name)."""

@@ -34,7 +34,7 @@ from sessions_plus.models import (
 )
 from sessions_plus.models.throttle import FORGETFUL
 from sessions_plus.rows.session_row import database
-from sessions_plus.signals import cleaned_up, cleaning_up
+from sessions_plus.signals import cleaned_up
 
 # Counters that strangers can start forget within a day.
 COUNTERS_KEPT = timedelta(days=7)
@@ -65,7 +65,6 @@ def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
     run that was interrupted is simply begun again.
     """
     done: dict[str, int] = {}
-    cleaning_up.send_robust(sender=None, now=now)
     count_events(now, progress=report("counting") if report is not None else None)
     for task in _tasks(now, counted=counted_until()):
         done |= run_in_batches(task, progress=report(task.name) if report is not None else None)

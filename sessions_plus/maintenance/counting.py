@@ -30,6 +30,7 @@ from sessions_plus.models import (
     Span,
 )
 from sessions_plus.rows.session_row import database
+from sessions_plus.signals import counting_events
 
 CURSOR = "hour_counts"
 ROWS_AT_ONCE = 5_000
@@ -63,6 +64,7 @@ class Counted:
 
 def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
     """Count what was not counted yet, and measure what is measured once an hour."""
+    counting_events.send_robust(sender=HourCount, now=now)
     reader = EventReader(_uncounted())
     total, position = 0, _position()
     first, last = position, last_key()

@@ -18,7 +18,7 @@ from sessions_plus.after_view import after_view
 from sessions_plus.auth_backends import is_text, name_in
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.mfa import failed_sign_ins, guesses
-from sessions_plus.signals import cleaning_up
+from sessions_plus.signals import counting_events
 
 ALL_AT_ONCE = 10_000
 
@@ -45,9 +45,9 @@ def note_failed_sign_in(
         after_view(partial(_record, guess.digest, guess.user, guess.client))
 
 
-@receiver(cleaning_up, dispatch_uid="sessions_plus.failures_due")
+@receiver(counting_events, dispatch_uid="sessions_plus.failures_due")
 def write_failures_down(now: datetime, **_: object) -> None:
-    """No failed sign-in comes by any more where an attack was the last one."""
+    """Charts and metrics know of an attack once its minute is over, also of the last one."""
     failed_sign_ins.write_due(now, at_most=ALL_AT_ONCE)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -26,6 +27,8 @@ from sessions_plus.maintenance import counting
 from sessions_plus.maintenance.cleanup import cleanup, due
 from sessions_plus.management import progress
 from sessions_plus.models import (
+    AdoptedKey,
+    AdoptionBar,
     Challenge,
     Cursor,
     Device,
@@ -198,6 +201,8 @@ def test_dry_run_of_the_clean_up(user: User) -> None:
     Notice.objects.create(user=user, event=Event.KEY_REUSED, expires_at=long_ago)
     Throttle.objects.create(scope="address", subject="x", window_started_at=long_ago)
     HourCount.objects.create(span=Span.HOUR, hour=now - 5 * 366 * DAY, event="x", count=1)
+    AdoptedKey.objects.create(session_public_id=uuid4(), adopted_at=long_ago)
+    AdoptionBar.objects.create(user=user, at=long_ago)
 
     told = due(now)
     uncounted = not Cursor.objects.filter(name=counting.CURSOR).exists()

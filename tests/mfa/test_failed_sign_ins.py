@@ -17,9 +17,11 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.maintenance.counting import count_events
 from sessions_plus.mfa.failed_sign_ins import DUE_AT_ONCE, SINGLY, record_failure, write_due
 from sessions_plus.mfa.throttle import of_name
-from sessions_plus.models import Event, FailureCount, Outcome, SessionEvent
+from sessions_plus.models import Event, FailureCount, HourCount, Outcome, SessionEvent
+from sessions_plus.models.hour_count import Span
 from sessions_plus.signals import event_recorded
 from tests.support.browsers import FIREFOX
 
@@ -212,6 +214,16 @@ def test_a_deleted_user_leaves_none(user: User) -> None:
     user.delete()
 
     assert not FailureCount.objects.exists()
+
+
+def test_hourly_counts_know_of_them(user: User) -> None:
+    """Of an attack that is over, too: no failure comes by any more that writes it down."""
+    fail(40, user, at=START)
+
+    count_events(START + MINUTE)
+
+    counted = HourCount.objects.filter(event=Event.SIGN_IN_FAILED, span=Span.EVER)
+    assert sum(counted.values_list("count", flat=True)) == 40
 
 
 @pytest.mark.urls("tests.support.guessing")
