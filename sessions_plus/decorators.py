@@ -26,6 +26,7 @@ from sessions_plus.mfa import gate
 from sessions_plus.mfa.methods import has_second_factor
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
+from sessions_plus.redirects import came_from, safe_target
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -181,7 +182,7 @@ def _has_second_factor(proof: Authority | None) -> bool:
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
-    return redirect_to_login(gate.safe_target(request, gate.came_from(request)))
+    return redirect_to_login(safe_target(request, came_from(request)))
 
 
 def _without_factor(request: HttpRequest, has_one: bool) -> HttpResponseBase:

@@ -62,6 +62,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "current",
         "after_view",
         "keys",
+        "redirects",
         "client_info",
         "masked",
     ),

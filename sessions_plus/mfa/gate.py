@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urljoin
+from urllib.parse import urljoin
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -20,7 +20,6 @@ from django.shortcuts import render
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 from django.utils.cache import add_never_cache_headers
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from sessions_plus.authority import (
     Authority,
@@ -43,6 +42,7 @@ from sessions_plus.exceptions import (
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
+from sessions_plus.redirects import came_from, safe_target, with_next
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 
@@ -342,25 +342,6 @@ def wants_json(request: HttpRequest) -> bool:
     return request.headers.get("Sec-Fetch-Dest") == "empty" or not request.accepts("text/html")
 
 
-def came_from(request: HttpRequest) -> str:
-    """
-    Return the page to come back to.
-
-    A form's address takes no GET; where it was filled in does.
-    """
-    if request.method in ("GET", "HEAD"):
-        return request.get_full_path()
-    return request.headers.get("Referer", "")
-
-
-def with_next(name: str, target: str, *, factors: str = "all") -> str:
-    """Return the address of one of our pages, with where to go on if that is on this site."""
-    query = {"next": target} if target else {}
-    if factors == "one":
-        query["factors"] = factors
-    return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
-
-
 def lead_to_challenge(request: HttpRequest, response: HttpResponseBase) -> None:
     """
     Send the browser, whose ``login()`` became a challenge, there first.
@@ -397,14 +378,3 @@ def instead_of_failure(request: HttpRequest, store: SessionStore) -> HttpRespons
         response = HttpResponseRedirect(with_next(CHALLENGE, safe_target(request, target)))
     add_never_cache_headers(response)
     return response
-
-
-def safe_target(request: HttpRequest, target: str) -> str:
-    """Return ``target`` as a path if it is on this site, else ""."""
-    allowed = url_has_allowed_host_and_scheme(
-        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    if not allowed:
-        return ""
-    root = request.build_absolute_uri("/")
-    return "/" + target.removeprefix(root) if target.startswith(root) else target

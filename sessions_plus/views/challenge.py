@@ -20,9 +20,9 @@ from sessions_plus.devices.trust import trust_lifetime
 from sessions_plus.exceptions import ChallengeOver, InvalidCode, TooManyAttempts
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import recovery_codes, sign_in
-from sessions_plus.mfa.gate import with_next
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.models import Challenge
+from sessions_plus.redirects import with_next
 from sessions_plus.store.of_request import current_store
 from sessions_plus.views.code_forms import ChallengeForm
 from sessions_plus.views.destinations import login_url

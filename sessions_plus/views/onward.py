@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest
 
-from sessions_plus.mfa.gate import safe_target
+from sessions_plus.redirects import safe_target
 from sessions_plus.views.destinations import after_sign_in_url
 
 

@@ -19,12 +19,12 @@ from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.lifecycle import revoke_others
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
-from sessions_plus.mfa.gate import with_next
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.recovery_codes import is_ours
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.redirects import with_next
 from sessions_plus.rows import session_row
 from sessions_plus.views.code_forms import EnrolForm
 from sessions_plus.views.notices import tell, tell_if_late
