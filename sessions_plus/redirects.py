@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -29,11 +29,24 @@ def with_next(name: str, target: str, *, factors: str = "all") -> str:
 
 
 def safe_target(request: HttpRequest, target: str) -> str:
-    """Return ``target`` as a path if it is on this site, else ""."""
-    allowed = url_has_allowed_host_and_scheme(
+    """
+    Return ``target`` as a path from the root if it is on this site, else "".
+
+    What is returned was looked at itself: the path of ``https://this.site//evil.example`` would
+    lead elsewhere.
+    """
+    is_here = url_has_allowed_host_and_scheme(
         target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    if not allowed:
-        return ""
-    root = request.build_absolute_uri("/")
-    return "/" + target.removeprefix(root) if target.startswith(root) else target
+    path = _path_of(target) if is_here else ""
+    is_path = path.startswith("/") and url_has_allowed_host_and_scheme(path, allowed_hosts=None)
+    return path if is_path else ""
+
+
+def _path_of(target: str) -> str:
+    """Return an address without its scheme and host."""
+    parts = urlsplit(target.strip())
+    path = parts.path or ("/" if parts.netloc else "")
+    query = f"?{parts.query}" if parts.query else ""
+    fragment = f"#{parts.fragment}" if parts.fragment else ""
+    return f"{path}{query}{fragment}"

@@ -291,7 +291,8 @@ def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
     if is_sign_in_page(request, view):
         if request.user.is_authenticated or waiting_challenge(store, now=timezone.now()) is None:
             return None
-        return HttpResponseRedirect(with_next(CHALLENGE, request.GET.get("next", "")))
+        target = safe_target(request, request.GET.get("next", ""))
+        return HttpResponseRedirect(with_next(CHALLENGE, target))
     if not request.user.is_authenticated:
         return None
     error = admit(known_authority(request), page_of(request, view), request.user)

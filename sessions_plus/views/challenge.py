@@ -67,7 +67,7 @@ def challenge(request: HttpRequest) -> HttpResponse:
     context = {
         "form": form,
         "name": user.get_username(),
-        "next": request.POST.get("next") or request.GET.get("next", ""),
+        "next": onward(request, default=""),
         "is_recovery": "recovery" in request.GET,
     }
     response = render(request, "sessions_plus/challenge.html", context)

@@ -1846,6 +1846,13 @@ SABOTAGES = (
         "UTC",
         f"{OVERVIEW} -k readers_zone",
     ),
+    Sabotage(
+        "lead on to a path that nobody looked at",
+        PACKAGE + "redirects.py",
+        "    return path if is_path else",
+        "    return path if is_here else",
+        "tests/security/test_redirect_targets.py",
+    ),
 )
 
 
