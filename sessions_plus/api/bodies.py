@@ -66,9 +66,17 @@ class StrictJSONParser(BaseParser):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """
+    Return an object, each of whose names is text and occurs once.
+
+    Raises:
+        ValueError: one does not; or it has half of a surrogate pair, so that no answer
+            could name it.
+    """
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A name occurs twice.")
+    "".join(found).encode()
     return found
 
 

@@ -51,6 +51,7 @@ SAME_EVERYWHERE = [
     "security/test_documents.py",
     "security/test_headers.py",
     "security/test_odd_requests.py",
+    "security/test_redirect_targets.py",
     "security/test_token_forgery.py",
     "views/test_words.py",
 ]

@@ -1853,6 +1853,20 @@ SABOTAGES = (
         "    return path if is_here else",
         "tests/security/test_redirect_targets.py",
     ),
+    Sabotage(
+        "name in an answer what is no text",
+        PACKAGE + "api/bodies.py",
+        '    "".join(found).encode()\n',
+        "",
+        "tests/security/test_hostile_text.py -k in_a_body",
+    ),
+    Sabotage(
+        "look for whatever a cursor holds",
+        PACKAGE + "api/pages.py",
+        "if position is not None and not is_count(",
+        "if False and not is_count(",
+        "tests/security/test_hostile_text.py -k cursor",
+    ),
 )
 
 
