@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from sessions_plus.authority import acting_for
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
+from sessions_plus.moments import in_utc
 from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
 
@@ -193,7 +194,7 @@ def facts_of(row: SessionEvent) -> dict[str, Any]:
     ``{"at": "2030-01-02T03:04:05+00:00", "event": "key.reused", "outcome": "failure", …}``
     """
     facts = {
-        "at": row.at.astimezone(UTC).isoformat(),  # naive, if USE_TZ is off
+        "at": in_utc(row.at).isoformat(),
         "event": str(row.event),
         "owasp": OWASP_WORDS.get(row.event),
         "outcome": str(row.outcome),

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextvars import copy_context
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import pytest_django
+import time_machine
 from _pytest.runner import runtestprotocol
 from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
@@ -20,8 +21,12 @@ from django.db import connection
 from sessions_plus.cache import copies
 from sessions_plus.maintenance import event_reader
 from tests.support.emptying import empty_quickly
+from tests.support.moments import START
 
 pytest_plugins = ["tests.support.services", "tests.support.cache_fixtures"]
+
+# A naive moment is one of the site's own clock, as `timezone.now()` returns where USE_TZ is off.
+time_machine.naive_mode = time_machine.NaiveMode.LOCAL
 
 PASSWORD = "correct horse battery staple"
 
@@ -69,8 +74,8 @@ def staff(db: None) -> User:
 
 @pytest.fixture
 def now() -> datetime:
-    """A moment for functions that are told the time."""
-    return datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    """A moment for functions that are told the time, as this site's clock tells it."""
+    return START
 
 
 @pytest.fixture(params=["db", "cached_db"])

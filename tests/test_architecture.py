@@ -63,6 +63,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "after_view",
         "keys",
         "redirects",
+        "moments",
         "client_info",
         "masked",
     ),

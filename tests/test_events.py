@@ -25,11 +25,11 @@ from sessions_plus.models import Device, Event, Outcome, Session, SessionEvent
 from sessions_plus.signals import event_recorded
 from tests.conftest import PASSWORD, World
 from tests.support.browsers import FIREFOX, SAFARI, Browser
+from tests.support.moments import START
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 
 LOGGER = "sessions_plus.security"
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 # OWASP's Logging Vocabulary Cheat Sheet, as far as it is about people and their sessions.
 VOCABULARY = {

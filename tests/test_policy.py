@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,8 +17,8 @@ from sessions_plus.policy import (
     judge,
     touch_is_due,
 )
+from tests.support.moments import START
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 HOUR, MINUTE, SECOND = timedelta(hours=1), timedelta(minutes=1), timedelta(seconds=1)
 LIMITS = Limits(idle_timeout=HOUR, absolute_lifetime=12 * HOUR)
 

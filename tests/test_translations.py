@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from django.test import Client
 from django.utils.translation import override
 
 from sessions_plus.templatetags.sessions_plus import in_words
+from tests.support.moments import utc
 from tests.support.services import obtain
 from tests.support.services.process import find_program
 from tests.support.translations import Message, places, read_compiled, read_source
@@ -100,7 +101,7 @@ def test_pages_follow_the_browser() -> None:
 )
 def test_how_long_ago_is_inflected(ago: timedelta, words: str) -> None:
     """A span of time has the form that its language wants after "ago"."""
-    now = datetime(2030, 1, 31, tzinfo=UTC)
+    now = utc(2030, 1, 31)
 
     with override("de"):
         assert in_words(now - ago, now) == words

@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import models
 from rest_framework import serializers
 
 from sessions_plus.models import Authenticator, Device, Session, SessionEvent
 from sessions_plus.models.agent import AgentKind
+from sessions_plus.moments import in_utc
+
+
+class Moment(serializers.DateTimeField):
+    """A moment in UTC, whatever the site's time zone is and whether it has any (RFC 3339)."""
+
+    def to_representation(self, value: Any) -> str:
+        return in_utc(value).isoformat().replace("+00:00", "Z")
+
+
+class Shown(serializers.ModelSerializer[Any]):
+    """A row as it is shown."""
+
+    serializer_field_mapping = {
+        **serializers.ModelSerializer.serializer_field_mapping,
+        models.DateTimeField: Moment,
+    }
 
 
 class SessionDeviceSerializer(serializers.Serializer[Any]):
@@ -16,15 +34,13 @@ class SessionDeviceSerializer(serializers.Serializer[Any]):
     label = serializers.CharField(help_text="Its name, or browser and system.")  # type: ignore[assignment]
 
 
-class SessionSerializer(serializers.ModelSerializer[Session]):
+class SessionSerializer(Shown):
     shows_actors = False
     """Whether to tell where somebody is who acts as the user: to staff alone."""
 
     device = SessionDeviceSerializer(allow_null=True, read_only=True)
     is_current = serializers.SerializerMethodField(help_text="Whether it is the one that asks.")
-    expires_at = serializers.DateTimeField(
-        source="expire_date", read_only=True, help_text="Unless it is used again."
-    )
+    expires_at = Moment(source="expire_date", read_only=True, help_text="Unless it is used again.")
     auth_methods = serializers.ListField(
         source="methods",
         child=serializers.CharField(),
@@ -83,7 +99,7 @@ class AnySessionSerializer(SessionSerializer):
         read_only_fields = fields
 
 
-class DeviceSerializer(serializers.ModelSerializer[Device]):
+class DeviceSerializer(Shown):
     label = serializers.CharField(  # type: ignore[assignment]
         read_only=True, help_text="Its name, or browser and system."
     )
@@ -111,7 +127,7 @@ class DeviceSerializer(serializers.ModelSerializer[Device]):
         return session is not None and session.device_id == row.pk
 
 
-class EventSerializer(serializers.ModelSerializer[SessionEvent]):
+class EventSerializer(Shown):
     session = serializers.UUIDField(source="session_public_id", allow_null=True, read_only=True)
     device = SessionDeviceSerializer(allow_null=True, read_only=True)
     by_staff = serializers.BooleanField(
@@ -144,7 +160,7 @@ class EventSerializer(serializers.ModelSerializer[SessionEvent]):
         return shown | {"ip_address": None, "user_agent": ""} if instance.is_by_another else shown
 
 
-class AuthenticatorSerializer(serializers.ModelSerializer[Authenticator]):
+class AuthenticatorSerializer(Shown):
     is_disabled = serializers.SerializerMethodField(
         help_text="Whether too many wrong codes switched it off."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from sessions_plus.moments import in_utc
 from sessions_plus.store.session_store import SessionStore
 
 
@@ -24,7 +25,7 @@ class Remaining:
     def as_dict(self) -> dict[str, object]:
         """``{"ends_at": "2030-01-02T03:04:05+00:00", "seconds": 840, "can_stay": true}``"""
         return {
-            "ends_at": self.ends_at.isoformat(timespec="seconds"),
+            "ends_at": in_utc(self.ends_at).isoformat(timespec="seconds"),
             "seconds": self.seconds,
             "can_stay": self.can_stay,
         }

@@ -20,6 +20,7 @@ from django.utils.module_loading import import_string
 from sessions_plus.conf import conf
 from sessions_plus.current import current_request
 from sessions_plus.models import Device, SessionEvent
+from sessions_plus.moments import in_local
 from sessions_plus.notices.letters import Letter
 from sessions_plus.notices.links import LINK_LIFETIME, make_link, site_url
 from sessions_plus.rows.session_row import database
@@ -65,7 +66,7 @@ def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str,
         "lead": f"{letter.lead} {letter.outcome.get(event.reason, '')}".strip(),
         "harmless": letter.harmless,
         "account": _name_of(user),
-        "at": event.at,
+        "at": in_local(event.at),
         "ip_address": event.ip_address or "",
         "by_staff": event.actor_id is not None and event.actor_id != event.user_id,
         "link_days": LINK_LIFETIME.days,

@@ -9,11 +9,11 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
+from sessions_plus.moments import of_site
 from sessions_plus.policy import Limits, SessionFacts
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows.session_row import Row
@@ -112,18 +112,11 @@ def _imported(path: str) -> Callable[[SessionFacts], Any]:
 
 def _with_expiry(limits: Limits, expiry: Any, configured: timedelta | None) -> Limits:
     if isinstance(expiry, str):
-        expiry = _aware(datetime.fromisoformat(expiry))
+        expiry = of_site(datetime.fromisoformat(expiry))
     if isinstance(expiry, datetime):
-        ends = [end for end in (limits.ends_at, _aware(expiry)) if end is not None]
+        ends = [end for end in (limits.ends_at, of_site(expiry)) if end is not None]
         return Limits(configured, limits.absolute_lifetime, ends_at=min(ends))
     idle = timedelta(seconds=expiry)
     if configured is not None:
         idle = min(idle, configured)
     return Limits(idle, limits.absolute_lifetime, limits.ends_at)
-
-
-def _aware(moment: datetime) -> datetime:
-    if settings.USE_TZ and timezone.is_naive(moment):
-        # Not the active one: whoever asks, and from where, the end is the same.
-        return timezone.make_aware(moment, timezone.get_default_timezone())
-    return moment

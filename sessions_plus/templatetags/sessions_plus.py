@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy, npgettext_lazy
 from sessions_plus.client_info.user_agent import parse_user_agent
 from sessions_plus.lifecycle.remaining import Remaining, remaining_of
 from sessions_plus.models import Reason, SessionEvent
+from sessions_plus.moments import in_local
 
 register = template.Library()
 
@@ -53,7 +54,7 @@ def when(moment: datetime) -> SafeString:
 @register.simple_tag
 def exactly(moment: datetime) -> SafeString:
     """``<time>`` with the hour and minute, and the exact time at hand."""
-    return _time_element(moment, date_format(timezone.localtime(moment), "TIME_FORMAT"))
+    return _time_element(moment, date_format(in_local(moment), "TIME_FORMAT"))
 
 
 def in_words(moment: datetime, now: datetime) -> str:
@@ -65,7 +66,7 @@ def in_words(moment: datetime, now: datetime) -> str:
 
 
 def _time_element(moment: datetime, words: str) -> SafeString:
-    local = timezone.localtime(moment)
+    local = in_local(moment)
     return format_html(
         '<time datetime="{}" title="{} {}">{}</time>',
         local.isoformat(timespec="seconds"),
@@ -104,13 +105,13 @@ def _remaining(context: template.Context) -> Remaining | None:
 @register.filter
 def local_day(moment: datetime) -> date:
     """The day of a moment where the reader is."""
-    return timezone.localdate(moment)
+    return in_local(moment).date()
 
 
 @register.filter
 def day_in_words(day: date) -> str:
     """``Today``, ``Yesterday``, or the date."""
-    today = timezone.localdate()
+    today = in_local(timezone.now()).date()
     if day == today:
         return _("Today")
     if day == today - timedelta(days=1):

@@ -12,7 +12,7 @@ import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.moments import from_timestamp
 from sessions_plus.rows.session_row import Row
 from sessions_plus.tokens import jose
 from sessions_plus.tokens.keys import (
@@ -99,7 +100,7 @@ def issue(user: models.Model, session: Row, *, now: datetime) -> tuple[str, date
     claims |= _added_claims(user, session)
     signer = get_signer(now)
     token = jose.sign(_header(signer), _encode(claims), signer.key)
-    return token, datetime.fromtimestamp(claims["exp"], tz=UTC)
+    return token, from_timestamp(claims["exp"])
 
 
 def standard_claims(user: models.Model, session: Row, *, now: datetime) -> dict[str, Any]:
@@ -240,9 +241,9 @@ def _read(claims: Mapping[str, Any]) -> AccessToken:
     return AccessToken(
         subject=subject,
         session_public_id=_uuid(claims.get("sid")),
-        issued_at=_moment(claims["iat"]),
-        expires_at=_moment(claims["exp"]),
-        authenticated_at=_moment(claims["auth_time"]),
+        issued_at=from_timestamp(claims["iat"]),
+        expires_at=from_timestamp(claims["exp"]),
+        authenticated_at=from_timestamp(claims["auth_time"]),
         auth_methods=tuple(methods),
         claims=claims,
     )
@@ -256,7 +257,3 @@ def _uuid(text: object) -> UUID:
     if str(found) != text:
         raise InvalidToken("claims")
     return found
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)

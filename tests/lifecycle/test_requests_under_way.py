@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
+from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
@@ -25,10 +26,10 @@ from sessions_plus.store.engine import site_copies
 from tests.conftest import World
 from tests.support import sites
 from tests.support.browsers import Browser
+from tests.support.moments import START
 from tests.support.pauses import Pause, stopped
 from tests.support.stores import user_id_under
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(seconds=1)
 
 
@@ -176,7 +177,7 @@ def test_verdict_on_what_was_read_before_ends_nothing(ann: Browser, clock: Any) 
     ann.text("who")
 
     assert stale is not None
-    now = datetime.now(UTC)
+    now = timezone.now()
     assert not expire(stale, Verdict.IDLE, client=None, now=now, copies=site_copies())
 
     assert Session.objects.get().revoked_at is None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
@@ -19,10 +20,10 @@ from sessions_plus.models import Reason, Session, SessionEvent
 from sessions_plus.rows import session_row
 from tests.conftest import World
 from tests.support.browsers import Browser
+from tests.support.moments import START
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 ROTATION_INTERVAL = timedelta(hours=24)
 MOMENT = timedelta(seconds=1)
 
@@ -166,7 +167,7 @@ def test_slow_request_is_not_taken_for_a_thief(
     ann.text("who")
 
     clock.shift(timedelta(minutes=10))
-    slow.rotate(datetime.now(UTC))
+    slow.rotate(timezone.now())
 
     assert slow.session_key == ann.key
     assert ann.text("who") == "ann"

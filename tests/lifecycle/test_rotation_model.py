@@ -12,7 +12,7 @@ import heapq
 import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -27,10 +27,10 @@ from django.test import RequestFactory, override_settings
 from sessions_plus.cache import copies
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session, SessionEvent
+from tests.support.moments import START
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 INTERVAL = 900.0
 KEY = "sessionid"
 BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -13,7 +13,9 @@ from django.test import override_settings
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.mfa import totp
 from sessions_plus.models import Authenticator
+from sessions_plus.moments import in_utc
 from tests.support.authenticators import App, enrol, only
+from tests.support.moments import utc
 
 SEED = b"12345678901234567890"
 # The table of RFC 6238 does not say that each hash has a seed of its own length.
@@ -61,10 +63,10 @@ def test_an_independent_tool_agrees(algorithm: str, digits: int) -> None:
     """oathtool and we make the same codes of fresh secrets."""
     for day in range(5):
         secret = totp.new_secret()
-        moment = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC) + timedelta(days=day, seconds=37 * day)
+        moment = utc(2031, 5, 6, 7, 8, 9) + timedelta(days=day, seconds=37 * day)
         theirs = subprocess.run(
             ["oathtool", f"--totp={algorithm}", f"--digits={digits}", "--base32",
-             f"--now={moment:%Y-%m-%d %H:%M:%S} UTC", totp.in_base32(secret)],
+             f"--now={in_utc(moment):%Y-%m-%d %H:%M:%S} UTC", totp.in_base32(secret)],
             capture_output=True, text=True, check=True,
         ).stdout.strip()  # fmt: skip
 
@@ -115,7 +117,7 @@ def test_a_step_is_spent_once_and_never_backwards(user: User, now: datetime) -> 
 @pytest.mark.parametrize(
     "changes",
     [
-        pytest.param({"disabled_at": datetime(2030, 1, 1, tzinfo=UTC)}, id="disabled"),
+        pytest.param({"disabled_at": utc(2030, 1, 1)}, id="disabled"),
         pytest.param({"confirmed_at": None}, id="pending"),
     ],
 )

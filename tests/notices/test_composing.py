@@ -13,6 +13,7 @@ from django.utils import timezone, translation
 from sessions_plus.devices.naming import rename
 from sessions_plus.events import record
 from sessions_plus.models import Device, Event
+from sessions_plus.moments import in_local
 from sessions_plus.notices.composing import not_a_link, one_line
 from sessions_plus.notices.letters import LETTERS
 from tests.notices.mails import html_of, link_in, only_mail, sign_in_elsewhere
@@ -166,6 +167,7 @@ def test_agent_is_named(user: User) -> None:
     sign_in_elsewhere(user_agent=SAFARI)
 
     message = only_mail()
-    for part in ("ann", "testserver", "Safari on iOS", "127.0.0.1", "UTC"):
+    zone = str(in_local(timezone.now()).tzname())
+    for part in ("ann", "testserver", "Safari on iOS", "127.0.0.1", zone):
         assert part in message.body
         assert part in html_of(message)

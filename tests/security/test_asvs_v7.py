@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,10 @@ from sessions_plus.mfa.totp import open_secret
 from sessions_plus.models import Authenticator, Session, SessionEvent
 from sessions_plus.policy import Limits, SessionFacts
 from tests.support.authenticators import App, enrol, only
+from tests.support.moments import START
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 POLICY = Path(__file__).parents[2] / "docs" / "security" / "session-policy.md"
 NIST = {
     "aal1": (timedelta(days=30), None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -25,11 +25,11 @@ from sessions_plus.decorators import reauthentication_required
 from sessions_plus.models import Authenticator, RecoveryCode, Session
 from tests.security.addresses import addresses
 from tests.support.authenticators import App, enrol, only
+from tests.support.moments import START
 from tests.tokens.factories import changed, new_tokens
 
 pytestmark = [pytest.mark.urls(__name__), pytest.mark.django_db(transaction=True)]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 CHANGES = [
     ("post", "sessions_plus:totp_begin"),
     ("get", "sessions_plus:totp_enrol"),

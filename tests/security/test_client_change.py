@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,10 +17,10 @@ from sessions_plus.conf import conf
 from sessions_plus.models import Reason, Session, SessionEvent
 from tests.conftest import World
 from tests.support.browsers import FIREFOX, SAFARI, Browser
+from tests.support.moments import START
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 NEWER_FIREFOX = FIREFOX.replace("140.0", "141.0")
 CHROME = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +16,10 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from tests.conftest import World
 from tests.support.browsers import Browser
+from tests.support.moments import START
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 DAY = timedelta(days=1)
 
 

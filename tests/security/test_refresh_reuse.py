@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Barrier
 from typing import Any, TypeVar
 
@@ -24,12 +24,12 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Event, Reason, Session, SessionEvent, SigningKey
 from sessions_plus.tokens import keys
 from sessions_plus.tokens.refresh import Tokens, refresh
+from tests.support.moments import START
 from tests.tokens.factories import new_tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 
 THREADS = 10
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 T = TypeVar("T")
 

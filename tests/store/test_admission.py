@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -29,8 +29,9 @@ from sessions_plus.store.presentation import (
 )
 from sessions_plus.store.presented_key import seal_successor
 from tests.support.browsers import FIREFOX, SAFARI
+from tests.support.moments import START
 
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+NOW = START
 NAME = new_public_id()
 KEY, NEXT, OTHER = (new_token(NAME) for _ in range(3))
 DEVICE = "a device's token"

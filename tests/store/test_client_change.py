@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,8 +20,9 @@ from sessions_plus.store.client_change import (
     differences,
 )
 from tests.support.browsers import FIREFOX, SAFARI
+from tests.support.moments import START
 
-NOW = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+NOW = START
 ELSEWHERE = ClientInfo.of(ip_address="203.0.113.7", user_agent=SAFARI)
 SAME = ClientInfo.of(ip_address="198.51.100.9", user_agent=FIREFOX)
 

@@ -1,5 +1,6 @@
 """
-Run every test: on SQLite with the browser, then again on each database server that is installed.
+Run every test: on SQLite, there with naive datetimes too, in the browser, and on each database
+server that is installed.
 
 Each run is a pytest of its own. At the end stand their closing lines and what could not be
 exercised on this machine; the exit code is 0 only if every run passed. Arguments go to pytest.
@@ -70,6 +71,7 @@ class Outcome:
 def main(arguments: list[str]) -> int:
     outcomes = [
         run("SQLite", ["-n", "2", "-m", "not browser", *arguments]),
+        run("No zones", without_time_zones(arguments)),
         run("Browser", ["-n", "2", "-m", "browser", *arguments]),
         run_on("PostgreSQL", start_postgresql, arguments),
         run_on("MariaDB", start_mariadb, arguments),
@@ -80,6 +82,14 @@ def main(arguments: list[str]) -> int:
     for line in sorted({line for outcome in outcomes for line in outcome.left_out}):
         print(line)
     return 1 if any(outcome.exit_code for outcome in outcomes) else 0
+
+
+def without_time_zones(arguments: list[str]) -> list[str]:
+    """Return what runs all without a browser where ``USE_TZ`` is off."""
+    own_settings = ("journeys", "api/test_schemathesis.py")  # of the demo, which it serves
+    left_out = [f"--ignore=tests/{name}" for name in own_settings]
+    naive = ["--ds=tests.settings_naive", "-m", "not browser and not packaging"]
+    return ["-n", "2", *naive, *left_out, *arguments]
 
 
 def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Outcome:

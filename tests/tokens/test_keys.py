@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.models import Event, SessionEvent, SigningKey
 from sessions_plus.tokens import access, keys
+from tests.support.moments import START
 from tests.tokens.factories import header_of, new_tokens
 
 pytestmark = pytest.mark.django_db
-
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def pem(key: Any) -> str:
@@ -85,7 +85,7 @@ def test_no_valid_token_fails_in_a_rotation(user: Any) -> None:
         clock.shift(timedelta(minutes=4, seconds=59))
         new_tokens(user)
 
-        found = access.verify(tokens.access, now=datetime.now(UTC))
+        found = access.verify(tokens.access, now=timezone.now())
 
     assert found.subject == str(user.pk)
 
@@ -105,10 +105,10 @@ def test_stolen_key_ends_at_once(user: Any) -> None:
     """After a rotation at once no token of the old key is believed."""
     tokens = new_tokens(user)
 
-    keys.rotate(datetime.now(UTC), at_once=True)
+    keys.rotate(timezone.now(), at_once=True)
 
     with pytest.raises(InvalidToken):
-        access.verify(tokens.access, now=datetime.now(UTC))
+        access.verify(tokens.access, now=timezone.now())
     assert SigningKey.objects.count() == 1
 
 
@@ -133,7 +133,7 @@ def test_rotated_to_another_algorithm(user: Any, settings: Settings) -> None:
         settings.SESSIONS_PLUS_TOKEN_ALGORITHM = "EdDSA"
         assert header_of(new_tokens(user).access)["alg"] == "ES256"
         clock.shift(keys.JWKS_MAX_AGE - timedelta(seconds=1))
-        assert access.verify(old, now=datetime.now(UTC)).subject
+        assert access.verify(old, now=timezone.now()).subject
         clock.shift(timedelta(seconds=1))
 
         assert header_of(new_tokens(user).access)["alg"] == "EdDSA"
@@ -181,7 +181,7 @@ def test_keys_by_settings(
     assert header_of(token)["alg"] == algorithm
     assert SigningKey.objects.count() == 0
     with django_assert_num_queries(0):
-        assert access.verify(token, now=datetime.now(UTC)).subject
+        assert access.verify(token, now=timezone.now()).subject
     with pytest.raises(CommandError):
         call_command("rotate_signing_key")
 
@@ -195,7 +195,7 @@ def test_first_key_of_the_settings_signs(user: Any, settings: Settings) -> None:
 
     settings.SESSIONS_PLUS_SIGNING_KEYS = [new, old]
 
-    assert access.verify(token, now=datetime.now(UTC)).subject
+    assert access.verify(token, now=timezone.now()).subject
     assert header_of(new_tokens(user).access)["kid"] == keys.jwks(START)["keys"][0]["kid"]
 
 
@@ -227,7 +227,7 @@ def test_keys_by_settings_need_an_issuer(settings: Settings) -> None:
 def test_known_keys_cost_nothing(user: Any, django_assert_num_queries: Any) -> None:
     """The keys are read once a minute, not for each token."""
     token = new_tokens(user).access
-    access.verify(token, now=datetime.now(UTC))
+    access.verify(token, now=timezone.now())
 
     with django_assert_num_queries(0):
-        access.verify(token, now=datetime.now(UTC))
+        access.verify(token, now=timezone.now())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,11 +20,10 @@ from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Device, Event, Kind, Reason, Session, SessionEvent
 from sessions_plus.tokens.refresh import Tokens, refresh, revoke_token
 from sessions_plus.tokens.sessions import named_session
+from tests.support.moments import START
 from tests.tokens.factories import claims_of, new_tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
-
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def renewed(token: str, **options: Any) -> Tokens:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +16,10 @@ from django.urls import reverse
 
 from sessions_plus.cache import copies
 from sessions_plus.models import Session
+from tests.support.moments import START
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
@@ -22,6 +22,7 @@ from sessions_plus.models import Device, Event, Notice, Reason, Session, Session
 from sessions_plus.notices.links import LINK_LIFETIME
 from sessions_plus.signals import session_revoked
 from tests.notices.mails import link_in, only_mail
+from tests.support.moments import utc
 from tests.views.conftest import FIREFOX, SAFARI, SignIn
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
@@ -79,9 +80,7 @@ def test_other_methods_are_refused(strangers_link: str, method: str) -> None:
 
 def test_ends_the_session_and_its_device(strangers_link: str) -> None:
     """A report ends the session it is about, with its device and trust, and spares the others."""
-    Device.objects.filter(system="iOS").update(
-        trusted_until=datetime(2100, 1, 1, tzinfo=UTC), trust_hash="0" * 64
-    )
+    Device.objects.filter(system="iOS").update(trusted_until=utc(2100, 1, 1), trust_hash="0" * 64)
 
     response = Client().post(strangers_link)
 
