@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +17,14 @@ from django.test import override_settings
 from django.utils import timezone
 
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
-from sessions_plus.checks import catalogue, deployment, installation, moving, second_factor
+from sessions_plus.checks import (
+    catalogue,
+    deployment,
+    functions,
+    installation,
+    moving,
+    second_factor,
+)
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
 from sessions_plus.middleware import SessionMiddleware
@@ -55,6 +62,26 @@ class Pickled:
 
     def loads(self, data: bytes) -> Any:
         raise NotImplementedError
+
+
+FUNCTION: Any = Callable
+FUNCTIONS = [setting for setting in Conf.declared() if setting.call is not None]
+
+
+def takes_nothing() -> None:
+    """Whatever it is called with is too much."""
+
+
+def takes_much(a: int, b: int, c: int, *, d: int) -> None:
+    """No setting's function is called so."""
+
+
+async def awaited(*args: object, **kwargs: object) -> None:
+    """Returns what nobody awaits."""
+
+
+def fits_all(*args: object, **kwargs: object) -> None:
+    """May be called with anything."""
 
 
 class Nonsense:
@@ -135,6 +162,23 @@ PROVOKED = [
             "",
         )
     ),
+    *(
+        pytest.param("E009", {setting.full_name: path}, id=f"{setting.name}: {path}")
+        for setting in FUNCTIONS
+        for path in ("nowhere.at.all", f"{__name__}.nowhere", "no_path", f"{__name__}.BROKEN.deep")
+        if setting.problem is None or setting.problem(path) is None
+    ),
+    *(
+        pytest.param("E010", {setting.full_name: path}, id=f"{setting.name}: {path}")
+        for setting in FUNCTIONS
+        for path in (f"{__name__}.takes_nothing", f"{__name__}.takes_much", f"{__name__}.awaited")
+    ),
+    pytest.param("E010", {"SESSIONS_PLUS_LIMITS": f"{__name__}.GOOD_KEY"}, id="no function"),
+    pytest.param("E010", {"SESSIONS_PLUS_LIMITS": lambda: None}, id="itself, with no argument"),
+    pytest.param(
+        "E010", {"SESSIONS_PLUS_LIMITS": lambda session: session.data["x"]}, id="fails for visitors"
+    ),
+    pytest.param("E010", {"SESSIONS_PLUS_LIMITS": lambda session: 60}, id="returns no limits"),
     pytest.param("W001", {"SESSIONS_PLUS_IDLE_TIMEOUT": timedelta(days=31)}, id="idle timeout"),
     pytest.param("W001", {"SESSION_COOKIE_AGE": 31 * 86400}, id="Django's idle timeout"),
     pytest.param("E101", only(DJANGOS, OURS, AUTH), id="Django's middleware beside ours"),
@@ -308,6 +352,16 @@ def test_every_finding_is_provoked() -> None:
     assert {finding.id for finding in catalogue.findings()} == provoked
 
 
+def test_every_function_says_how_it_is_called() -> None:
+    """A setting that may be a function, or names one by default, declares its arguments."""
+    for setting in Conf.declared():
+        path = setting.default
+        is_path = isinstance(path, str) and "." in path and callable(installation.find(path))
+        assert setting.call is not None or not (FUNCTION in setting.kind or is_path), setting.name
+        if is_path:
+            assert ids(**{setting.full_name: path}) == []
+
+
 def test_ids_are_unique() -> None:
     """No two messages share an id."""
     found = [finding.id for finding in catalogue.findings()]
@@ -319,7 +373,7 @@ def test_every_check_is_registered() -> None:
     """Each function that checks is known to Django, those of a live site as such."""
     known = registry.registry.get_checks(include_deployment_checks=True)
     everyday = registry.registry.get_checks()
-    for module in (value_checks, installation, moving, deployment, second_factor):
+    for module in (value_checks, functions, installation, moving, deployment, second_factor):
         checks = {check for name, check in vars(module).items() if name.startswith("check_")}
         assert checks
         assert checks <= set(known)
@@ -366,6 +420,19 @@ def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -
         pytest.param(adopting(), id="moving in"),
         pytest.param(adopting(UNTIL=datetime.now(UTC) + timedelta(days=60)), id="until a moment"),
         pytest.param(adopting(KEEP_OLD=True, COOKIE_NAME="old"), id="moving in beside old code"),
+        *(
+            pytest.param({setting.full_name: f"{__name__}.fits_all"}, id=f"{setting.name}: a path")
+            for setting in FUNCTIONS
+        ),
+        *(
+            pytest.param({setting.full_name: fits_all}, id=f"{setting.name}: itself")
+            for setting in FUNCTIONS
+            if FUNCTION in setting.kind
+        ),
+        *(
+            pytest.param({"SESSIONS_PLUS_MFA_POLICY": word}, id=word)
+            for word in ("optional", "staff", "required")
+        ),
         pytest.param({"SESSION_ENGINE": CACHED}, id="local cache while developing"),
         pytest.param({"CACHES": DUMMY}, id="dummy cache that holds no session"),
         pytest.param(

@@ -86,6 +86,16 @@ HEADER_OF_NOBODY = Finding(
     "Write the addresses of the proxies that set it into SESSIONS_PLUS_TRUSTED_PROXIES, or remove "
     "it.",
 )
+NOT_THERE = Finding(
+    "E009",
+    "{setting} is {shown}, which cannot be imported: {error}.",
+    "Write the dotted path of a function that is called as {call}.",
+)
+CALLED_OTHERWISE = Finding(
+    "E010",
+    "{setting} is {shown}, which {problem}.",
+    "It is called as {call}, without await.",
+)
 IDLE_TIMEOUT_TOO_LONG = Finding(
     "W001",
     "The idle timeout ({idle}, from {source}) is longer than SESSIONS_PLUS_ABSOLUTE_LIFETIME "

@@ -19,10 +19,10 @@ from sessions_plus.conf.people import PeopleSettings
 from sessions_plus.conf.profiles import PROFILES, Profile
 from sessions_plus.conf.second_factor import SecondFactorSettings
 from sessions_plus.conf.sessions import SessionSettings
-from sessions_plus.conf.setting import PREFIX, FromProfile, Setting
+from sessions_plus.conf.setting import PREFIX, Call, FromProfile, Setting
 from sessions_plus.conf.tokens import TokenSettings
 
-__all__ = ["PREFIX", "PROFILES", "Conf", "FromProfile", "Profile", "Setting", "conf"]
+__all__ = ["PREFIX", "PROFILES", "Call", "Conf", "FromProfile", "Profile", "Setting", "conf"]
 
 T = TypeVar("T")
 

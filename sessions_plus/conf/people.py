@@ -15,7 +15,7 @@ from sessions_plus.conf.problems import (
     not_negative,
     positive,
 )
-from sessions_plus.conf.setting import Setting
+from sessions_plus.conf.setting import Call, Setting
 
 
 class PeopleSettings:
@@ -94,6 +94,7 @@ class PeopleSettings:
         "Dotted path of the function that sends a mail; name your own to queue it. The default "
         "does it in a thread, and gives it up after five seconds; "
         "`sessions_plus.notices.sending.send_now` lets the request wait for that long.",
+        call=Call(keywords=("to", "subject", "text", "html", "event")),
     )
     SITE_URL = Setting[str | None](
         str,
@@ -111,4 +112,5 @@ class PeopleSettings:
         "None: `LANGUAGE_CODE`.",
         optional=True,
         problem=empty,
+        call=Call(("user",)),
     )

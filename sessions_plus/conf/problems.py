@@ -52,8 +52,11 @@ def no_origin(value: str | None) -> str | None:
     return None if is_origin else "it is not a scheme and a host, such as https://example.com"
 
 
+POLICIES = ("optional", "staff", "required")
+
+
 def no_policy(value: object) -> str | None:
-    if not isinstance(value, str) or value in ("optional", "staff", "required") or "." in value:
+    if not isinstance(value, str) or value in POLICIES or "." in value:
         return None
     return "it is neither optional, staff or required, nor the dotted path of a function"
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from sessions_plus.conf.problems import empty, no_policy, not_negative, positive
-from sessions_plus.conf.setting import FROM_PROFILE, Setting
+from sessions_plus.conf.problems import POLICIES, empty, no_policy, not_negative, positive
+from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
 
 
 class SecondFactorSettings:
@@ -31,6 +31,7 @@ class SecondFactorSettings:
         "a function of the user, or its dotted path. Who must and has none reaches nothing but "
         "its enrolment.",
         problem=no_policy,
+        call=Call(("user",), words=POLICIES),
     )
     TOTP_ISSUER = Setting[str | None](
         str,

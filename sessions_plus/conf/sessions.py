@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from sessions_plus.conf.problems import not_negative, positive
-from sessions_plus.conf.setting import FROM_PROFILE, Setting
+from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
 
 
 class SessionSettings:
@@ -85,6 +85,7 @@ class SessionSettings:
         "session's own limits in place of the ones above. It runs at each request, so it must "
         "not ask a database. Its argument is a `sessions_plus.policy.SessionFacts`.",
         optional=True,
+        call=Call(("session",)),
     )
     PASSIVE_PATHS = Setting[list[str]](
         (list, tuple),

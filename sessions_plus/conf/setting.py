@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar, cast, overload
 
 from django.conf import settings
@@ -22,6 +23,25 @@ class FromProfile:
 
 
 FROM_PROFILE = FromProfile()
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """
+    How a function that a setting names is called, never awaited.
+
+    ``words`` are values that stand for functions of ours.
+    """
+
+    positional: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """``(user, session)``, or ``(*, to, subject)`` of what is given by name alone."""
+        return (
+            f"({', '.join([*self.positional, *(['*'] if self.keywords else []), *self.keywords])})"
+        )
 
 
 class Resolved(Protocol):
@@ -49,13 +69,15 @@ class Setting(Generic[T]):
         optional: bool = False,
         profile_field: str = "",
         problem: Callable[[T], str | None] | None = None,
+        call: Call | None = None,
     ) -> None:
         """
         Declare it.
 
         ``kind`` is the type or types a value may have, ``optional`` says that None
         (off) may be given, ``profile_field`` names the profile's value that is the
-        default, and ``problem`` returns what is wrong with a value of the right type.
+        default, ``problem`` returns what is wrong with a value of the right type, and
+        ``call`` says how it is called, where it is a function or its dotted path.
         """
         self.kind = kind if isinstance(kind, tuple) else (kind,)
         self.default = default
@@ -64,6 +86,7 @@ class Setting(Generic[T]):
         self.optional = optional
         self.profile_field = profile_field
         self.problem = problem
+        self.call = call
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, Literal
 
 from sessions_plus.conf.problems import empty, positive
-from sessions_plus.conf.setting import FROM_PROFILE, Setting
+from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
 
 
 class TokenSettings:
@@ -48,6 +48,7 @@ class TokenSettings:
         "A function `(user, session) -> dict`, or its dotted path, whose claims are added to "
         "access tokens.",
         optional=True,
+        call=Call(("user", "session")),
     )
     ACCESS_TOKEN_LIFETIME = Setting[timedelta](
         timedelta,
