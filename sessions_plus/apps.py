@@ -24,6 +24,7 @@ class SessionsPlusConfig(AppConfig):
         SessionStore.adopter = SessionAdopter()
         auth_backends.take_over()
         _measure_if_wanted()
+        checks.installation.keep_django_from_a_traceback()
 
 
 def _measure_if_wanted() -> None:

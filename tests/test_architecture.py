@@ -64,6 +64,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "keys",
         "redirects",
         "moments",
+        "not_set_up",
         "client_info",
         "masked",
     ),

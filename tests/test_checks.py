@@ -234,6 +234,13 @@ PROVOKED = [
     pytest.param("W102", backends(MODEL_BACKEND), id="Django's backend"),
     pytest.param("W102", backends(OTHER_BACKEND), id="another backend"),
     pytest.param("W103", backends(MODEL_BACKEND, BACKEND), id="after another backend"),
+    pytest.param("E110", {"AUTHENTICATION_BACKENDS": ["nowhere.Backend"]}, id="no such backend"),
+    pytest.param("E110", {"SESSION_SERIALIZER": "nowhere.JSON"}, id="no such serialiser"),
+    pytest.param(
+        "E111",
+        {"SESSION_ENGINE": CACHED, "CACHES": {"default": {"BACKEND": "nowhere.Cache"}}},
+        id="a cache that cannot be made",
+    ),
     pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
 ]
 PROVOKED_LIVE = [

@@ -6,7 +6,9 @@ _MISSING = [
     name for name in ("rest_framework", "drf_spectacular", "joserfc") if find_spec(name) is None
 ]
 if _MISSING:
-    raise ImportError(
+    from sessions_plus.not_set_up import ExtraNotInstalled
+
+    raise ExtraNotInstalled(
         f"sessions_plus.api needs {', '.join(_MISSING)}: "
         'run `pip install "django-sessions-plus[api]"`.'
     )

@@ -112,7 +112,8 @@ NO_MIDDLEWARE = Finding(
     "E102",
     "MIDDLEWARE lacks 'sessions_plus.middleware.SessionMiddleware'.",
     "Put it where 'django.contrib.sessions.middleware.SessionMiddleware' stood: before "
-    "'django.contrib.auth.middleware.AuthenticationMiddleware'.",
+    "'django.contrib.auth.middleware.AuthenticationMiddleware'. It is one of Django's too, so that "
+    "admin.E410, which names Django's, is content with it.",
 )
 WRONG_ORDER = Finding(
     "E103",
@@ -151,6 +152,17 @@ BROKEN_PREFIX = Finding(
     "E109",
     "{setting} is {name!r}, but {contradiction}: browsers refuse such a cookie.",
     "{suggestion}",
+)
+NOT_IMPORTABLE = Finding(
+    "E110",
+    "{setting} names {path!r}, which cannot be imported: {error}.",
+    "Write the dotted path of a class that is there.",
+)
+BROKEN_CACHE = Finding(
+    "E111",
+    "The session cache {alias!r} cannot be made: {error}.",
+    "Install what CACHES[{alias!r}]['BACKEND'] needs, or write another. Without a cache: "
+    "SESSION_ENGINE = 'sessions_plus.backends.db'.",
 )
 NO_LOCATION_FILE = Finding(
     "W101",

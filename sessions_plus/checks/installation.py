@@ -11,7 +11,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.backends import RemoteUserBackend
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.core.cache import caches
 from django.core.checks import CheckMessage, register
+from django.core.checks.caches import (
+    check_cache_location_not_exposed,
+    check_file_based_cache_is_absolute,
+)
+from django.core.checks.registry import registry
+from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
@@ -27,6 +34,12 @@ NEED_A_SESSION = (
     "django.contrib.messages.middleware.MessageMiddleware",
 )
 CSRF_MIDDLEWARE = "django.middleware.csrf.CsrfViewMiddleware"
+REDIS_CACHES = (
+    "django_redis.",
+    "django.core.cache.backends.redis.",
+    "sessions_plus.backends.redis_cluster.",
+)
+MAKE_EVERY_CACHE = (check_cache_location_not_exposed, check_file_based_cache_is_absolute)
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 
 
@@ -108,6 +121,21 @@ def check_engine(**_: object) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_paths(**_: object) -> list[CheckMessage]:
+    """What Django's settings name and we import: Django finds it out when people sign in."""
+    named = [("SESSION_SERIALIZER", settings.SESSION_SERIALIZER)]
+    named += [("AUTHENTICATION_BACKENDS", path) for path in settings.AUTHENTICATION_BACKENDS]
+    found = []
+    for setting, path in named:
+        try:
+            import_string(path)
+        except Exception as error:  # whatever the site's module raises
+            facts = {"setting": setting, "path": path, "error": str(error).rstrip(".")}
+            found.append(catalogue.NOT_IMPORTABLE.about(**facts))
+    return found
+
+
+@register(TAG)
 def check_serializer(**_: object) -> list[CheckMessage]:
     path = settings.SESSION_SERIALIZER
     serializer = find(path)
@@ -132,7 +160,35 @@ def check_cache(**_: object) -> list[CheckMessage]:
         return [catalogue.NO_CACHE.about(alias=alias, aliases=aliases)]
     if session_cache_backend() == DUMMY:
         return [catalogue.DUMMY_CACHE.about(alias=alias)]
-    return []
+    fault = find_cache_fault()
+    if fault is None or not all(is_installed(name) for _, _, name in _libraries_of_cache()):
+        return []  # a missing library has a message of its own
+    return [catalogue.BROKEN_CACHE.about(alias=alias, error=fault)]
+
+
+def find_cache_fault() -> str | None:
+    """Say why the session cache cannot be made; None: it can, or there is none."""
+    alias = settings.SESSION_CACHE_ALIAS
+    if not keeps_copies() or alias not in settings.CACHES:
+        return None
+    try:
+        caches.create_connection(alias)
+    except (ImportError, ImproperlyConfigured) as error:
+        return str(error).rstrip(".")
+    return None
+
+
+def keep_django_from_a_traceback() -> None:
+    """
+    Let nobody but us look at a session cache that cannot be made.
+
+    Django's own checks make every cache, so that a missing library would end all checks in a
+    traceback, and nobody would be told what to install.
+    """
+    if find_cache_fault() is not None:
+        for check in MAKE_EVERY_CACHE:
+            registry.registered_checks.discard(check)
+            registry.deployment_checks.discard(check)
 
 
 def keeps_copies() -> bool:
@@ -166,10 +222,17 @@ def needed_libraries() -> Iterator[tuple[str, str, str]]:
     if "sessions_plus.api." in repr(getattr(settings, "REST_FRAMEWORK", "")):
         yield "sessions_plus.api in REST_FRAMEWORK", "api", "rest_framework"
         yield "sessions_plus.api in REST_FRAMEWORK", "api", "joserfc"
-    if session_cache_backend().startswith("django_redis."):
-        yield f"CACHES[{settings.SESSION_CACHE_ALIAS!r}]", "redis", "django_redis"
     if conf.METRICS:
         yield "SESSIONS_PLUS_METRICS", "metrics", "opentelemetry"
+    yield from _libraries_of_cache()
+
+
+def _libraries_of_cache() -> Iterator[tuple[str, str, str]]:
+    backend, used = session_cache_backend(), f"CACHES[{settings.SESSION_CACHE_ALIAS!r}]"
+    if backend.startswith("django_redis."):
+        yield used, "redis", "django_redis"
+    if backend.startswith(REDIS_CACHES):
+        yield used, "redis", "redis"
 
 
 def is_installed(library: str) -> bool:

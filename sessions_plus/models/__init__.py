@@ -1,5 +1,14 @@
 """Facts about rows. What is done with them lives in the features."""
 
+from django.apps import apps
+
+if apps.apps_ready and not apps.is_installed("sessions_plus"):
+    from sessions_plus.not_set_up import AppNotInstalled
+
+    raise AppNotInstalled(
+        "The settings use sessions_plus, and INSTALLED_APPS lacks it: add 'sessions_plus' there."
+    )
+
 from sessions_plus.models.adoption import AdoptedKey, AdoptionBar
 from sessions_plus.models.authenticator import Algorithm, Authenticator
 from sessions_plus.models.challenge import Challenge
