@@ -10,16 +10,23 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import AppConfig
+from django.apps.registry import Apps
 from django.conf import settings
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.contrib.sessions.models import Session as DjangosSession
 from django.contrib.sessions.serializers import JSONSerializer
 from django.core.checks import CheckMessage, registry, run_checks
+from django.db import models
 from django.test import override_settings
 from django.utils import timezone
 
+import tests
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import (
     catalogue,
     deployment,
+    foreign_columns,
     functions,
     installation,
     moving,
@@ -28,6 +35,7 @@ from sessions_plus.checks import (
 from sessions_plus.checks import values as value_checks
 from sessions_plus.conf import PREFIX, Conf
 from sessions_plus.middleware import SessionMiddleware
+from sessions_plus.models import Session
 
 OURS = "sessions_plus.middleware.SessionMiddleware"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
@@ -112,6 +120,11 @@ def messages_of(*, deploy: bool = False, **values: Any) -> list[CheckMessage]:
 
 def ids(**values: Any) -> list[str]:
     return [str(message.id).removeprefix("sessions_plus.") for message in messages_of(**values)]
+
+
+def unpickling(backend: str) -> dict[str, Any]:
+    path = f"django.core.cache.backends.{backend}"
+    return {"default": {"BACKEND": path, "LOCATION": "sessions_cache"}}
 
 
 def only(*middleware: str) -> dict[str, Any]:
@@ -252,6 +265,10 @@ PROVOKED_LIVE = [
     pytest.param("W205", {"SESSION_COOKIE_SAMESITE": "None"}, id="SameSite=None"),
     pytest.param("W206", {"SESSION_COOKIE_DOMAIN": "example.com"}, id="domain"),
     pytest.param("W207", {"SESSION_ENGINE": CACHED}, id="local cache"),
+    *(
+        pytest.param("W211", {"SESSION_ENGINE": CACHED, "CACHES": unpickling(backend)}, id=backend)
+        for backend in ("db.DatabaseCache", "filebased.FileBasedCache")
+    ),
     pytest.param(
         "W208",
         {
@@ -352,9 +369,68 @@ def test_missing_extra_is_reported(
     assert nothing == []
 
 
+def with_key_column(app: str, *, max_length: int, **others: Any) -> type[models.Model]:
+    """Return a model of another's app, with a column for session keys and more."""
+    config = AppConfig(app, tests)
+    known = Apps([])
+    config.apps, config.models = known, {}
+    known.app_configs[config.label] = config
+    column: Any = models.CharField(max_length=max_length, primary_key=bool(others))
+    meta = type("Meta", (), {"app_label": config.label, "apps": known})
+    body = {"session_key": column, "Meta": meta, "__module__": __name__, **others}
+    return type("UserSession", (models.Model,), body)
+
+
+@pytest.mark.parametrize(
+    ("app", "expected", "advice"),
+    [
+        pytest.param(
+            "allauth.usersessions",
+            "sessions_plus.E112",
+            "Remove 'allauth.usersessions' from INSTALLED_APPS",
+            id="an app that writes it at each sign-in",
+        ),
+        pytest.param("shop", "sessions_plus.W104", "Keep request.session.public_id", id="a site's"),
+    ],
+)
+def test_a_column_for_shorter_keys_is_reported(app: str, expected: str, advice: str) -> None:
+    """Where another app would write our key, and it does not fit, it is said what to do."""
+    (message,) = foreign_columns.messages_about([with_key_column(app, max_length=40)])
+
+    assert message.id == expected
+    assert f"{app.rpartition('.')[2]}.UserSession.session_key" in message.msg
+    assert "holds 40 characters" in message.msg
+    assert advice in str(message.hint)
+
+
+def test_tables_of_other_engines_may_stay() -> None:
+    """While a site moves, the sessions of Django and of others are left alone."""
+    of_engine = {"session_data": models.TextField(), "expire_date": models.DateTimeField()}
+    of_qsessions: Any = type(
+        "QSession",
+        (AbstractBaseSession,),
+        {"__module__": __name__, "Meta": type("Meta", (), {"app_label": "q", "apps": Apps([])})},
+    )
+
+    assert not foreign_columns.messages_about(
+        [
+            DjangosSession,
+            Session,
+            of_qsessions,
+            with_key_column("user_sessions", max_length=40, **of_engine),
+            with_key_column("shop", max_length=76),
+        ]
+    )
+
+
 def test_every_finding_is_provoked() -> None:
     """No message is left that no test has seen."""
-    provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {"E108", "E305"}
+    provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {
+        "E108",
+        "E112",
+        "E305",
+        "W104",
+    }
 
     assert {finding.id for finding in catalogue.findings()} == provoked
 
@@ -380,7 +456,16 @@ def test_every_check_is_registered() -> None:
     """Each function that checks is known to Django, those of a live site as such."""
     known = registry.registry.get_checks(include_deployment_checks=True)
     everyday = registry.registry.get_checks()
-    for module in (value_checks, functions, installation, moving, deployment, second_factor):
+    modules = (
+        value_checks,
+        functions,
+        foreign_columns,
+        installation,
+        moving,
+        deployment,
+        second_factor,
+    )
+    for module in modules:
         checks = {check for name, check in vars(module).items() if name.startswith("check_")}
         assert checks
         assert checks <= set(known)

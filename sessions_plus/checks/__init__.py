@@ -5,6 +5,22 @@ System checks: what is wrong with a site's configuration, and what to write inst
 ever shows a secret's value.
 """
 
-from sessions_plus.checks import deployment, functions, installation, moving, second_factor, values
+from sessions_plus.checks import (
+    deployment,
+    foreign_columns,
+    functions,
+    installation,
+    moving,
+    second_factor,
+    values,
+)
 
-__all__ = ["deployment", "functions", "installation", "moving", "second_factor", "values"]
+__all__ = [
+    "deployment",
+    "foreign_columns",
+    "functions",
+    "installation",
+    "moving",
+    "second_factor",
+    "values",
+]

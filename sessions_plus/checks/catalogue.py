@@ -164,6 +164,14 @@ BROKEN_CACHE = Finding(
     "Install what CACHES[{alias!r}]['BACKEND'] needs, or write another. Without a cache: "
     "SESSION_ENGINE = 'sessions_plus.backends.db'.",
 )
+KEYS_WRITTEN_ELSEWHERE = Finding(
+    "E112",
+    "{app!r} in INSTALLED_APPS writes session keys into {column}, which holds {length} characters: "
+    "a key of ours has {needed}, and is a secret. Sign-ins fail on some databases, and leave it in "
+    "clear on others.",
+    "Remove {app!r} from INSTALLED_APPS, and its middleware. account/devices/, of "
+    "sessions_plus.urls, shows people their sessions in its place.",
+)
 NO_LOCATION_FILE = Finding(
     "W101",
     "SESSIONS_PLUS_LOCATION_DATABASE is {path!r}, where there is no file: places are not shown.",
@@ -180,6 +188,13 @@ GUESSES_COUNTED_LATE = Finding(
     "In AUTHENTICATION_BACKENDS, {earlier} comes before 'sessions_plus.auth_backends.Backend': "
     "guesses that it looks at are not counted.",
     "Write AUTHENTICATION_BACKENDS = {suggestion}.",
+)
+
+SHORT_KEY_COLUMN = Finding(
+    "W104",
+    "{column} holds {length} characters: a session key of ours has {needed}, and is a secret.",
+    "Keep request.session.public_id there, if it is to find a session again: a UUID that stays for "
+    "as long as the session does.",
 )
 
 COOKIE_NOT_SECURE = Finding(
@@ -219,6 +234,13 @@ LOCAL_CACHE = Finding(
     "The session cache {alias!r} is local to each process: a session that one ends may go on in "
     "the others for as long as SESSIONS_PLUS_ACTIVITY_INTERVAL.",
     "Use a shared cache such as Redis, or write SESSION_ENGINE = 'sessions_plus.backends.db'.",
+)
+UNPICKLING_CACHE = Finding(
+    "W211",
+    "The session cache {alias!r} is {backend!r}, which unpickles what it holds: whoever can write "
+    "there runs code in the site's processes.",
+    "Use Redis or Memcached, which are spoken to in plain bytes, or write "
+    "SESSION_ENGINE = 'sessions_plus.backends.db'.",
 )
 STATIC_TOKENS = Finding(
     "W208",

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from django.conf import settings
+from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.filebased import FileBasedCache
 from django.core.checks import CheckMessage, Tags, register
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
@@ -20,6 +22,7 @@ from sessions_plus.conf import Conf, conf
 from sessions_plus.error_reports import ExceptionReporterFilter
 
 LOCAL_CACHES = ("django.core.cache.backends.locmem.LocMemCache",)
+UNPICKLING_CACHES = (DatabaseCache, FileBasedCache)
 STATIC_TOKENS = ("rest_framework.authtoken", "rest_framework.authentication.TokenAuthentication")
 API_VIEWS = "sessions_plus.api.views."
 PREFIXES = ("__Host-", "__Secure-")
@@ -64,6 +67,15 @@ def check_cache_is_shared(**_: object) -> list[CheckMessage]:
     if session_cache_backend() not in LOCAL_CACHES:
         return []
     return [catalogue.LOCAL_CACHE.about(alias=settings.SESSION_CACHE_ALIAS)]
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_cache_unpickles(**_: object) -> list[CheckMessage]:
+    backend = session_cache_backend()
+    if not any(is_kind_of(backend, kind) for kind in UNPICKLING_CACHES):
+        return []
+    facts = {"alias": settings.SESSION_CACHE_ALIAS, "backend": backend}
+    return [catalogue.UNPICKLING_CACHE.about(**facts)]
 
 
 @register(TAG, Tags.security, deploy=True)
