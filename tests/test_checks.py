@@ -25,6 +25,7 @@ import tests
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import (
     catalogue,
+    databases,
     deployment,
     foreign_columns,
     functions,
@@ -430,6 +431,7 @@ def test_every_finding_is_provoked() -> None:
         "E112",
         "E305",
         "W104",
+        "W105",
     }
 
     assert {finding.id for finding in catalogue.findings()} == provoked
@@ -456,15 +458,8 @@ def test_every_check_is_registered() -> None:
     """Each function that checks is known to Django, those of a live site as such."""
     known = registry.registry.get_checks(include_deployment_checks=True)
     everyday = registry.registry.get_checks()
-    modules = (
-        value_checks,
-        functions,
-        foreign_columns,
-        installation,
-        moving,
-        deployment,
-        second_factor,
-    )
+    everyday_ones = (value_checks, functions, foreign_columns, installation, moving, databases)
+    modules = (*everyday_ones, deployment, second_factor)
     for module in modules:
         checks = {check for name, check in vars(module).items() if name.startswith("check_")}
         assert checks

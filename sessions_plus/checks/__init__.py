@@ -6,6 +6,7 @@ ever shows a secret's value.
 """
 
 from sessions_plus.checks import (
+    databases,
     deployment,
     foreign_columns,
     functions,
@@ -16,6 +17,7 @@ from sessions_plus.checks import (
 )
 
 __all__ = [
+    "databases",
     "deployment",
     "foreign_columns",
     "functions",

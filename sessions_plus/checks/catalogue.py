@@ -196,6 +196,12 @@ SHORT_KEY_COLUMN = Finding(
     "Keep request.session.public_id there, if it is to find a session again: a UUID that stays for "
     "as long as the session does.",
 )
+LIMITED_CHARACTERS = Finding(
+    "W105",
+    "The database {alias!r} stores text as {charset}: of names, browsers and places, characters "
+    "that it does not have are kept as '?'.",
+    "Make the database and its tables with {wanted}; on MySQL, let OPTIONS['charset'] say so, too.",
+)
 
 COOKIE_NOT_SECURE = Finding(
     "W201",

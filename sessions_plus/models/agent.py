@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.models.text import FittedCharField
+
 
 class AgentKind(models.TextChoices):
     DESKTOP = "desktop", _("Computer")
@@ -27,10 +29,10 @@ class AgentColumns(models.Model):
         the kind of machine.
     """
 
-    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
-    browser = models.CharField(_("browser"), max_length=64, blank=True)
-    browser_version = models.CharField(_("browser version"), max_length=16, blank=True)
-    system = models.CharField(_("system"), max_length=64, blank=True)
+    user_agent = FittedCharField(_("user agent"), max_length=512, blank=True)
+    browser = FittedCharField(_("browser"), max_length=64, blank=True)
+    browser_version = FittedCharField(_("browser version"), max_length=16, blank=True)
+    system = FittedCharField(_("system"), max_length=64, blank=True)
     agent_kind = models.CharField(
         _("kind of device"), max_length=8, choices=AgentKind.choices, default=AgentKind.UNKNOWN
     )

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.keys import new_public_id
+from sessions_plus.models.text import FittedCharField
 
 
 class AuthenticatorKind(models.TextChoices):
@@ -92,7 +93,7 @@ class Authenticator(models.Model):
         choices=AuthenticatorKind.choices,
         default=AuthenticatorKind.TOTP,
     )
-    name = models.CharField(_("name"), max_length=100, blank=True)
+    name = FittedCharField(_("name"), max_length=100, blank=True)
     sealed_secret = models.BinaryField()
     digits = models.PositiveSmallIntegerField(_("digits"), default=6)
     period = models.PositiveSmallIntegerField(_("seconds"), default=30)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
+from sessions_plus.models.text import FittedCharField
 
 
 class DeviceQuerySet(models.QuerySet["Device"]):
@@ -60,7 +61,7 @@ class Device(AgentColumns):
         verbose_name=_("user"),
     )
     token_hash = models.CharField(max_length=64, null=True, editable=False)
-    name = models.CharField(_("name"), max_length=100, blank=True)
+    name = FittedCharField(_("name"), max_length=100, blank=True)
     first_seen_at = models.DateTimeField(_("first seen"), default=timezone.now)
     last_seen_at = models.DateTimeField(_("last seen"), default=timezone.now)
     trusted_until = models.DateTimeField(_("trusted until"), null=True, blank=True)

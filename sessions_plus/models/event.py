@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.models.device import Device
+from sessions_plus.models.text import FittedCharField
 
 
 class Event(models.TextChoices):
@@ -96,7 +97,7 @@ class SessionEvent(models.Model):
     outcome = models.CharField(
         _("outcome"), max_length=8, choices=Outcome.choices, default=Outcome.SUCCESS
     )
-    reason = models.CharField(_("reason"), max_length=64, blank=True)
+    reason = FittedCharField(_("reason"), max_length=64, blank=True)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.DO_NOTHING,
@@ -128,8 +129,8 @@ class SessionEvent(models.Model):
         verbose_name=_("device"),
     )
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
-    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
-    request_id = models.CharField(_("request"), max_length=64, blank=True)
+    user_agent = FittedCharField(_("user agent"), max_length=512, blank=True)
+    request_id = FittedCharField(_("request"), max_length=64, blank=True)
     count = models.PositiveIntegerField(_("count"), default=1)
 
     objects = models.Manager.from_queryset(SessionEventQuerySet)()

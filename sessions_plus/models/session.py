@@ -17,6 +17,7 @@ from sessions_plus.crypto import Purpose, context, unseal
 from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
 from sessions_plus.models.device import Device
+from sessions_plus.models.text import FittedCharField
 from sessions_plus.signals import rows_changed
 
 
@@ -259,7 +260,7 @@ class Session(AgentColumns):
     last_activity = models.DateTimeField(_("last activity"), default=timezone.now)
     expire_date = models.DateTimeField(_("expires"))
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
-    location = models.CharField(_("place"), max_length=200, blank=True)
+    location = FittedCharField(_("place"), max_length=200, blank=True)
     revoked_at = models.DateTimeField(_("ended"), null=True, blank=True)
     revoked_reason = models.CharField(
         _("reason"), max_length=20, choices=Reason.choices, blank=True

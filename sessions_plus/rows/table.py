@@ -16,6 +16,7 @@ from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import DatabaseError
 
+from sessions_plus.models.text import FittedCharField
 from sessions_plus.rows import statements
 from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
@@ -41,6 +42,12 @@ TAKEN_AS_THEY_ARE = (
 
 def _as_it_is(value: Any, connection: BaseDatabaseWrapper) -> Any:
     return value
+
+
+def _prepare_of(field: models.Field[Any, Any]) -> Prepare:
+    if isinstance(field, FittedCharField):
+        return field.fit
+    return _as_it_is if type(field) in TAKEN_AS_THEY_ARE else field.get_db_prep_save
 
 
 class Table(Generic[M]):
@@ -244,7 +251,7 @@ class Table(Generic[M]):
         found = self._prepares.get(attribute)
         if found is None:
             field = self.field(attribute)
-            found = _as_it_is if type(field) in TAKEN_AS_THEY_ARE else field.get_db_prep_save
+            found = _prepare_of(field)
             self._prepares[attribute] = found
         return found
 

@@ -18,6 +18,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.client_info.ip_address import apply_privacy
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
+from sessions_plus.models.text import was_kept_as
 from sessions_plus.rows.session_row import Row
 
 
@@ -63,7 +64,7 @@ def differences(row: Row, client: ClientInfo | None) -> tuple[str, ...]:
     if row.user_agent and not client.says_it_is(row.user_agent) and conf.CLIENT_CHANGE != "ignore":
         agent = client.agent
         pairs = (("browser", row.browser, agent.browser), ("system", row.system, agent.system))
-        found = tuple(name for name, known, shown in pairs if known != shown)
+        found = tuple(name for name, known, shown in pairs if not was_kept_as(shown, known))
     if conf.NETWORK_CHANGE != "ignore" and _network_differs(row, client):
         found = (*found, "network")
     return found

@@ -93,6 +93,19 @@ def test_nothing_to_act_on(facts: dict[str, Any], client: ClientInfo | None) -> 
         assert change_to_act_on(a_row(**facts), client, NOW) is None
 
 
+def test_what_a_database_could_not_hold_is_no_change() -> None:
+    """A name that was kept with `?` for what its database does not have is still that name."""
+    agent = "Łódź/1.0 CFNetwork/1410 Darwin/22.6.0"  # as an app on a telephone is called
+    client = ClientInfo.of(user_agent=agent)
+    name, system = client.agent.browser, client.agent.system
+    kept = {"user_agent": agent.replace("Ł", "?"), "system": system}
+
+    assert name.startswith("Ł")
+    with choose("revoke", "ignore"):
+        assert differences(a_row(browser=name.replace("Ł", "?"), **kept), client) == ()
+        assert differences(a_row(browser="?ódz", **kept), client) == ("browser",)
+
+
 def test_no_user_agent_is_another_one() -> None:
     """A request that does not say what it is does not pass for a browser that did."""
     with choose("revoke", "ignore"):

@@ -12,6 +12,8 @@ def from_url(url: str) -> dict[str, Any]:
     """
     Read ``postgresql://user:password@host:port/name`` or ``mysql://…``; SQLite for an empty URL.
 
+    With ``?encoding=latin1`` the tests' database has these characters alone.
+
     Raises:
         ValueError: the scheme is neither of them.
     """
@@ -35,7 +37,22 @@ def from_url(url: str) -> dict[str, Any]:
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
+        "TEST": _with_encoding(engine, parts.query.removeprefix("encoding=")),
     }
+
+
+def encoding() -> str:
+    """Return which characters the tests' database was told to have; "": any."""
+    return urlsplit(os.environ.get("TEST_DATABASE_URL", "")).query.removeprefix("encoding=")
+
+
+def _with_encoding(engine: str, encoding: str) -> dict[str, Any]:
+    if not encoding:
+        return {}
+    if engine == "mysql":
+        return {"CHARSET": encoding}
+    # A server's locale is of one encoding; what is made from this template has its own.
+    return {"TEMPLATE": f"with_{encoding.lower()}"}
 
 
 def sqlite() -> dict[str, Any]:
