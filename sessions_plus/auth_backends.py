@@ -24,6 +24,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
 
+from sessions_plus.lifecycle.user_names import as_user_name
 from sessions_plus.mfa import guesses
 from sessions_plus.mfa.guesses import Guess
 
@@ -44,9 +45,12 @@ class Backend(ModelBackend):
     def find_user(self, name: str) -> AbstractBaseUser | None:
         """Return who signs in by that name, as it was typed; None: nobody."""
         model: Any = get_user_model()
+        known = as_user_name(name)
+        if known is None:
+            return None
         try:
-            return cast(AbstractBaseUser, model._default_manager.get_by_natural_key(name))
-        except (model.DoesNotExist, model.MultipleObjectsReturned, ValueError):
+            return cast(AbstractBaseUser, model._default_manager.get_by_natural_key(known))
+        except (model.DoesNotExist, model.MultipleObjectsReturned):
             return None
 
     @sensitive_variables()
@@ -62,7 +66,7 @@ class Backend(ModelBackend):
         name = name_in({"username": username, **kwargs})
         if name is None or password is None:
             return None
-        user: Any = self.find_user(name) if is_text(name) else None
+        user: Any = self.find_user(name)
         guess = guesses.count(request, name, user, now=timezone.now())
         if not is_alone() or not isinstance(password, str):
             return None
@@ -80,7 +84,7 @@ class Backend(ModelBackend):
         name = name_in({"username": username, **kwargs})
         if name is None or password is None:
             return None
-        user: Any = await sync_to_async(self.find_user)(name) if is_text(name) else None
+        user: Any = await sync_to_async(self.find_user)(name)
         guess = await sync_to_async(guesses.count)(request, name, user, now=timezone.now())
         if not is_alone() or not isinstance(password, str):
             return None
@@ -131,11 +135,6 @@ def name_in(credentials: Mapping[str, Any]) -> str | None:
         if value is not None and field != "password"
     ]
     return " ".join(given) or None
-
-
-def is_text(name: str) -> bool:
-    """Say whether a database can be asked for it: no NUL, and no half of a character."""
-    return "\x00" not in name and name.encode(errors="ignore").decode() == name
 
 
 def is_alone() -> bool:

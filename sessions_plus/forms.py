@@ -20,6 +20,7 @@ from sessions_plus.current import current_request
 from sessions_plus.devices.naming import MAX_NAME_LENGTH, clean_name
 from sessions_plus.exceptions import TooManyAttempts, WrongPassword
 from sessions_plus.lifecycle.passwords import keep_other_sessions
+from sessions_plus.lifecycle.user_names import is_nobodys
 from sessions_plus.mfa.reauthentication import prove
 
 if TYPE_CHECKING:
@@ -47,6 +48,12 @@ class SignInForm(AuthenticationForm):
         super().__init__(*args, **kwargs)
         if not conf.PERSISTENT_COOKIE or settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
             del self.fields["keep_signed_in"]
+
+    def clean(self) -> dict[str, Any]:
+        name = self.cleaned_data.get("username")
+        if name is not None and is_nobodys(self.request, name):
+            raise self.get_invalid_login_error()
+        return super().clean()
 
     def confirm_login_allowed(self, user: AbstractBaseUser) -> None:
         if not user.is_active:

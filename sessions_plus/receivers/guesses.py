@@ -6,7 +6,6 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
 from django.db import models
@@ -15,8 +14,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from sessions_plus.after_view import after_view
-from sessions_plus.auth_backends import is_text, name_in
+from sessions_plus.auth_backends import name_in
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.lifecycle.user_names import find_user
 from sessions_plus.mfa import failed_sign_ins, guesses
 from sessions_plus.signals import counting_events
 
@@ -37,7 +37,7 @@ def note_failed_sign_in(
     name = name_in(credentials)
     guess = guesses.was_wrong(request, name)
     if guess is None:
-        user = _find_user(credentials)
+        user = find_user(credentials)
         digest = guesses.digest_of(name or "", user)
         client = getattr(guesses.request_of(request), "client_info", None)
         after_view(partial(_record, digest, user, client))
@@ -55,12 +55,3 @@ def _record(
     name: str, user: models.Model | None, client: ClientInfo | None, _response: object
 ) -> None:
     failed_sign_ins.record_failure(name, user, client=client, now=timezone.now())
-
-
-def _find_user(credentials: dict[str, Any]) -> models.Model | None:
-    """Find out whose name it is where our backend has not counted the guess."""
-    model = get_user_model()
-    name = credentials.get(model.USERNAME_FIELD) or credentials.get("username")
-    if not isinstance(name, str) or not is_text(name):
-        return None
-    return model._default_manager.filter(**{model.USERNAME_FIELD: name}).first()

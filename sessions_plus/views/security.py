@@ -124,7 +124,7 @@ def _context(request: PersonRequest) -> dict[str, Any]:
 def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, Any]:
     link = totp.provisioning_uri(
         pending,
-        account=request.user.get_username(),
+        account=str(request.user.get_username()),
         issuer=totp.issuer_at(request.get_host()),
     )
     spelled = totp.in_base32(totp.open_secret(pending))

@@ -26,6 +26,7 @@ ONCE = "not browser and not packaging and not services"
 SAME_EVERYWHERE = [
     "client_info",
     "journeys",
+    "lifecycle/test_user_names.py",
     "logs/test_formats.py",
     "mfa/test_totp.py",
     "mfa/test_typed_code.py",

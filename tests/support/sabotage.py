@@ -1854,6 +1854,27 @@ SABOTAGES = (
         "tests/security/test_redirect_targets.py",
     ),
     Sabotage(
+        "store text as it came",
+        PACKAGE + "models/text.py",
+        "str(self.column))\n        return fitted(text, (ANYTHING, *names))",
+        "str(self.column))\n        return text",
+        "tests/models/test_text.py -k any_text",
+    ),
+    Sabotage(
+        "take what a database could not hold for another client",
+        PACKAGE + "store/client_change.py",
+        "if not was_kept_as(shown, known))",
+        "if known != shown)",
+        "tests/store/test_client_change.py",
+    ),
+    Sabotage(
+        "look for a name that nobody can have",
+        PACKAGE + "api/views/tokens.py",
+        "    if is_nobodys(request, username):",
+        "    if False:",
+        "tests/lifecycle/test_user_names.py",
+    ),
+    Sabotage(
         "name in an answer what is no text",
         PACKAGE + "api/bodies.py",
         '    "".join(found).encode()\n',

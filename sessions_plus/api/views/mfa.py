@@ -56,7 +56,7 @@ class TotpList(MfaEndpoint):
             self.user, session_public_id=self.credentials.session_public_id, now=timezone.now()
         )
         issuer = totp.issuer_at(request.get_host())
-        uri = totp.provisioning_uri(begun, account=self.user.get_username(), issuer=issuer)
+        uri = totp.provisioning_uri(begun, account=str(self.user.get_username()), issuer=issuer)
         return Response(
             {
                 "secret": Secret(totp.in_base32(totp.open_secret(begun))),

@@ -25,6 +25,7 @@ from sessions_plus.api.throttling import RefreshThrottle, RequestThrottle, SignI
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.authority import Authority
 from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
+from sessions_plus.lifecycle.user_names import is_nobodys
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import guesses
@@ -45,6 +46,8 @@ def check_credentials(request: HttpRequest, username: str, password: Secret) -> 
         InvalidCredentials: nobody, or somebody who may not sign in.
         TooManyAttempts: it was not looked at.
     """
+    if is_nobodys(request, username):
+        raise InvalidCredentials
     user = authenticate(request, username=username, password=password.reveal())
     if user is None:
         raise InvalidCredentials
