@@ -67,7 +67,7 @@ class CookieAuthentication(SessionAuthentication):
     def authenticate(self, request: Request) -> tuple[Any, Credentials | None] | None:
         django_request: Any = getattr(request, _DJANGO)
         user = getattr(django_request, "user", None)
-        if user is None or not user.is_active:
+        if user is None or not user.is_authenticated:
             return None
         self.enforce_csrf(request)
         authority = authority_of(django_request)

@@ -15,6 +15,7 @@ from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.models import Reason
 from sessions_plus.privacy.erasure import erase
 from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import may_have_been_disabled
 from sessions_plus.signals import user_gone
 
 
@@ -46,9 +47,8 @@ def end_sessions_of_disabled_user(
     update_fields: frozenset[str] | None,
     **_: object,
 ) -> None:
-    """Costs nothing for a user who may sign in."""
-    is_told = update_fields is None or "is_active" in update_fields
-    if is_told and not created and not raw and not getattr(instance, "is_active", True):
+    """Costs nothing for a user who may sign in, where a column says so."""
+    if not created and not raw and may_have_been_disabled(instance, update_fields):
         end_access_if_gone(instance.pk)
 
 

@@ -2,46 +2,80 @@
 Whether the person whose session it is may still sign in: for the lease, in one statement.
 
 ``QuerySet.update(is_active=False)`` and a raw DELETE send no signal, so every renewal
-of a lease asks.
+of a lease asks. What "disabled" means is the site's to say: mostly a column does, but it may
+be a property of the user's class, its manager, or a backend.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from enum import Enum, auto
 from functools import lru_cache
+from inspect import getattr_static
 from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.backends import AllowAllUsersModelBackend, AllowAllUsersRemoteUserBackend
+from django.contrib.auth import get_backends, get_user_model
+from django.contrib.auth.backends import (
+    AllowAllUsersModelBackend,
+    AllowAllUsersRemoteUserBackend,
+    ModelBackend,
+)
 from django.contrib.auth.base_user import AbstractBaseUser
-from django.core.exceptions import FieldDoesNotExist
-from django.db import connections, router
+from django.db import connections, models, router
 from django.db.models import Field, ForeignKey
+from django.db.models.manager import BaseManager
+from django.db.models.query_utils import DeferredAttribute
 from django.utils.module_loading import import_string
 
 from sessions_plus.crypto import same
 from sessions_plus.models.session import Reason, Session
 
 
+class Decider(Enum):
+    """What says whether a user may sign in."""
+
+    ROW = auto()
+    """That there is one: a backend of Django's lets everybody in, or nobody can be disabled."""
+    COLUMN = auto()
+    """``is_active``, a column and nothing else."""
+    SITE = auto()
+    """Code of the site's, which has to be run."""
+
+
+# What Django's own backends ask, and those that ask nothing.
+OF_DJANGO = ModelBackend.user_can_authenticate
+LENIENT = (
+    AllowAllUsersModelBackend.user_can_authenticate,
+    AllowAllUsersRemoteUserBackend.user_can_authenticate,
+)
+
+
 def living_user(alias: str) -> str | None:
     """
     Return SQL that holds for a session's row whose user, if any, may still sign in.
 
-    None where the sessions' database cannot tell: it holds no users, or they are
-    spread over several tables. Then ``why_gone`` has to be asked.
+    None where the sessions' database cannot tell: it holds no users, they are spread over
+    several tables, or the site's own code decides. Then ``why_gone`` has to be asked.
     """
     if router.db_for_write(get_user_model()) != alias:
         return None
-    return _condition(alias, connections[alias].vendor, _asks_is_active())
+    return _condition(alias, connections[alias].vendor, decider())
 
 
 def why_gone(user_id: Any) -> Reason | None:
     """Say why a user may not sign in any more: deleted or disabled; None: they may."""
     model = get_user_model()
-    users = model._base_manager.using(router.db_for_write(model)).filter(pk=user_id)
-    if not _asks_is_active():
-        return None if users.exists() else Reason.USER_DELETED
-    is_active = users.values_list("is_active", flat=True).first()
+    alias = router.db_for_write(model)
+    users = model._base_manager.using(alias).filter(pk=user_id)
+    match decider():
+        case Decider.ROW:
+            is_active = True if users.exists() else None
+        case Decider.COLUMN:
+            is_active = users.values_list("is_active", flat=True).first()
+        case Decider.SITE:
+            user = model._default_manager.using(alias).filter(pk=user_id).first()
+            is_active = may_sign_in(user) if user is not None else _is_hidden(users)
     if is_active is None:
         return Reason.USER_DELETED
     return None if is_active else Reason.USER_INACTIVE
@@ -69,29 +103,52 @@ def _has_older_secrets(model: type[Any]) -> bool:
     return own is not None and (not is_djangos or bool(settings.SECRET_KEY_FALLBACKS))
 
 
-def _asks_is_active() -> bool:
-    return _has_is_active() and not _lets_inactive_in(tuple(settings.AUTHENTICATION_BACKENDS))
+def _is_hidden(users: models.QuerySet[Any]) -> bool | None:
+    """Return False for a user whom the site's manager does not show, and None for none at all."""
+    return False if users.exists() else None
 
 
-def _has_is_active() -> bool:
-    try:
-        get_user_model()._meta.get_field("is_active")
-    except FieldDoesNotExist:
-        return False
-    return True
+def may_sign_in(user: Any) -> bool:
+    """Say what the backends say, one is enough; or the user's class, where none says anything."""
+    deciding = [one for one in get_backends() if hasattr(one, "user_can_authenticate")]
+    if not deciding:
+        return bool(getattr(user, "is_active", True))
+    return any(backend.user_can_authenticate(user) for backend in deciding)
+
+
+def may_have_been_disabled(user: models.Model, saved: Collection[str] | None) -> bool:
+    """
+    Say whether to ask ``why_gone`` about a user who was saved. No I/O.
+
+    ``saved`` are the fields; None: all. Where a column decides, its value is known.
+    """
+    if decider() is Decider.SITE:
+        return True
+    is_told = saved is None or "is_active" in saved
+    return is_told and not getattr(user, "is_active", True)
+
+
+def decider() -> Decider:
+    """Say what decides on this site."""
+    return _decider(get_user_model(), tuple(settings.AUTHENTICATION_BACKENDS))
 
 
 @lru_cache(maxsize=8)
-def _lets_inactive_in(backends: tuple[str, ...]) -> bool:
-    """Whether the site chose a backend of Django's that is made for disabled users."""
-    lenient = (AllowAllUsersModelBackend, AllowAllUsersRemoteUserBackend)
-    return any(issubclass(import_string(path), lenient) for path in backends)
+def _decider(model: type[models.Model], backends: tuple[str, ...]) -> Decider:
+    asked = {getattr(import_string(path), "user_can_authenticate", OF_DJANGO) for path in backends}
+    shows_all = type(model._default_manager).get_queryset is BaseManager.get_queryset
+    if not shows_all or asked - {OF_DJANGO, *LENIENT}:
+        return Decider.SITE
+    is_active = getattr_static(model, "is_active", True)
+    if asked & set(LENIENT) or is_active is True:
+        return Decider.ROW
+    return Decider.COLUMN if isinstance(is_active, DeferredAttribute) else Decider.SITE
 
 
 @lru_cache(maxsize=8)
-def _condition(alias: str, vendor: str, asks_is_active: bool) -> str | None:
+def _condition(alias: str, vendor: str, by: Decider) -> str | None:
     model = get_user_model()
-    if model._meta.get_parent_list():
+    if by is Decider.SITE or model._meta.get_parent_list():
         return None
     quote = connections[alias].ops.quote_name
     users = quote(model._meta.db_table)
@@ -99,7 +156,7 @@ def _condition(alias: str, vendor: str, asks_is_active: bool) -> str | None:
     own = f"{quote(Session._meta.db_table)}.{quote(str(owner.column))}"
     key = quote(str(owner.target_field.column))
     active = ""
-    if asks_is_active:
+    if by is Decider.COLUMN:
         column = cast("Field[Any, Any]", model._meta.get_field("is_active")).column
         active = f" AND {users}.{quote(str(column))}"
     return (

@@ -29,6 +29,7 @@ from sessions_plus.exceptions import InvalidToken
 from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.models import Event
 from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.user_state import may_sign_in
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Binding
 from sessions_plus.tokens import access, refresh
@@ -228,6 +229,6 @@ def _primary_key(subject: str) -> Any:
 
 def _get_user(subject: str) -> Any:
     user = get_user_model()._default_manager.filter(pk=_primary_key(subject)).first()
-    if user is None or not getattr(user, "is_active", True):
+    if user is None or not may_sign_in(user):
         raise PermissionDenied
     return user
