@@ -22,7 +22,7 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client, RequestFactory, override_settings
 from django.urls import path
 
-from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend, is_text, name_in
+from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend, name_in
 from sessions_plus.models import Session, Throttle
 from tests.conftest import PASSWORD, World, people
 from tests.support import sites
@@ -373,15 +373,6 @@ def test_the_test_client_is_not_counted(user: User) -> None:
 def test_name_in_credentials(credentials: dict[str, Any], name: str | None) -> None:
     """The name is found whatever a site calls it."""
     assert name_in(credentials) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [("ann", True), ("Ännchen 😀", True), ("a\x00", False), ("\ud800", False)],
-)
-def test_text(name: str, expected: bool) -> None:
-    """Only what a database can hold is looked for in one."""
-    assert is_text(name) is expected
 
 
 def test_it_is_djangos() -> None:

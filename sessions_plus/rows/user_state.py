@@ -65,20 +65,27 @@ def living_user(alias: str) -> str | None:
 
 def why_gone(user_id: Any) -> Reason | None:
     """Say why a user may not sign in any more: deleted or disabled; None: they may."""
+    may = _may_sign_in_now(user_id)
+    if may is None:
+        return Reason.USER_DELETED
+    return None if may else Reason.USER_INACTIVE
+
+
+def _may_sign_in_now(user_id: Any) -> bool | None:
+    """Return what the database, or the site, says of a user; None: there is none."""
     model = get_user_model()
     alias = router.db_for_write(model)
     users = model._base_manager.using(alias).filter(pk=user_id)
     match decider():
         case Decider.ROW:
-            is_active = True if users.exists() else None
+            return users.exists() or None
         case Decider.COLUMN:
-            is_active = users.values_list("is_active", flat=True).first()
+            return users.values_list("is_active", flat=True).first()
         case Decider.SITE:
             user = model._default_manager.using(alias).filter(pk=user_id).first()
-            is_active = may_sign_in(user) if user is not None else _is_hidden(users)
-    if is_active is None:
-        return Reason.USER_DELETED
-    return None if is_active else Reason.USER_INACTIVE
+            if user is not None:
+                return may_sign_in(user)
+            return False if users.exists() else None  # False: the manager does not show them
 
 
 def is_hash_of_older_secret(user_id: Any, session_hash: str) -> bool:
@@ -101,11 +108,6 @@ def _has_older_secrets(model: type[Any]) -> bool:
     own = getattr(model, "get_session_auth_fallback_hash", None)
     is_djangos = own is AbstractBaseUser.get_session_auth_fallback_hash
     return own is not None and (not is_djangos or bool(settings.SECRET_KEY_FALLBACKS))
-
-
-def _is_hidden(users: models.QuerySet[Any]) -> bool | None:
-    """Return False for a user whom the site's manager does not show, and None for none at all."""
-    return False if users.exists() else None
 
 
 def may_sign_in(user: Any) -> bool:
