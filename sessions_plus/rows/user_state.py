@@ -144,7 +144,10 @@ def _decider(model: type[models.Model], backends: tuple[str, ...]) -> Decider:
     is_active = getattr_static(model, "is_active", True)
     if asked & set(LENIENT) or is_active is True:
         return Decider.ROW
-    return Decider.COLUMN if isinstance(is_active, DeferredAttribute) else Decider.SITE
+    is_column = isinstance(is_active, DeferredAttribute)
+    # SQL takes nothing but a boolean for a condition; Python takes whatever the site stores.
+    is_boolean = is_column and isinstance(is_active.field, models.BooleanField)
+    return Decider.COLUMN if is_boolean else Decider.SITE
 
 
 @lru_cache(maxsize=8)

@@ -46,6 +46,7 @@ SAME_EVERYWHERE = [
     "cache/test_fast_path.py",
     "cache/test_fast_path_in_requests.py",
     "test_keys.py",
+    "rows/test_user_state.py",
     "security/test_api_sweeps.py",
     "security/test_cache_forgery.py",
     "security/test_client_change.py",

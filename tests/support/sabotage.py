@@ -1854,6 +1854,20 @@ SABOTAGES = (
         "tests/security/test_redirect_targets.py",
     ),
     Sabotage(
+        "let whoever has a row sign in, whatever the site says",
+        PACKAGE + "rows/user_state.py",
+        "                return may_sign_in(user)",
+        "                return True",
+        "tests/rows/test_user_state.py",
+    ),
+    Sabotage(
+        "wait for the lease of whom the site's own code disables",
+        PACKAGE + "rows/user_state.py",
+        "    if decider() is Decider.SITE:\n        return True",
+        "    if decider() is Decider.SITE:\n        return False",
+        "tests/rows/test_user_state.py",
+    ),
+    Sabotage(
         "store text as it came",
         PACKAGE + "models/text.py",
         "str(self.column))\n        return fitted(text, (ANYTHING, *names))",

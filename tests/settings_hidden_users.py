@@ -1,0 +1,6 @@
+"""The tests' site with users whom their manager disables."""
+
+from tests.settings import *  # noqa: F403
+
+INSTALLED_APPS = ["tests.support.disabled_users", *INSTALLED_APPS]  # noqa: F405
+AUTH_USER_MODEL = "disabled_users.Hidden"
