@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from tests.support.services.caches import ask_redis
 from tests.support.services.process import Server, answers, wait_until
 
 pytestmark = pytest.mark.services
+
+ROOT = Path(__file__).resolve().parent.parent
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ def test_a_killed_server_comes_back_on_its_port(
     server: Server = start_server(name)
 
     server.kill()
-    wait_until(lambda: not can_connect(server.port), what="the end of it", seconds=5)
+    wait_until(lambda: not can_connect(server.port), what="the end of it")
     server.start()
 
     assert server.is_ready()
@@ -52,7 +55,7 @@ def test_a_paused_server_is_silent(redis: Server) -> None:
     redis.pause()
 
     assert can_connect(redis.port)
-    assert not answers(redis.port, b"PING\r\n", b"+PONG")
+    assert not answers(redis.port, b"PING\r\n", b"+PONG", seconds=1)
 
     redis.resume()
     assert answers(redis.port, b"PING\r\n", b"+PONG")
@@ -82,7 +85,7 @@ def test_sentinels_agree_on_a_new_primary(start_server: Callable[[str], Any]) ->
         question = ("sentinel", "get-master-addr-by-name", group.service_name)
         return str(group.replica.port) in ask_redis(group.sentinels[0], *question)
 
-    wait_until(names_the_replica, what="the failover", seconds=20)
+    wait_until(names_the_replica, what="the failover")
 
 
 @pytest.mark.parametrize(
@@ -112,3 +115,45 @@ def test_a_missing_binary_is_told(tmp_path: Path, required: str, outcome: str) -
     assert outcome in done.stdout
     assert "not exercised here: redis-server is not installed" in done.stdout
     assert STARTERS["redis"].__name__ == "start_redis"
+
+
+WAITS = "import sys, threading; threading.Event().wait()"
+STARTS_AND_WAITS = """
+import sys
+from tests.support.services.caches import start_redis
+server = start_redis()
+print(server.port, server.directory, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_run_that_is_killed_leaves_no_server_behind() -> None:
+    """Whoever started a server may be killed: the server ends all the same."""
+    command = [sys.executable, "-c", STARTS_AND_WAITS]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stdout is not None
+        port, directory = run.stdout.readline().split()
+        try:
+            assert can_connect(int(port))
+        finally:
+            run.kill()
+
+    wait_until(lambda: not can_connect(int(port)), what="the end of it")
+    shutil.rmtree(directory)
+
+
+def test_a_start_that_is_given_up_leaves_no_server_behind(tmp_path: Path) -> None:
+    """Whoever interrupts the wait for a server ends what was started."""
+
+    def interrupted() -> bool:
+        raise KeyboardInterrupt
+
+    server = Server("python", [sys.executable, "-c", WAITS], 0, "", tmp_path, interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        server.start()
+
+    assert server.process is not None
+    assert server.process.poll() is not None

@@ -15,12 +15,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.demo import PASSWORD, ROOT
-from tests.support.services.process import HOST, free_port
+from tests.support.demo import PASSWORD, ROOT, program
+from tests.support.services import left_behind
+from tests.support.services.process import PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.services
-
-START_SECONDS = 60
 
 
 @dataclass
@@ -43,30 +42,47 @@ def cluster(start_server: Callable[[str], Any]) -> Iterator[Cluster]:
         "REDIS_URL": start_server("redis").url,
     }
     command = [sys.executable, "-m", "demo_project.cluster", str(port)]
-    with subprocess.Popen(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True
-    ) as running:
-        stuck = threading.Timer(START_SECONDS, running.kill)
-        stuck.start()
-        processes, ports, token = [], [], ""
-        for line in running.stdout or ():
-            if found := re.search(r"on port (\d+): kill (\d+)", line):
-                ports.append(int(found[1]))
-                processes.append(int(found[2]))
-            if found := re.search(r"Bearer ([\w-]+)", line):
-                token = found[1]
-            if line.startswith("The shop:"):
-                break
+    running = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    left_behind.remember(running.pid)
+    stuck = threading.Timer(PATIENCE_SECONDS, running.kill)
+    stuck.start()
+    try:
+        yield wait_for(running)
+    finally:
         stuck.cancel()
-        yield Cluster(f"http://{HOST}:{port}", processes, ports, token)
-        running.send_signal(signal.SIGINT)
+        left_behind.kill(running.pid)  # its processes, too, which it cannot end any more
+        running.communicate()
+        left_behind.forget(running.pid)
+
+
+def wait_for(running: subprocess.Popen[str]) -> Cluster:
+    """Read what the command says until the shop is there."""
+    processes: list[int] = []
+    ports: list[int] = []
+    token = ""
+    for line in running.stdout or ():
+        if found := re.search(r"on port (\d+): kill (\d+)", line):
+            ports.append(int(found[1]))
+            processes.append(int(found[2]))
+        if found := re.search(r"Bearer ([\w-]+)", line):
+            token = found[1]
+        if found := re.match(r"The shop: (\S+)/ ", line):
+            return Cluster(found[1], processes, ports, token)
+    raise AssertionError("the shop did not open")
 
 
 class Shopper:
     """Somebody who fills a cart; each request goes to the other process."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, follow_redirects=True, timeout=20)
+        self.client = program(url, follow_redirects=True)
 
     def sign_in(self, name: str) -> None:
         page = self.client.get("/account/login/")
@@ -106,12 +122,14 @@ def test_one_of_the_two_is_killed(cluster: Cluster) -> None:
     visitors = [threading.Thread(target=browse) for _ in range(4)]
     for visitor in visitors:
         visitor.start()
-    os.kill(cluster.processes[0], signal.SIGKILL)
-    for _ in range(6):
-        shopper.page("/cart/")
-    over.set()
-    for visitor in visitors:
-        visitor.join()
+    try:
+        os.kill(cluster.processes[0], signal.SIGKILL)
+        for _ in range(6):
+            shopper.page("/cart/")
+    finally:
+        over.set()
+        for visitor in visitors:
+            visitor.join()
 
     assert set(statuses) == {200}
     assert "Signed in as jonas" in shopper.page("/").text

@@ -6,12 +6,11 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
-import httpx
 import jwt
 import pytest
 
 from tests.support.authenticators import App
-from tests.support.demo import PASSWORD, ROOT, Demo
+from tests.support.demo import PASSWORD, ROOT, Demo, program
 from tests.support.services.process import Server
 
 COUNTS = """
@@ -96,7 +95,7 @@ def test_seeded_second_factor_is_asked_for(demo: Demo, shop: Server) -> None:
     """Noor's password alone signs nobody in; with what `demo_code` says it does, once."""
     credentials = {"username": "noor", "password": PASSWORD}
 
-    with httpx.Client(base_url=f"{shop.url}/api/tokens/") as client:
+    with program(f"{shop.url}/api/tokens/") as client:
         asked = client.post("", json=credentials)
         proof = {"challenge": asked.json()["challenge"]}
         proof["code"] = demo.manage("demo_code").stdout[:6]
@@ -145,7 +144,7 @@ def test_asgi_server_serves_the_shop(demo: Demo) -> None:
     application = "demo_project.asgi:application"
     server = demo.serve("-m", "uvicorn", application, "--app-dir", ROOT, port_option="--port=")
     try:
-        with httpx.Client(base_url=server.url, follow_redirects=True) as client:
+        with program(server.url, follow_redirects=True) as client:
             client.get("/")
             token = {"csrfmiddlewaretoken": client.cookies["csrftoken"]}
             client.post("/cart/cup/add/", data=token)
@@ -160,7 +159,7 @@ def test_asgi_server_serves_the_shop(demo: Demo) -> None:
 
 def test_api_can_be_read_about(shop: Server) -> None:
     """A page that every page leads to lists each operation of the published schema."""
-    with httpx.Client(base_url=shop.url) as client:
+    with program(shop.url) as client:
         front = client.get("/").text
         page = client.get("/api/reference/")
         paths = client.get("/api/schema/", params={"format": "json"}).json()["paths"]
@@ -178,7 +177,7 @@ def test_what_programs_ask_for_first_is_published(shop: Server) -> None:
     """Whoever writes a client finds the schema, and a service that verifies tokens the keys."""
     credentials = {"username": "maya", "password": PASSWORD}
 
-    with httpx.Client(base_url=shop.url) as client:
+    with program(shop.url) as client:
         schema = client.get("/api/schema/", params={"format": "json"}).json()
         access = client.post("/api/tokens/", json=credentials).json()["access"]
         keys = client.get("/.well-known/jwks.json").json()["keys"]

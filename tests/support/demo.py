@@ -7,13 +7,27 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from tests.support.services.process import Server, answers, free_port, new_directory
+import httpx
+
+from tests.support.services.process import (
+    PATIENCE_SECONDS,
+    Server,
+    answers,
+    free_port,
+    new_directory,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 
 # Of each account that `seed_demo` makes.
 PASSWORD = "figs-on-toast"
+
+
+def program(url: str, **options: Any) -> httpx.Client:
+    """Return a program that asks a server, and waits for its answer as long as that takes."""
+    return httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, **options)
 
 
 @dataclass(frozen=True)
@@ -40,7 +54,7 @@ class Demo:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=PATIENCE_SECONDS,
         )
 
     def serve(self, *program: str | Path, port_option: str = "") -> Server:

@@ -15,7 +15,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.services import left_behind
+
 HOST = "127.0.0.1"
+
+# Not how long anything takes, but when to give up: the machine may have other work.
+PATIENCE_SECONDS = 300
 
 
 class Missing(Exception):
@@ -43,7 +48,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
+def wait_until(
+    condition: Callable[[], bool], *, what: str, seconds: float = PATIENCE_SECONDS
+) -> None:
     """
     Wait for a condition, looking every 20 ms.
 
@@ -57,9 +64,11 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 30)
         time.sleep(0.02)
 
 
-def answers(port: int, question: bytes, answer: bytes) -> bool:
+def answers(
+    port: int, question: bytes, answer: bytes, *, seconds: float = PATIENCE_SECONDS
+) -> bool:
     """Say whether a server on this port answers a question in its line protocol."""
-    with suppress(OSError), socket.create_connection((HOST, port), timeout=1) as connection:
+    with suppress(OSError), socket.create_connection((HOST, port), timeout=seconds) as connection:
         connection.sendall(question)
         return connection.recv(1024).startswith(answer)
     return False
@@ -133,12 +142,17 @@ class Server:
                 user=self.user,
                 group=pwd.getpwnam(self.user).pw_gid if self.user else None,
                 extra_groups=[] if self.user else None,
+                start_new_session=True,  # and so a group, whose children can be told
             )
+        left_behind.remember(self.process.pid)
         try:
             wait_until(lambda: self._has_ended() or self.is_ready(), what=self.name)
         except TimeoutError as error:
             self.stop()
             raise RuntimeError(f"{self.name} does not answer") from error
+        except BaseException:  # whoever runs the tests does not want to wait any longer
+            self.stop()
+            raise
         if self._has_ended():
             raise RuntimeError(f"{self.name} ended at once:\n{self.log}")
 
@@ -147,6 +161,7 @@ class Server:
         self._signal(signal.SIGKILL)
         if self.process is not None:
             self.process.wait()
+            left_behind.forget(self.process.pid)
 
     def pause(self) -> None:
         """Let it answer nobody until ``resume``."""
@@ -164,17 +179,5 @@ class Server:
         return self.process is None or self.process.poll() is not None
 
     def _signal(self, number: signal.Signals) -> None:
-        if self.process is None or self._has_ended():
-            return
-        for pid in family(self.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(pid, number)
-
-
-def family(pid: int) -> list[int]:
-    """Return a process and its children: PostgreSQL answers each client in a process of its own."""
-    found = [pid]
-    with suppress(OSError):
-        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-            found += family(int(child))
-    return found
+        if self.process is not None and not self._has_ended():
+            left_behind.kill(self.process.pid, number)
