@@ -16,6 +16,8 @@ from typing import Any
 import httpx
 import schemathesis
 
+from tests.support.services.process import PATIENCE_SECONDS
+
 URL = os.environ["DEMO_URL"]
 ACCOUNT = {"username": os.environ["DEMO_USERNAME"], "password": os.environ["DEMO_PASSWORD"]}
 ANSWERS = Path(os.environ["DEMO_ANSWERS"])
@@ -25,12 +27,12 @@ ENDING = {"revoke_all", "logout", "login", "session_revoke", "device_revoke", "s
 
 
 def program() -> dict[str, str]:
-    response = httpx.post(f"{URL}/api/tokens/", json=ACCOUNT)
+    response = httpx.post(f"{URL}/api/tokens/", json=ACCOUNT, timeout=PATIENCE_SECONDS)
     return {"Authorization": f"Bearer {response.raise_for_status().json()['access']}"}
 
 
 def browser() -> dict[str, str]:
-    with httpx.Client(base_url=URL) as client:
+    with httpx.Client(base_url=URL, timeout=PATIENCE_SECONDS) as client:
         client.get("/account/login/")
         token = {"X-CSRFToken": client.cookies["csrftoken"]}
         client.post("/api/login/", json=ACCOUNT, headers=token).raise_for_status()

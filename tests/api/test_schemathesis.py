@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import jwt
 import pytest
 
-from tests.support.demo import PASSWORD, ROOT, Demo
+from tests.support.demo import PASSWORD, ROOT, Demo, program
 from tests.support.services.process import Server, new_directory
 
 pytestmark = pytest.mark.services
@@ -57,7 +56,8 @@ def demo() -> Iterator[Server]:
 
 
 def published(demo: Server) -> dict[str, Any]:
-    schema = httpx.get(f"{demo.url}/api/schema/", params={"format": "json"})
+    with program(demo.url) as client:
+        schema = client.get("/api/schema/", params={"format": "json"})
     found: dict[str, Any] = schema.raise_for_status().json()
     return found
 
@@ -68,7 +68,8 @@ def operations(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 def sign_in(demo: Server, username: str) -> dict[str, Any]:
     account = {"username": username, "password": PASSWORD}
-    answer = httpx.post(f"{demo.url}/api/tokens/", json=account)
+    with program(demo.url) as client:
+        answer = client.post("/api/tokens/", json=account)
     tokens: dict[str, Any] = answer.raise_for_status().json()
     return tokens
 
@@ -97,7 +98,7 @@ def run_schemathesis(demo: Server, caller: str, username: str, directory: Path) 
     }
     schema = with_true_examples(published(demo), true)
     (directory / "schema.json").write_text(json.dumps(schema))
-    program = [sys.executable, "-m", "schemathesis.cli"]
+    command = [sys.executable, "-m", "schemathesis.cli"]
     environment = {
         "PYTHONPATH": str(ROOT),
         "SCHEMATHESIS_HOOKS": "tests.api.schemathesis_hooks",
@@ -108,12 +109,12 @@ def run_schemathesis(demo: Server, caller: str, username: str, directory: Path) 
         "DEMO_ANSWERS": str(directory / "answers"),
     }
     done = subprocess.run(
-        [*program, "--config-file", CONFIG, "run", "schema.json", "--url", demo.url, "--no-color"],
+        [*command, "--config-file", CONFIG, "run", "schema.json", "--url", demo.url, "--no-color"],
         cwd=directory,
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=3600,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

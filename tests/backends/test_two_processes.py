@@ -16,7 +16,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.services.process import HOST, answers, free_port, wait_until
+from tests.support.services import left_behind
+from tests.support.services.process import HOST, PATIENCE_SECONDS, answers, free_port, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -42,8 +43,9 @@ class Site:
         port = free_port()
         words = SERVERS[kind].format(host=HOST, port=port).split()
         self.processes[kind] = subprocess.Popen(
-            [sys.executable, "-m", *words], cwd=ROOT, env=self.environment
+            [sys.executable, "-m", *words], cwd=ROOT, env=self.environment, start_new_session=True
         )
+        left_behind.remember(self.processes[kind].pid)
         request = b"GET /kept/ HTTP/1.0\r\nHost: localhost\r\n\r\n"
         wait_until(lambda: answers(port, request, b"HTTP"), what=kind)
         self.addresses.append(f"http://{HOST}:{port}")
@@ -61,8 +63,9 @@ class Site:
 
     def stop(self) -> None:
         for process in self.processes.values():
-            process.kill()
+            left_behind.kill(process.pid)
             process.wait()
+            left_behind.forget(process.pid)
 
 
 @pytest.fixture
@@ -93,14 +96,14 @@ def site(start_server: Callable[[str], Any]) -> Iterator[Site]:
 
 def test_one_dies_and_nobody_notices(site: Site) -> None:
     """Signed in on one, writing on both, one killed: still signed in, and nothing is lost."""
-    client = httpx.Client(timeout=20)
+    client = httpx.Client(timeout=PATIENCE_SECONDS)
     site.get(client, "sign-in", name="ann")
     cookies = dict(client.cookies)
     accepted: list[str] = []
     halfway = threading.Event()
 
     def write(writer: int) -> None:
-        with httpx.Client(timeout=5, cookies=cookies) as own:
+        with httpx.Client(timeout=PATIENCE_SECONDS, cookies=cookies) as own:
             for number in range(40):
                 name = f"change {writer} {number}"
                 assert site.get(own, "keep", name=name)["user"] == "ann"
@@ -110,10 +113,10 @@ def test_one_dies_and_nobody_notices(site: Site) -> None:
 
     with ThreadPoolExecutor(4) as executor:
         running = [executor.submit(write, writer) for writer in range(4)]
-        assert halfway.wait(60)
+        assert halfway.wait(PATIENCE_SECONDS)
         site.processes["asyncio"].kill()
         for each in running:
-            each.result(60)
+            each.result(PATIENCE_SECONDS)
 
     found = site.get(client, "kept")
     client.close()
