@@ -267,7 +267,7 @@ PROVOKED_LIVE = [
     pytest.param("W206", {"SESSION_COOKIE_DOMAIN": "example.com"}, id="domain"),
     pytest.param("W207", {"SESSION_ENGINE": CACHED}, id="local cache"),
     *(
-        pytest.param("W211", {"SESSION_ENGINE": CACHED, "CACHES": unpickling(backend)}, id=backend)
+        pytest.param("W212", {"SESSION_ENGINE": CACHED, "CACHES": unpickling(backend)}, id=backend)
         for backend in ("db.DatabaseCache", "filebased.FileBasedCache")
     ),
     pytest.param(

@@ -241,13 +241,6 @@ LOCAL_CACHE = Finding(
     "the others for as long as SESSIONS_PLUS_ACTIVITY_INTERVAL.",
     "Use a shared cache such as Redis, or write SESSION_ENGINE = 'sessions_plus.backends.db'.",
 )
-UNPICKLING_CACHE = Finding(
-    "W211",
-    "The session cache {alias!r} is {backend!r}, which unpickles what it holds: whoever can write "
-    "there runs code in the site's processes.",
-    "Use Redis or Memcached, which are spoken to in plain bytes, or write "
-    "SESSION_ENGINE = 'sessions_plus.backends.db'.",
-)
 STATIC_TOKENS = Finding(
     "W208",
     "{used} gives out tokens that never end and that no session ends (OWASP ASVS 7.2.2).",
@@ -274,6 +267,13 @@ REPORTS_SHOW_COOKIES = Finding(
     "a browser is known and trusted.",
     "Write DEFAULT_EXCEPTION_REPORTER_FILTER = "
     "'sessions_plus.error_reports.ExceptionReporterFilter', or derive your own from it.",
+)
+UNPICKLING_CACHE = Finding(
+    "W212",
+    "The session cache {alias!r} is {backend!r}, which unpickles what it holds: whoever can write "
+    "there runs code in the site's processes.",
+    "Use Redis or Memcached, which are spoken to in plain bytes, or write "
+    "SESSION_ENGINE = 'sessions_plus.backends.db'.",
 )
 PASSES_SECOND_FACTOR = Finding(
     "W220",

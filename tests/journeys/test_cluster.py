@@ -17,7 +17,7 @@ import pytest
 
 from tests.support.demo import PASSWORD, ROOT, program
 from tests.support.services import left_behind
-from tests.support.services.process import PATIENCE_SECONDS, free_port
+from tests.support.services.process import HOST, PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.services
 
