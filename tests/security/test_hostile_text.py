@@ -11,6 +11,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -273,5 +274,6 @@ def signed_in(client: Any, user: User, password: str, *, has_factor: bool) -> No
 
 
 def ask_page(client: Any, method: str, path: str, data: Any = None, **options: Any) -> None:
-    response = getattr(client, method)(path, data, **options)
-    assert response.status_code < 500
+    # A download is a file, which stays open until it is read or closed.
+    with closing(getattr(client, method)(path, data, **options)) as response:
+        assert response.status_code < 500
