@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -19,6 +20,8 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle.user_names import find_user
 from sessions_plus.mfa import failed_sign_ins, guesses
 from sessions_plus.signals import counting_events
+
+logger = logging.getLogger("sessions_plus")
 
 ALL_AT_ONCE = 10_000
 
@@ -54,4 +57,8 @@ def write_failures_down(now: datetime, **_: object) -> None:
 def _record(
     name: str, user: models.Model | None, client: ClientInfo | None, _response: object
 ) -> None:
-    failed_sign_ins.record_failure(name, user, client=client, now=timezone.now())
+    """The refusal is not ours to turn into a fault: what cannot be written is logged."""
+    try:
+        failed_sign_ins.record_failure(name, user, client=client, now=timezone.now())
+    except Exception as error:
+        logger.error("A failed sign-in was not recorded.", exc_info=error)

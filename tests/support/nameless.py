@@ -108,6 +108,6 @@ def test_a_refusal_that_cannot_be_recorded_is_a_refusal(
     def full(*_: object, **__: object) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("sessions_plus.receivers.sign_ins.record", full)
+    monkeypatch.setattr("sessions_plus.mfa.failed_sign_ins.record", full)
 
     assert authenticate(None, username=str(NAME), password="wrong") is None
