@@ -55,6 +55,7 @@ class Purpose(StrEnum):
     NOTICE_LINK = "notice-link"
     CLIENT_ADDRESS = "client-address"
     USER_NAME = "user-name"
+    EMAIL_ADDRESS = "email-address"
     TRUST = "trust"
     OLD_KEY = "old-key"
 

@@ -255,6 +255,7 @@ PROVOKED = [
         {"SESSION_ENGINE": CACHED, "CACHES": {"default": {"BACKEND": "nowhere.Cache"}}},
         id="a cache that cannot be made",
     ),
+    pytest.param("W106", {"ROOT_URLCONF": "tests.notices.urls"}, id="reset without its page"),
     pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
 ]
 PROVOKED_LIVE = [

@@ -189,6 +189,11 @@ GUESSES_COUNTED_LATE = Finding(
     "guesses that it looks at are not counted.",
     "Write AUTHENTICATION_BACKENDS = {suggestion}.",
 )
+RESET_LEADS_NOWHERE = Finding(
+    "W106",
+    "'Forgot your password?' on the sign-in page leads nowhere: {problem}.",
+    "{suggestion}",
+)
 
 SHORT_KEY_COLUMN = Finding(
     "W104",

@@ -9,7 +9,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import RemoteUserBackend
+from django.contrib.auth.views import PasswordResetView
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.cache import caches
 from django.core.checks import CheckMessage, register
@@ -19,6 +21,7 @@ from django.core.checks.caches import (
 )
 from django.core.checks.registry import registry
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.module_loading import import_string
 
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
@@ -276,3 +279,40 @@ def _contradictions(name: str, attributes: str) -> Iterator[tuple[str, str]]:
         yield f"{attributes}_DOMAIN is set", "Use the prefix '__Secure-', or remove the domain."
     if is_host and getattr(settings, f"{attributes}_PATH") != "/":
         yield f"{attributes}_PATH is not '/'", "Use the prefix '__Secure-', or remove the path."
+
+
+@register(TAG)
+def check_password_reset(**_: object) -> list[CheckMessage]:
+    """Whether people who forgot their password get a link, and it works."""
+    if not getattr(settings, "ROOT_URLCONF", None) or not _is_named("sessions_plus:login"):
+        return []
+    return [
+        catalogue.RESET_LEADS_NOWHERE.about(problem=problem, suggestion=suggestion)
+        for problem, suggestion in _what_breaks_reset()
+    ]
+
+
+def _what_breaks_reset() -> Iterator[tuple[str, str]]:
+    """Yield what is wrong, and what to write instead."""
+    model = get_user_model()
+    address = model.get_email_field_name()
+    if not _is_named("password_reset"):
+        if not any(field.name == address for field in model._meta.get_fields()):
+            problem = f"{model._meta.label} has no field {address!r} to send a link to"
+            yield problem, "Set its EMAIL_FIELD, or name a page of your own 'password_reset'."
+        return
+    view = resolve(reverse("password_reset")).func
+    is_djangos = issubclass(getattr(view, "view_class", object), PasswordResetView)
+    if is_djangos and not _is_named("password_reset_confirm", "id", "token"):
+        yield (
+            "the site's own page mails links to 'password_reset_confirm', which names no page",
+            "Give Django's PasswordResetConfirmView that name, or do without 'password_reset'.",
+        )
+
+
+def _is_named(name: str, *arguments: str) -> bool:
+    try:
+        reverse(name, args=arguments)
+    except NoReverseMatch:
+        return False
+    return True

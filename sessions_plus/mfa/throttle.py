@@ -11,6 +11,7 @@ passwords apart for each device of their owner's, so that no stranger locks one 
 from __future__ import annotations
 
 import ipaddress
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,6 +43,7 @@ WINDOWS: Mapping[Scope, timedelta] = MappingProxyType(
         Scope.NETWORK: timedelta(hours=1),
         Scope.NAME: timedelta(days=1),
         Scope.DEVICE: timedelta(days=1),
+        Scope.RESET: timedelta(days=1),
     }
 )
 
@@ -253,3 +255,9 @@ def of_address(address: str | None) -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         parsed = ipaddress.ip_network((parsed, 64), strict=False).network_address
     return keyed_digests(str(parsed), purpose=Purpose.CLIENT_ADDRESS)[0]
+
+
+def of_email(address: str) -> str:
+    """The subject of an e-mail address as somebody typed it: a keyed digest, so none is stored."""
+    same = unicodedata.normalize("NFKC", address).casefold().strip()
+    return keyed_digests(same, purpose=Purpose.EMAIL_ADDRESS)[0]

@@ -33,6 +33,7 @@ class Event(models.TextChoices):
     DEVICE_TRUSTED = "device.trusted", _("Device trusted")
     DEVICE_DISTRUSTED = "device.distrusted", _("Trust in a device ended")
     PASSWORD_CHANGED = "password.changed", _("Password changed")
+    PASSWORD_RESET_REQUESTED = "password_reset.requested", _("Password reset asked for")
     CHALLENGE_STARTED = "challenge.started", _("Second factor asked for")
     CHALLENGE_FAILED = "challenge.failed", _("Second factor refused")
     AUTHENTICATOR_ADDED = "authenticator.added", _("Authenticator added")

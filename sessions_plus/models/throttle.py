@@ -18,10 +18,11 @@ class Scope(models.TextChoices):
     NAME = "name", _("Sign-ins by a user name, on unknown devices")
     DEVICE = "device", _("Sign-ins by a user name, on a device of theirs")
     NETWORK = "network", _("Sign-ins from a network, on unknown devices")
+    RESET = "password_reset", _("Password resets of an e-mail address")
 
 
 # Whose counters a stranger can start: they are forgotten with time, too.
-FORGETFUL = (Scope.ADDRESS, Scope.NAME, Scope.DEVICE, Scope.NETWORK)
+FORGETFUL = (Scope.ADDRESS, Scope.NAME, Scope.DEVICE, Scope.NETWORK, Scope.RESET)
 
 
 class Throttle(models.Model):
@@ -32,7 +33,7 @@ class Throttle(models.Model):
 
     ``scope``, ``subject``
         what is counted: the public id of an authenticator or a device, a user's primary
-        key, or the keyed digest of a user name or a network.
+        key, or the keyed digest of a user name, a network or an e-mail address.
     ``attempts``
         since the last success, or since ``window_started_at`` where the scope forgets
         with time. Counted before anything is verified.

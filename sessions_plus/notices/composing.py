@@ -8,6 +8,8 @@ stranger: nothing of them becomes a line, a tag or a link.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,9 +45,7 @@ def compose(event: SessionEvent, letter: Letter, user: models.Model, *, to: str)
             device_id=device_id,
             now=timezone.now(),
         )
-    # Not the request's language and time zone: they may be a stranger's.
-    zone = timezone.get_default_timezone()
-    with translation.override(_language_of(user)), timezone.override(zone):
+    with as_its_reader(user):
         words = _words(event, letter, user) | {
             "device": _label_of(event, device_id),
             "report_url": link,
@@ -65,7 +65,7 @@ def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str,
         "subject": letter.subject,
         "lead": f"{letter.lead} {letter.outcome.get(event.reason, '')}".strip(),
         "harmless": letter.harmless,
-        "account": _name_of(user),
+        "account": name_of(user),
         "at": in_local(event.at),
         "ip_address": event.ip_address or "",
         "by_staff": event.actor_id is not None and event.actor_id != event.user_id,
@@ -73,7 +73,16 @@ def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str,
     }
 
 
-def _name_of(user: models.Model) -> str:
+@contextmanager
+def as_its_reader(user: models.Model) -> Iterator[None]:
+    """Speak the language of ``user``, and keep the site's time: the request may be a stranger's."""
+    zone = timezone.get_default_timezone()
+    with translation.override(_language_of(user)), timezone.override(zone):
+        yield
+
+
+def name_of(user: models.Model) -> str:
+    """What a mail calls an account."""
     name = one_line(str(getattr(user, "get_username", lambda: user)()))
     # Many sites' names are e-mail addresses, which lead nowhere worse than to a mail program.
     return name if "@" in name else not_a_link(name)

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.ending import Revocation
-from sessions_plus.lifecycle.revocation import revoke_all, revoke_selected
-from sessions_plus.models import Notice, Reason, Session
+from sessions_plus.lifecycle.revocation import revoke_matching, revoke_selected
+from sessions_plus.models import Event, Notice, Reason, Session, SessionEvent
 from sessions_plus.rows.session_row import database
 
 if TYPE_CHECKING:
@@ -49,17 +50,20 @@ def report(
     End what the notice told of: the session, and its device with its trust.
 
     With ``all_sessions``, or where the notice names neither, every session of the user
-    ends. None where the link was used in the meantime: of ten clicks one acts. Should
-    anything fail, the link works again; what is ended stays ended.
+    ends. What began after a change of the password stays: whoever has an old mail must not
+    end what its reader has put in order since. None where the link was used in the meantime:
+    of ten clicks one acts. Should anything fail, the link works again; what is ended stays
+    ended.
     """
     this = Notice.objects.using(database()).filter(pk=notice.pk)
     if not this.filter(used_at=None).update(used_at=now):
         return None
     try:
-        result = _end_told_of(notice, client=client, now=now)
-        user = _owner_of(notice) if all_sessions or not names_one(notice) else None
-        if user is not None:
-            result += revoke_all(user, reason=Reason.REPORTED, client=client, now=now)
+        changed_at = _password_changed_after(notice)
+        result = _end_told_of(notice, before=changed_at, client=client, now=now)
+        if all_sessions or not names_one(notice):
+            every = begun_before(Session.objects.filter(user_id=notice.user_id), changed_at)
+            result += revoke_matching(every, reason=Reason.REPORTED, client=client, now=now)
     except BaseException:
         this.update(used_at=None)
         raise
@@ -78,20 +82,48 @@ def names_one(notice: Notice) -> bool:
     return notice.session_public_id is not None or notice.device is not None
 
 
-def _end_told_of(notice: Notice, *, client: ClientInfo | None, now: datetime) -> Revocation:
+def owner_of(notice: Notice) -> AbstractBaseUser | None:
+    """Return whom it was sent to, unless they are gone."""
+    # Not through the relation: the users may live in another database than the notices.
+    users: models.Manager[AbstractBaseUser] = get_user_model()._base_manager
+    return users.filter(pk=notice.user_id).first()
+
+
+def begun_before(
+    sessions: models.QuerySet[Session], moment: datetime | None
+) -> models.QuerySet[Session]:
+    """Those that were signed in to before ``moment``; None: all."""
+    return sessions if moment is None else sessions.exclude(authenticated_at__gte=moment)
+
+
+def _password_changed_after(notice: Notice) -> datetime | None:
+    """Return when the password was first changed after the mail; None: it was not."""
+    changes = SessionEvent.objects.using(database()).filter(
+        user_id=notice.user_id, event=Event.PASSWORD_CHANGED, at__gt=notice.created_at
+    )
+    first: datetime | None = changes.order_by("id").values_list("at", flat=True).first()
+    return first
+
+
+def _end_told_of(
+    notice: Notice, *, before: datetime | None, client: ClientInfo | None, now: datetime
+) -> Revocation:
     result = Revocation(0)
     if notice.session_public_id is not None:
         told_of = Session.objects.using(database()).filter(
             public_id=notice.session_public_id, user_id=notice.user_id, revoked_at=None
         )
         result += revoke_selected(
-            told_of.select_related("device"), reason=Reason.REPORTED, client=client, now=now
+            begun_before(told_of, before).select_related("device"),
+            reason=Reason.REPORTED,
+            client=client,
+            now=now,
         )
-    if notice.device is not None and notice.device.user_id == notice.user_id:
-        result += revoke_device(notice.device, client=client, now=now)
-    return result
-
-
-def _owner_of(notice: Notice) -> models.Model | None:
-    # Not through the relation: the users may live in another database than the notices.
-    return get_user_model()._base_manager.filter(pk=notice.user_id).first()
+    device = notice.device
+    if device is None or device.user_id != notice.user_id:
+        return result
+    if before is None or device.last_seen_at < before:
+        return result + revoke_device(device, client=client, now=now)
+    of_device = begun_before(Session.objects.filter(device_id=device.pk), before)
+    reason = Reason.DEVICE_REVOKED
+    return result + revoke_matching(of_device, reason=reason, client=client, now=now)

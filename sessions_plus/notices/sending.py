@@ -127,10 +127,9 @@ def _is_news(event: SessionEvent, letter: Letter) -> bool:
 
 def _prepare(event: SessionEvent, letter: Letter) -> None:
     user = _reader_of(event)
-    address = _address_of(user) if user is not None else ""
+    address = address_of(user) if user is not None else ""
     if user is not None and address:
-        sender: Callable[..., object] = import_string(conf.NOTICE_SENDER)
-        _send_after_commit(event, sender, compose(event, letter, user, to=address))
+        send_after_commit(event, compose(event, letter, user, to=address))
 
 
 def _reader_of(event: SessionEvent) -> models.Model | None:
@@ -141,14 +140,17 @@ def _reader_of(event: SessionEvent) -> models.Model | None:
     return users.filter(pk=event.user_id).first()
 
 
-def _address_of(user: models.Model) -> str:
+def address_of(user: models.Model) -> str:
+    """The e-mail address of a user; "" where there is none."""
     field = get_user_model().get_email_field_name()
     return str(getattr(user, field, "") or "")
 
 
-def _send_after_commit(
-    event: SessionEvent, sender: Callable[..., object], mail: dict[str, str]
-) -> None:
+@sensitive_variables("mail")
+def send_after_commit(event: SessionEvent, mail: dict[str, str]) -> None:
+    """Hand a mail about ``event`` to the sender. Where that fails, it is written down."""
+    sender: Callable[..., object] = import_string(conf.NOTICE_SENDER)
+
     @sensitive_variables("mail")
     def send() -> None:
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.conf import global_settings, settings
 from django.shortcuts import resolve_url
-from django.urls import Resolver404, resolve, reverse
+from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 
 def login_url() -> str:
@@ -25,6 +25,19 @@ def after_sign_out_url() -> str:
     """The site's ``LOGOUT_REDIRECT_URL``, or where people sign in."""
     target = settings.LOGOUT_REDIRECT_URL
     return resolve_url(target) if target else login_url()
+
+
+def password_reset_url() -> str:
+    """Where people go who forgot their password: the site's own ``password_reset``, or ours."""
+    return site_password_reset_url() or reverse("sessions_plus:password_reset")
+
+
+def site_password_reset_url() -> str | None:
+    """The site's own ``password_reset``; None: ours is the one."""
+    try:
+        return reverse("password_reset")
+    except NoReverseMatch:
+        return None
 
 
 def _set_or_ours(setting: str, ours: str) -> str:

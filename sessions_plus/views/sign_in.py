@@ -20,7 +20,11 @@ from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.forms import SignInForm
 from sessions_plus.lifecycle.persistence import keep_signed_in
 from sessions_plus.mfa.refusals import in_words, refused_status
-from sessions_plus.views.destinations import after_sign_in_url, after_sign_out_url
+from sessions_plus.views.destinations import (
+    after_sign_in_url,
+    after_sign_out_url,
+    password_reset_url,
+)
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import private
 
@@ -56,6 +60,9 @@ class LoginView(DjangoLoginView):
         if "keep_signed_in" in form.cleaned_data:
             keep_signed_in(self.request.session, keep=form.cleaned_data["keep_signed_in"])
         return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(**kwargs) | {"password_reset_url": password_reset_url()}
 
     def get_default_redirect_url(self) -> str:
         return after_sign_in_url()

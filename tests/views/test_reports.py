@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.db.models import Model
 from django.test import Client, override_settings
+from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
 from sessions_plus.crypto import Purpose, digest
@@ -319,13 +320,51 @@ def test_report_is_audited_and_signalled(strangers_link: str, user: User) -> Non
     assert list(events[:2]) == [("device.revoked", ""), ("session.revoked", "reported")]
 
 
+@pytest.fixture
+def changed(strangers_link: str, user: User) -> None:
+    """Ann changed her password after the mail, by which everything ended."""
+    user.set_password("another horse")
+    user.save()
+
+
+@pytest.mark.parametrize("agent", [FIREFOX, SAFARI], ids=["other device", "device of the mail"])
+def test_old_link_spares_what_began_after_a_new_password(
+    strangers_link: str, changed: None, user: User, agent: str
+) -> None:
+    """Whoever finds an old mail ends nothing of a person who has put things in order since."""
+    later = Client(headers={"user-agent": agent})
+    later.cookies["device"] = "x"
+    later.post("/account/login/", {"username": "ann", "password": "another horse"})
+    Device.objects.filter(system="iOS").update(last_seen_at=timezone.now())
+    device = Device.objects.filter(system="iOS").latest("pk")
+    Notice.objects.filter(event=Event.DEVICE_FIRST_SEEN).update(device=device)
+
+    Client().post(strangers_link, {"all_sessions": "on"})
+
+    assert later.get("/account/devices/").status_code == 200
+
+
+def test_old_link_still_ends_what_was_kept(
+    strangers_link: str, user: User, sign_in: SignIn
+) -> None:
+    """A session of before that the change of the password kept is ended by the link, as it says."""
+    event = record(Event.PASSWORD_CHANGED, user=user, reason="others_kept")
+    assert event.at > Notice.objects.earliest("pk").created_at
+
+    Client().post(strangers_link, {"all_sessions": "on"})
+
+    assert ended() == {"iOS": Reason.REPORTED, "Linux": Reason.REPORTED}
+
+
 @pytest.mark.urls("tests.urls")
-def test_without_a_password_reset_it_says_so(user: User, sign_in: SignIn) -> None:
-    """A site that lets nobody reset passwords shows a page that tells what to do next."""
+def test_where_the_password_is_kept_elsewhere_it_leads_on(user: User, sign_in: SignIn) -> None:
+    """Who has no password here is sent no link, and still has something to press."""
     sign_in(user, FIREFOX)
     sign_in(user, SAFARI)
+    User.objects.filter(pk=user.pk).update(password="!")
 
     response = Client().post(urlsplit(link_in(only_mail())).path)
 
     assert response.status_code == 200
     assert "Now choose a new password" in response.content.decode()
+    assert 'href="/account/password/reset/"' in response.content.decode()
