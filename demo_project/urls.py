@@ -19,6 +19,7 @@ def favicon(request: HttpRequest) -> HttpResponse:
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("demo_project.shop.urls")),
     path("account/", include("sessions_plus.urls")),
+    path(".well-known/", include("sessions_plus.well_known_urls")),
     path("admin/", admin.site.urls),
     # For programs of whoever runs the shop: health and metrics.
     path("-/", include("sessions_plus.operating_urls")),

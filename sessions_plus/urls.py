@@ -25,9 +25,11 @@ from sessions_plus.views import (
 app_name = "sessions_plus"
 
 urlpatterns = [
+    path("", devices.account, name="account"),
     path("login/", sign_in.LoginView.as_view(), name="login"),
     path("logout/", sign_in.LogoutView.as_view(), name="logout"),
     path("devices/", devices.session_list, name="session_list"),
+    path("devices/sessions/<uuid:public_id>/", devices.session_detail, name="session_detail"),
     path("devices/revoke-others/", devices.session_revoke_others, name="session_revoke_others"),
     path(
         "devices/sessions/<uuid:public_id>/revoke/", devices.session_revoke, name="session_revoke"

@@ -24,7 +24,7 @@ PACKAGE = Path(sessions_plus.__file__).parent
 # feature and each room has a line to itself.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("integrations",),
-    ("urls", "operating_urls"),
+    ("urls", "operating_urls", "well_known_urls"),
     ("views", "api", "admin", "management", "checks", "apps", "testing"),
     (
         "middleware",

@@ -222,8 +222,8 @@ STORIES: dict[Story, list[tuple[str, str, str, str]]] = {
     fails_as_nobody: [("sign_in.failed", "failure", "", "i")],
     signs_in: [STARTED, FIRST_SEEN],
     signs_in_elsewhere: [STARTED, FIRST_SEEN, STARTED, SEEN],
-    signs_out: [STARTED, FIRST_SEEN, ("session.signed_out", "success", "", "usi")],
-    comes_too_late: [STARTED, FIRST_SEEN, ("session.expired", "success", "idle_timeout", "usi")],
+    signs_out: [STARTED, FIRST_SEEN, ("session.signed_out", "success", "", "usdi")],
+    comes_too_late: [STARTED, FIRST_SEEN, ("session.expired", "success", "idle_timeout", "usdi")],
     uses_an_old_key: [
         *(STARTED, FIRST_SEEN),
         ("session.revoked", "success", "key_reused", "usdi"),
@@ -252,7 +252,7 @@ STORIES: dict[Story, list[tuple[str, str, str, str]]] = {
     ],
     password_is_changed_past_the_model: [
         *(STARTED, FIRST_SEEN),
-        ("session.revoked", "success", "flushed", "usi"),
+        ("session.revoked", "success", "flushed", "usdi"),
     ],
     proves_again: [STARTED, FIRST_SEEN, ("session.reauthenticated", "success", "pwd", "usi")],
     fails_to_prove: [

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from sessions_plus.admin.periods import in_words, interval_in
 from sessions_plus.admin.topics import TOPICS
 from sessions_plus.admin.words import reason_choices
+from sessions_plus.lifecycle.in_force import condition
 from sessions_plus.models import Device, Session, SessionEvent
 
 Choices = list[tuple[str, Any]]  # a lazy translation has no public type
@@ -33,11 +34,11 @@ class SessionStateFilter(admin.SimpleListFilter):
         now = timezone.now()
         match self.value():
             case "active":
-                return queryset.filter(revoked_at=None, expire_date__gt=now)
+                return queryset.filter(condition(now))
             case "ended":
                 return queryset.exclude(revoked_at=None)
             case "expired":
-                return queryset.filter(revoked_at=None, expire_date__lte=now)
+                return queryset.filter(revoked_at=None).exclude(condition(now))
             case _:
                 return queryset
 

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +24,7 @@ from sessions_plus.admin.revoking import (
     tell,
 )
 from sessions_plus.admin.words import reason_in_words
+from sessions_plus.lifecycle.in_force import seems_live
 from sessions_plus.models import Session
 
 # Never fetched, so that nothing can show them.
@@ -106,7 +108,7 @@ class SessionAdmin(ReadOnlyAdmin):
         if session.revoked_at is not None:
             reason = reason_in_words(session.revoked_reason)
             return gettext("Ended: %(reason)s") % {"reason": reason}
-        return gettext("Active") if session.is_active else gettext("Expired")
+        return gettext("Active") if seems_live(session, now=timezone.now()) else gettext("Expired")
 
     @admin.display(description=_("their sessions"))
     def sessions_of_person(self, session: Session) -> str:

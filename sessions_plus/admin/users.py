@@ -20,6 +20,7 @@ from django.db import models, router
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
@@ -32,6 +33,7 @@ from sessions_plus.admin.revoking import (
     revoke_these,
     tell,
 )
+from sessions_plus.lifecycle.in_force import live_sessions
 from sessions_plus.models import Session
 
 if TYPE_CHECKING:  # generic for the type checker only
@@ -68,7 +70,7 @@ class LiveSessions(AnyInlineFormSet):
 
     @cached_property
     def sessions(self) -> list[Session]:
-        live = Session.objects.for_user(self.instance).active().select_related("device")
+        live = live_sessions(self.instance, now=timezone.now()).select_related("device")
         return list(live.order_by("-last_activity").defer("data")[:SHOWN_SESSIONS])
 
     @property

@@ -1,26 +1,35 @@
 """
 What people are shown of their devices: where they are signed in, and where they were.
 
-Three queries, however many devices and sessions there are.
+Five queries, however many devices and sessions there are.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.db import models
+from django.db.models import Q
+from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
 
-from sessions_plus.models import Device, Session
+from sessions_plus.lifecycle.in_force import live_sessions
+from sessions_plus.models import Device, Event, Session, SessionEvent
 from sessions_plus.models.session import SessionQuerySet
 from sessions_plus.rows import session_row
 
-ENDED_SHOWN_FOR = timedelta(weeks=4)
+LATELY = timedelta(weeks=4)
 ENDED_SHOWN = 20
+
+# So often people mistype their own password or code.
+SLIPS = 1
+FAILED_SIGN_INS = (Event.SIGN_IN_FAILED, Event.CHALLENGE_FAILED)
+MOST_READ = 200
 
 # More than any person has. Whoever has more (a program that signs in each minute) gets a
 # page that still loads, and can end them all from it.
@@ -35,12 +44,20 @@ class SignedInDevice:
     """
     A device with its live sessions, the latest used first; there is at least one.
 
-    ``device`` is None for sessions whose device's row is gone.
+    ``device`` is None for sessions whose device's row is gone. ``is_new_place`` says that it
+    is in a country where nothing else of the user's is or was lately, ``failed_attempts`` how
+    often a sign-in failed there lately, if it was more than a slip.
     """
 
     device: Device | None
     sessions: tuple[Session, ...]
     is_current: bool
+    is_new_place: bool = False
+    failed_attempts: int = 0
+
+    @property
+    def stands_out(self) -> bool:
+        return self.is_new_place or self.failed_attempts > 0
 
     @property
     def shown(self) -> Device | Session:
@@ -84,13 +101,16 @@ class Overview:
 
 def overview(user: models.Model, *, current: UUID | None, now: datetime) -> Overview:
     """Return what ``user`` is shown in the session whose public id is ``current``."""
-    live = list(_own(user).active().order_by("-last_activity", "-pk")[: LIVE_SHOWN + 1])
+    live = list(_shown(live_sessions(user, now=now), "-last_activity")[: LIVE_SHOWN + 1])
     seen = {session.device_id for session in live if session.device_id is not None}
     devices = Device.objects.using(session_row.database()).for_user(user).active()
+    ended = list(_ended_since(user, now - LATELY, live=live))
+    entries = group_by_device(live[:LIVE_SHOWN], current=current)
+    failed = _failed_attempts(user, since=now - LATELY)
     return Overview(
-        signed_in=group_by_device(live[:LIVE_SHOWN], current=current),
+        signed_in=tuple(_marked(entry, entries, ended, failed) for entry in entries),
         signed_out=tuple(devices.exclude(pk__in=seen).order_by("-last_seen_at")[:LIVE_SHOWN]),
-        ended=tuple(_ended_since(user, now - ENDED_SHOWN_FOR)),
+        ended=tuple(ended),
         is_cut=len(live) > LIVE_SHOWN,
         has_others=any(session.public_id != current for session in live),
     )
@@ -125,12 +145,64 @@ def group_by_device(
     return tuple(sorted(found, key=lambda entry: not entry.is_current))
 
 
-def _own(user: models.Model) -> SessionQuerySet:
-    sessions = Session.objects.using(session_row.database()).for_user(user)
-    return sessions.select_related("device").defer(*NOT_SHOWN)
+def _shown(sessions: SessionQuerySet, *order: str | OrderBy) -> SessionQuerySet:
+    return sessions.select_related("device").defer(*NOT_SHOWN).order_by(*order, "-pk")
 
 
-def _ended_since(user: models.Model, since: datetime) -> SessionQuerySet:
-    ended_at = Coalesce("revoked_at", "expire_date")
-    ended = _own(user).ended().alias(ended_at=ended_at).filter(ended_at__gte=since)
-    return ended.order_by("-ended_at", "-pk")[:ENDED_SHOWN]
+def _ended_since(
+    user: models.Model, since: datetime, *, live: Iterable[Session]
+) -> SessionQuerySet:
+    own = Session.objects.using(session_row.database()).for_user(user)
+    lately = Q(revoked_at__gte=since) | Q(revoked_at=None, expire_date__gte=since)
+    ended = own.filter(lately).exclude(pk__in=[session.pk for session in live])
+    return _shown(ended, Coalesce("revoked_at", "expire_date").desc())[:ENDED_SHOWN]
+
+
+Sender = tuple[str | None, str]
+"""An address and a user agent."""
+
+
+def _failed_attempts(user: models.Model, *, since: datetime) -> Counter[Sender]:
+    """Count the failed sign-ins of the user's by who sent them."""
+    failed = SessionEvent.objects.using(session_row.database()).for_user(user)
+    failed = failed.filter(event__in=FAILED_SIGN_INS, at__gte=since).order_by("-id")
+    found: Counter[Sender] = Counter()
+    for address, agent, count in failed.values_list("ip_address", "user_agent", "count")[
+        :MOST_READ
+    ]:
+        found[address, agent] += count
+    return found
+
+
+def _marked(
+    entry: SignedInDevice,
+    entries: Iterable[SignedInDevice],
+    ended: Iterable[Session],
+    failed: Counter[Sender],
+) -> SignedInDevice:
+    """Return the entry with what makes it stand out."""
+    others = [other for group in entries if group is not entry for other in group.sessions]
+    others += [other for other in ended if other.device_id != entry.sessions[0].device_id]
+    senders = {(session.ip_address, session.user_agent) for session in entry.sessions}
+    attempts = sum(failed[sender] for sender in senders)
+    return replace(
+        entry,
+        is_new_place=not entry.is_current and is_new_place(entry.sessions, others),
+        failed_attempts=attempts if attempts > SLIPS else 0,
+    )
+
+
+def is_new_place(sessions: Iterable[Session], others: Iterable[Session]) -> bool:
+    """
+    Say whether none of ``others`` was in a country of ``sessions``.
+
+    Not where nothing is known to compare with. Somebody who acts as the user says nothing of
+    where that user is.
+    """
+    here, elsewhere = _countries(sessions), _countries(others)
+    return bool(here and elsewhere) and not here & elsewhere
+
+
+def _countries(sessions: Iterable[Session]) -> set[str]:
+    places = (session.location for session in sessions if not session.is_acted_in)
+    return {place.rpartition(", ")[2] for place in places if place}

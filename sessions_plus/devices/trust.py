@@ -107,9 +107,17 @@ def distrust(
     return True
 
 
-def distrust_all(user: models.Model, *, client: ClientInfo | None = None) -> int:
-    """End trust in all devices of ``user``; return in how many."""
-    return sum(distrust(device, client=client) for device in _trusted(user))
+def distrust_all(
+    user: models.Model,
+    *,
+    actor: models.Model | None = None,
+    reason: str = "",
+    client: ClientInfo | None = None,
+) -> int:
+    """End trust in all devices of ``user``; return in how many. See distrust()."""
+    return sum(
+        distrust(device, actor=actor, reason=reason, client=client) for device in _trusted(user)
+    )
 
 
 def trust_hash(token: str, user: Any) -> str:

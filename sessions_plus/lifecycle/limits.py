@@ -12,11 +12,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from django.db import connections, models, transaction
+from django.utils import timezone
 
 from sessions_plus.conf import conf
 from sessions_plus.events import record
 from sessions_plus.exceptions import SessionLimitReached
 from sessions_plus.lifecycle.alone import alone_for
+from sessions_plus.lifecycle.in_force import live_sessions
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Event, Kind, Outcome, Reason, Session
 from sessions_plus.models.session import SessionQuerySet
@@ -70,7 +72,7 @@ def hold_to_limit(
 
 def _live(user: models.Model, kind: str) -> SessionQuerySet:
     """The user's sessions of that kind, the one signed in to last first."""
-    sessions = Session.objects.using(session_row.database()).for_user(user).active()
+    sessions = live_sessions(user, now=timezone.now())
     sessions = sessions.filter(actor=None)  # the help desk takes nobody's place
     return sessions.filter(kind=kind).select_related("device").order_by("-authenticated_at", "-pk")
 

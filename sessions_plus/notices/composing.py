@@ -19,6 +19,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.module_loading import import_string
 
+from sessions_plus.client_info.location import locate
 from sessions_plus.conf import conf
 from sessions_plus.current import current_request
 from sessions_plus.models import Device, SessionEvent
@@ -67,8 +68,10 @@ def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str,
         "harmless": letter.harmless,
         "account": name_of(user),
         "at": in_local(event.at),
-        "ip_address": event.ip_address or "",
-        "by_staff": event.actor_id is not None and event.actor_id != event.user_id,
+        # Where an administrator was is theirs.
+        "ip_address": "" if event.is_by_another else event.ip_address or "",
+        "location": "" if event.is_by_another else not_a_link(locate(event.ip_address)),
+        "by_staff": event.is_by_another,
         "link_days": LINK_LIFETIME.days,
     }
 

@@ -18,6 +18,7 @@ from sessions_plus.mfa import guesses
 from sessions_plus.models import (
     Device,
     Event,
+    Reason,
 )
 from sessions_plus.receivers.users import user_models
 from sessions_plus.store.of_request import find_store
@@ -49,7 +50,7 @@ def act_on_new_password(
     }
     here = own.public_id if own is not None else None
     reason = end_or_keep_others(instance, own=here, **facts)
-    distrust_all(instance, client=facts["client"])
+    distrust_all(instance, reason=Reason.PASSWORD_CHANGED, **facts)
     guesses.forget(instance)
     device_id = own.device_id if own is not None else None
     device = Device.objects.filter(pk=device_id).first() if device_id is not None else None

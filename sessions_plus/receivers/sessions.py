@@ -20,7 +20,7 @@ from sessions_plus.models import (
     SessionEvent,
 )
 from sessions_plus.policy import Verdict
-from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
@@ -41,6 +41,7 @@ def note_end(row: Row, reason: str, client: ClientInfo | None, **_: object) -> N
         Event.SESSION_SIGNED_OUT if is_sign_out else Event.SESSION_REVOKED,
         user_id=row.user_id,
         session_public_id=row.public_id,
+        device=_device_of(row),
         reason="" if is_sign_out else reason,
         client=client,
     )
@@ -52,9 +53,16 @@ def note_expiry(row: Row, verdict: Verdict, client: ClientInfo | None, **_: obje
         Event.SESSION_EXPIRED,
         user_id=row.user_id,
         session_public_id=row.public_id,
+        device=_device_of(row),
         reason=verdict.value,
         client=client,
     )
+
+
+def _device_of(row: Row) -> Device | None:
+    if row.device_id is None:
+        return None
+    return Device.objects.using(database()).filter(pk=row.device_id).first()
 
 
 @receiver(key_reused, dispatch_uid="sessions_plus.key_reused")

@@ -17,9 +17,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, npgettext_lazy
 
-from sessions_plus.client_info.user_agent import parse_user_agent
+from sessions_plus.lifecycle import in_force
 from sessions_plus.lifecycle.remaining import Remaining, remaining_of
-from sessions_plus.models import Reason, SessionEvent
+from sessions_plus.models import Reason, Session
 from sessions_plus.moments import in_local
 
 register = template.Library()
@@ -55,6 +55,18 @@ def when(moment: datetime) -> SafeString:
 def exactly(moment: datetime) -> SafeString:
     """``<time>`` with the hour and minute, and the exact time at hand."""
     return _time_element(moment, date_format(in_local(moment), "TIME_FORMAT"))
+
+
+@register.simple_tag
+def fully(moment: datetime) -> SafeString:
+    """``<time>`` with day, time and zone where everybody reads them, and how long ago it was."""
+    local = in_local(moment)
+    words = _("%(moment)s %(zone)s (%(ago)s)") % {
+        "moment": date_format(local, "DATETIME_FORMAT"),
+        "zone": local.tzname() or "",
+        "ago": in_words(moment, timezone.now()),
+    }
+    return _time_element(moment, words)
 
 
 def in_words(moment: datetime, now: datetime) -> str:
@@ -133,8 +145,6 @@ def reason_in_words(reason: str) -> str:
 
 
 @register.filter
-def sender_in_words(event: SessionEvent) -> str:
-    """The device of an event, or the browser that it came from; "" if neither is known."""
-    if event.device is not None:
-        return event.device.label
-    return parse_user_agent(event.user_agent).label if event.user_agent else ""
+def ended_at(session: Session) -> datetime:
+    """When a session ended."""
+    return in_force.ended_at(session)

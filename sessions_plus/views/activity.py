@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from sessions_plus.models import SessionEvent
-from sessions_plus.rows import session_row
+from sessions_plus.devices.activity import Topic, acts_of, in_rows
 from sessions_plus.views.protection import PersonRequest, page
 
 EVENTS_PER_PAGE = 25
@@ -15,12 +14,25 @@ EVENTS_PER_PAGE = 25
 
 @page
 def event_list(request: PersonRequest) -> HttpResponse:
-    """Show the newest first. A page number that is none, or too high, shows the nearest page."""
-    events = SessionEvent.objects.using(session_row.database()).shown_to(request.user)
-    paginator = Paginator(events.select_related("device").order_by("-id"), EVENTS_PER_PAGE)
+    """
+    Show the newest first, all or those of a topic.
+
+    A page number that is none, or too high, shows the nearest page.
+    """
+    topic = _topic(request)
+    events = acts_of(request.user, topic)
+    pages = Paginator(events, EVENTS_PER_PAGE).get_page(request.GET.get("page"))
     context = {
-        "events": paginator.get_page(request.GET.get("page")),
+        "pages": pages,
+        "acts": in_rows(request.user, list(pages)),
+        "topics": Topic,
+        "topic": topic,
         "user": request.user,
         "tab": "activity",
     }
     return render(request, "sessions_plus/event_list.html", context)
+
+
+def _topic(request: HttpRequest) -> Topic | None:
+    asked = request.GET.get("topic")
+    return Topic(asked) if asked in Topic.values else None

@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from sessions_plus.decorators import mfa_exempt
 from sessions_plus.devices.trust import trust_lifetime
@@ -28,7 +28,7 @@ from sessions_plus.views.code_forms import ChallengeForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell
 from sessions_plus.views.onward import onward
-from sessions_plus.views.protection import private
+from sessions_plus.views.protection import post_or_page, private
 
 
 @private
@@ -101,7 +101,7 @@ def _start_again(request: HttpRequest) -> HttpResponse:
 
 
 @private
-@require_POST
+@post_or_page("sessions_plus:challenge")
 @csrf_protect
 @login_not_required
 @mfa_exempt

@@ -27,6 +27,14 @@ def after_sign_out_url() -> str:
     return resolve_url(target) if target else login_url()
 
 
+def password_change_url() -> str:
+    """Where people change their password: the site's own ``password_change``, or ours."""
+    try:
+        return reverse("password_change")
+    except NoReverseMatch:
+        return reverse("sessions_plus:password_change")
+
+
 def password_reset_url() -> str:
     """Where people go who forgot their password: the site's own ``password_reset``, or ours."""
     return site_password_reset_url() or reverse("sessions_plus:password_reset")

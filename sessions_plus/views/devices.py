@@ -16,12 +16,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from sessions_plus.decorators import reauthentication_required
+from sessions_plus.devices.activity import acts_of, in_rows
 from sessions_plus.devices.naming import rename
-from sessions_plus.devices.overview import overview
+from sessions_plus.devices.overview import NOT_SHOWN, overview
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.devices.trust import distrust
 from sessions_plus.forms import DeviceNameForm
 from sessions_plus.lifecycle import revoke, revoke_others
+from sessions_plus.lifecycle.in_force import is_live
 from sessions_plus.models import Device, Session
 from sessions_plus.rows import session_row
 from sessions_plus.views.destinations import login_url
@@ -29,10 +31,13 @@ from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.protection import (
     PersonRequest,
     act,
+    ask,
     current_device_pk,
     current_public_id,
     page,
 )
+
+EVENTS_SHOWN = 20
 
 
 @page
@@ -44,15 +49,32 @@ def session_list(request: PersonRequest) -> HttpResponse:
     return render(request, "sessions_plus/session_list.html", context)
 
 
+@page
+def account(request: PersonRequest) -> HttpResponse:
+    """Where the pages are mounted: it leads to the first of them."""
+    return redirect("sessions_plus:session_list")
+
+
+@page
+def session_detail(request: PersonRequest, public_id: UUID) -> HttpResponse:
+    """Show all there is to know of one session, and what happened in it."""
+    session = _own_session(request, public_id)
+    events = acts_of(request.user).filter(session_public_id=public_id)[:EVENTS_SHOWN]
+    context = {
+        "session": session,
+        "is_current": public_id == current_public_id(request),
+        "is_live": is_live(session, now=timezone.now()),
+        "acts": in_rows(request.user, list(events)),
+        "user": request.user,
+        "tab": "devices",
+    }
+    return render(request, "sessions_plus/session_detail.html", context)
+
+
 @act
 @reauthentication_required
 def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
-    session = get_object_or_404(
-        Session.objects.using(session_row.database())
-        .for_user(request.user)
-        .select_related("device"),
-        public_id=public_id,
-    )
+    session = _own_session(request, public_id)
     name = session.device.label if session.device is not None else session.agent_label
     revocation = revoke(session, client=request.client_info, now=timezone.now())
     if revocation:
@@ -63,9 +85,13 @@ def session_revoke(request: PersonRequest, public_id: UUID) -> HttpResponse:
     return _back(request, ended_itself=public_id == current_public_id(request))
 
 
-@act
+@ask
 @reauthentication_required
 def session_revoke_others(request: PersonRequest) -> HttpResponse:
+    """Ask whether to, and end every session but the one that asks."""
+    if request.method != "POST":
+        context = {"user": request.user, "tab": "devices"}
+        return render(request, "sessions_plus/session_revoke_others.html", context)
     revocation = revoke_others(
         request.user,
         keep=current_public_id(request),
@@ -117,6 +143,11 @@ def device_distrust(request: PersonRequest, public_id: UUID) -> HttpResponse:
         text = _("%(device)s is no longer trusted: it will be asked for a code.")
         tell(request, text % {"device": device.label})
     return _back(request)
+
+
+def _own_session(request: PersonRequest, public_id: UUID) -> Session:
+    own = Session.objects.using(session_row.database()).for_user(request.user)
+    return get_object_or_404(own.select_related("device").defer(*NOT_SHOWN), public_id=public_id)
 
 
 def _own_device(request: PersonRequest, public_id: UUID) -> Device:

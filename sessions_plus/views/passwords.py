@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import PasswordChangeView as DjangoPasswordChangeView
 from django.db.transaction import non_atomic_requests
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.forms import PasswordChangeForm
 from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.views.destinations import password_change_url
 from sessions_plus.views.notices import tell
-from sessions_plus.views.protection import PersonRequest, ask
+from sessions_plus.views.protection import PersonRequest, ask, private
 
 
 class PasswordChangeView(DjangoPasswordChangeView):
@@ -55,3 +58,11 @@ def password_change(request: PersonRequest) -> HttpResponseBase:
     if not has_authenticator(request.user):
         return _change(request)
     return reauthentication_required(factors="all")(_change)(request)
+
+
+@private
+@login_not_required
+@require_safe
+def change_password_address(request: HttpRequest) -> HttpResponse:
+    """Lead on to where passwords are changed, which asks people to sign in."""
+    return HttpResponseRedirect(password_change_url())

@@ -15,12 +15,12 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.cache import add_never_cache_headers
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from sessions_plus.authority import Authority, authority_of, proof_of, why_nothing_is_proved
 from sessions_plus.exceptions import ActingForAnother
@@ -106,15 +106,47 @@ def page(view: PersonView[P]) -> View[P]:
     return private(require_safe(_signed_in(_but_for_actors(view), back_to=None)))
 
 
-def act(view: PersonView[P]) -> View[P]:
+def acts_on(page_name: str) -> Callable[[PersonView[P]], View[P]]:
     """
     Do something for whoever is signed in: POST, with the CSRF token.
 
-    Others sign in first and find the devices page: coming back to an address that
-    takes no GET would show them an error.
+    ``page_name`` is where its button stands. A GET, as of a bookmark or of somebody who had to
+    sign in first, leads there.
     """
-    signed_in = _signed_in(_for_themselves(view), back_to="sessions_plus:session_list")
-    return private(require_POST(csrf_protect(signed_in)))
+
+    def protect(view: PersonView[P]) -> View[P]:
+        signed_in = _signed_in(_for_themselves(view), back_to=page_name)
+        return private(post_or_page(page_name)(csrf_protect(signed_in)))
+
+    return protect
+
+
+def post_or_page(page_name: str) -> Callable[[View[P]], View[P]]:
+    """Take POST; lead a GET to the page whose button it is, where another would see an error."""
+
+    def restrict(view: View[P]) -> View[P]:
+        @wraps(view)
+        def restricted(
+            request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs
+        ) -> HttpResponseBase:
+            if request.method in ("GET", "HEAD"):
+                return HttpResponseRedirect(reverse(page_name))
+            return view(request, *args, **kwargs)
+
+        restricted_view: View[P] = require_http_methods(["GET", "HEAD", "POST"])(restricted)
+        return restricted_view
+
+    return restrict
+
+
+def act(view: PersonView[P]) -> View[P]:
+    """What the buttons of the devices page do. See acts_on()."""
+    return acts_on("sessions_plus:session_list")(view)
+
+
+def act_on_security(view: PersonView[P]) -> View[P]:
+    """What the buttons of the security page do. See acts_on()."""
+    return acts_on("sessions_plus:security")(view)
 
 
 def ask(view: PersonView[P]) -> View[P]:

@@ -31,7 +31,7 @@ from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.onward import onward
 from sessions_plus.views.protection import (
     PersonRequest,
-    act,
+    act_on_security,
     ask,
     current_public_id,
     own_authority,
@@ -66,7 +66,7 @@ def security(request: PersonRequest) -> HttpResponse:
     return render(request, "sessions_plus/security.html", context)
 
 
-@act
+@act_on_security
 @mfa_exempt
 @for_changes
 def totp_begin(request: PersonRequest) -> HttpResponse:
@@ -160,7 +160,7 @@ def _show_codes(request: PersonRequest, codes: list[Secret]) -> HttpResponse:
     return render(request, "sessions_plus/recovery_codes.html", context)
 
 
-@act
+@act_on_security
 @for_changes
 def recovery_codes_make(request: PersonRequest) -> HttpResponse:
     if not has_authenticator(request.user):
@@ -170,7 +170,7 @@ def recovery_codes_make(request: PersonRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("code")
-@act
+@act_on_security
 @mfa_exempt
 def recovery_codes_download(request: PersonRequest) -> HttpResponse:
     """

@@ -12,6 +12,7 @@ from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.contrib.auth.views import LogoutView as DjangoLogoutView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
@@ -70,9 +71,12 @@ class LoginView(DjangoLoginView):
 
 @method_decorator([private, csrf_protect], name="dispatch")
 class LogoutView(DjangoLogoutView):
-    """End the session of this browser: POST only, and always a redirect."""
+    """End the session of this browser, by POST; a GET leads to the page with the button."""
 
-    http_method_names = ["post"]
+    http_method_names = ["get", "head", "post"]
+
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return HttpResponseRedirect(reverse("sessions_plus:session_list"))
 
     def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         logout(request)

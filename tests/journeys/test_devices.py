@@ -48,7 +48,15 @@ def test_ended_session_is_signed_out_at_its_next_click(
     phone.fill_in_sign_in(person)
     expect(phone.heading("Devices")).to_be_visible()
     expect(phone.devices).to_have_count(2)
+    phone.page.get_by_text("Recently ended").click()
     expect(phone.page.get_by_text("Ended by you from another device")).to_be_visible()
+
+
+def edit(visitor: Visitor, name: str) -> None:
+    """Open the page of a device's session, and there what can be changed of the device."""
+    visitor.device(name).get_by_role("link", name=f"Details of {name}").click()
+    expect(visitor.heading(name)).to_be_visible()
+    visitor.page.get_by_text("Rename or remove").click()
 
 
 def test_device_is_renamed(laptop: Visitor, phone: Visitor, person: str) -> None:
@@ -57,10 +65,9 @@ def test_device_is_renamed(laptop: Visitor, phone: Visitor, person: str) -> None
     laptop.sign_in(person)
     laptop.open_devices()
 
-    phone_row = laptop.device("Safari on iOS")
-    phone_row.get_by_text("Rename or remove").click()
-    phone_row.get_by_label("Name", exact=True).fill("Phone <b>& co</b>")
-    phone_row.get_by_role("button", name="Save").click()
+    edit(laptop, "Safari on iOS")
+    laptop.page.get_by_label("Name", exact=True).fill("Phone <b>& co</b>")
+    laptop.button("Save").click()
 
     expect(laptop.device("Phone <b>& co</b>")).to_be_visible()
     phone.sign_out()
@@ -75,14 +82,12 @@ def test_removed_device_is_a_new_one(laptop: Visitor, phone: Visitor, person: st
     phone.sign_in(person)
     laptop.sign_in(person)
     laptop.open_devices()
-    row = laptop.device("Safari on iOS")
-    row.get_by_text("Rename or remove").click()
-    row.get_by_label("Name", exact=True).fill("Lost phone")
-    row.get_by_role("button", name="Save").click()
+    edit(laptop, "Safari on iOS")
+    laptop.page.get_by_label("Name", exact=True).fill("Lost phone")
+    laptop.button("Save").click()
 
-    row = laptop.device("Lost phone")
-    row.get_by_text("Rename or remove").click()
-    row.get_by_role("button", name="Remove device").click()
+    edit(laptop, "Lost phone")
+    laptop.button("Remove device").click()
 
     expect(laptop.devices).to_have_count(1)
     phone.link("Devices").click()
@@ -98,6 +103,8 @@ def test_everywhere_else(laptop: Visitor, phone: Visitor, person: str) -> None:
     laptop.sign_in(person)
     laptop.open_devices()
 
+    laptop.page.get_by_role("link", name="Sign out everywhere else").click()
+    expect(laptop.heading("Sign out everywhere else?")).to_be_visible()
     laptop.button("Sign out everywhere else").click()
 
     expect(laptop.devices).to_have_count(1)
@@ -114,7 +121,7 @@ def test_staff_ends_a_session(laptop: Visitor, phone: Visitor, person: str) -> N
     admin = laptop.page
     admin.goto("/admin/")
     admin.get_by_label("Username").fill("sam")
-    admin.get_by_label("Password").fill(laptop.password)
+    admin.get_by_label("Password:").fill(laptop.password)
     admin.get_by_role("button", name="Log in").click()
     admin.get_by_role("link", name="Sessions", exact=True).last.click()
     admin.locator("#searchbar").fill(person)
@@ -130,6 +137,7 @@ def test_staff_ends_a_session(laptop: Visitor, phone: Visitor, person: str) -> N
     phone.link("Devices").click()
     phone.expect_signed_out()
     phone.fill_in_sign_in(person)
+    phone.page.get_by_text("Recently ended").click()
     expect(phone.page.get_by_text("Ended by an administrator")).to_be_visible()
 
 

@@ -52,6 +52,7 @@ def test_revoked_browser_shops_on(visit: Visit, person: str) -> None:
     lost.add_to_cart("Oak board")
     here.sign_in(person)
     here.open_devices()
+    here.page.get_by_role("link", name="Sign out everywhere else").click()
     here.button("Sign out everywhere else").click()
     expect(here.devices).to_have_count(1)
 

@@ -23,7 +23,7 @@ def owner(visit: Visit, scripts: dict[str, Any]) -> Visitor:
     visitor = visit(**scripts)
     visitor.page.goto("/admin/login/?next=/admin/auth/user/")
     visitor.page.get_by_label("Username").fill(OWNER)
-    visitor.page.get_by_label("Password").fill(visitor.password)
+    visitor.page.get_by_label("Password:").fill(visitor.password)
     visitor.page.get_by_role("button", name="Log in").click()
     expect(visitor.page.get_by_role("heading", name="Select user to change")).to_be_visible()
     return visitor

@@ -68,7 +68,7 @@ def test_a_life_with_a_second_factor(laptop: Walk, person: str) -> None:
     page, visitor = laptop.page, laptop.visitor
     visitor.sign_in(person)
     app, codes = laptop.set_up()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="Done").click()
     expect(page.get_by_text("10 of 10 codes left")).to_be_visible()
     visitor.sign_out()
 
@@ -102,7 +102,7 @@ def test_a_life_with_a_second_factor(laptop: Walk, person: str) -> None:
     with page.expect_download() as download:
         visitor.button("Download").click()
     assert all(code in download.value.path().read_text() for code in fresh)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="Done").click()
     visitor.sign_out()
     laptop.give_password(person)
     page.get_by_role("link", name="Use a recovery code instead").click()
@@ -150,7 +150,7 @@ def test_somebody_with_the_password_only(laptop: Walk, visit: Visit, person: str
     for path in ("/account/devices/", "/account/security/", "/checkout/"):
         thief.page.goto(path)
         expect(thief.page).to_have_url(re.compile(r"/account/challenge/\?next="))
-    thief.visitor.button("Sign in as somebody else").click()
+    thief.visitor.button("Cancel").click()
     thief.visitor.expect_signed_out()
 
 
@@ -180,7 +180,7 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     assert colours == ["#fff", "#000"]
     app, _ = walk.set_up()
     look("codes")
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="Done").click()
     expect(page.get_by_text("10 of 10 codes left")).to_be_visible()
     look("security-on")
     page.goto("/account/reauthenticate/")

@@ -152,11 +152,13 @@ def test_what_ends_it(user: User, password: str, change: Any) -> None:
 
 
 def test_its_owner_ends_it_on_the_devices_page(user: User, password: str) -> None:
-    """The devices page says which device is trusted, and ends that."""
+    """The page of its session says that a device is trusted, and ends that."""
     client = trusting_client(user, enrol(user), password)
     sign_in(client, user, password)
     url = f"/account/devices/{Device.objects.get().public_id}/distrust/"
-    assert url in client.get("/account/devices/").content.decode()
+    session = Session.objects.for_user(user).latest("pk")
+    page = client.get(f"/account/devices/sessions/{session.public_id}/").content.decode()
+    assert url in page
 
     client.post(url)
 

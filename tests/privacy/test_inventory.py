@@ -88,6 +88,6 @@ def test_an_event_keeps_time_and_kind() -> None:
 def test_every_counter_is_somebodys_or_nobodys() -> None:
     """Of each scope of counters it is known whether it counts a person."""
     persons = {*ACCOUNT_SCOPES, Scope.AUTHENTICATOR, Scope.DEVICE}
-    digests = {Scope.ADDRESS, Scope.NAME, Scope.NETWORK}
+    digests = {Scope.ADDRESS, Scope.NAME, Scope.NETWORK, Scope.RESET}
 
     assert set(Scope) == persons | digests, REMEDY

@@ -79,4 +79,5 @@ def facts(ann: Person, user: User) -> dict[str, str]:
         "public_id": str(public_id),
         "user_id": str(user.pk),
         "token": link.rstrip("/").rpartition("/")[2],
+        "uidb64": "MQ",
     }

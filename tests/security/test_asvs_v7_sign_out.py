@@ -28,8 +28,15 @@ COPIES = [
     "refresh token as bearer",
     "refresh token as cookie",
 ]
-# What everybody is shown: where to sign in, and which keys sign tokens.
-FOR_EVERYBODY = {"sessions_plus:login", "sessions_plus_api:jwks"}
+# What everybody is shown: where to sign in, the way to a new password, and which keys sign tokens.
+FOR_EVERYBODY = {
+    "sessions_plus:login",
+    "sessions_plus:password_reset",
+    "sessions_plus:password_reset_done",
+    "sessions_plus:password_reset_complete",
+    "sessions_plus:password_reset_confirm",
+    "sessions_plus_api:jwks",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +80,12 @@ def test_asvs_7_4_1(engine: str, user: User, password: str, which: str) -> None:
     """Every address of the pages and the API takes it for nothing, and nothing else ends."""
     other = signed_in(user, password)
     session = Session.objects.get()
-    facts = {"public_id": str(session.public_id), "user_id": str(user.pk), "token": "x"}
+    facts = {
+        "public_id": str(session.public_id),
+        "user_id": str(user.pk),
+        "token": "x",
+        "uidb64": "MQ",
+    }
     copies = signed_out_copies(user, password)
     shown = set()
 

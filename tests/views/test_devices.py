@@ -60,7 +60,6 @@ def test_both_browsers_are_shown(user: User, sign_in: SignIn) -> None:
     assert html.index("Firefox on Linux") < html.index("Safari on iOS")
     assert html.count("This device") == 1
     assert "198.51.100.24" in html
-    assert "with password" in html
 
 
 def test_nothing_secret_is_shown(user: User, sign_in: SignIn) -> None:
@@ -105,14 +104,14 @@ def test_what_people_chose_is_escaped(user: User, sign_in: SignIn) -> None:
 def test_queries_do_not_grow(
     user: User, sign_in: SignIn, count: int, django_assert_max_num_queries: CountQueries
 ) -> None:
-    """The page costs three queries beside session and user, for any number of devices."""
+    """The page costs four queries beside session and user, for any number of devices."""
     client = sign_in(user)
     for number in range(count):
         other = sign_in(user, SAFARI)
         if number % 2:
             other.post("/account/logout/")
 
-    with django_assert_max_num_queries(5):
+    with django_assert_max_num_queries(6):
         assert client.get(LIST).status_code == 200
 
 
@@ -277,11 +276,15 @@ ACTS = [
 
 @pytest.mark.parametrize("path", ACTS)
 def test_acts_are_posted_with_a_token(user: User, sign_in: SignIn, path: str) -> None:
-    """No link and no foreign form sets anything off."""
+    """No link and no foreign form sets anything off; a link leads to the page of the button."""
     client = sign_in(user)
     forged = same_browser(client, enforce_csrf_checks=True)
 
-    assert client.get(f"/account/{path}").status_code == 405
+    looked = client.get(f"/account/{path}")
+    if path == "devices/revoke-others/":
+        assert "Sign out everywhere else?" in looked.content.decode()
+    else:
+        assert looked.headers["Location"] == LIST
     assert forged.post(f"/account/{path}").status_code == 403
     assert is_signed_in(client)
 
@@ -303,7 +306,8 @@ def test_strangers_sign_in_and_come_to_a_page(db: None, path: str) -> None:
     """Whoever is not signed in comes, after that, to a page and not to an address for forms."""
     response = Client().post(f"/account/{path}")
 
-    assert response.headers["Location"] == f"/account/login/?next={LIST}"
+    page = LIST if path != "devices/revoke-others/" else f"/account/{path}"
+    assert response.headers["Location"] == f"/account/login/?next={page}"
 
 
 @pytest.mark.parametrize("path", ["devices/", "activity/?page=2"])
@@ -345,3 +349,81 @@ async def test_under_asgi_the_acts_work(password: str) -> None:
 
     assert (await other.get(LIST)).status_code == 302
     assert (await client.get(LIST)).status_code == 200
+
+
+def test_account_leads_to_the_devices(user: User, sign_in: SignIn) -> None:
+    """The address that the pages are mounted at is one of a page."""
+    assert sign_in(user).get("/account/").headers["Location"] == LIST
+
+
+def detail(client: Client, session: Session) -> str:
+    response = client.get(f"{LIST}sessions/{session.public_id}/")
+    assert response.status_code == 200
+    return str(response.content.decode())
+
+
+def test_a_session_has_a_page(user: User, sign_in: SignIn) -> None:
+    """It tells browser and system with version, method, address and zone, and ends the session."""
+    client, other = sign_in(user), sign_in(user, SAFARI, "198.51.100.24")
+    session = session_of(other)
+    assert f'href="{LIST}sessions/{session.public_id}/"' in client.get(LIST).content.decode()
+
+    html = detail(client, session)
+
+    for shown in ("Safari", "17", "iOS", "password", "198.51.100.24", "UTC", "First seen"):
+        assert shown in html
+    assert "Signed in on a new device" in html
+    assert revoke_url(session) in html
+    assert device_url(session, "rename") in html
+
+
+def test_the_page_of_a_session_that_ended(user: User, sign_in: SignIn) -> None:
+    """It says when and why, and offers nothing to end."""
+    client, other = sign_in(user), sign_in(user, SAFARI)
+    session = session_of(other)
+    client.post(revoke_url(session))
+
+    html = detail(client, session)
+
+    assert "Ended by you from another device" in html
+    assert revoke_url(session) not in html
+
+
+def test_another_persons_session_has_no_page(user: User, other_user: User, sign_in: SignIn) -> None:
+    """It answers as one that there is not."""
+    theirs = session_of(sign_in(other_user))
+    client = sign_in(user)
+
+    assert client.get(f"{LIST}sessions/{theirs.public_id}/").status_code == 404
+    assert client.get(f"{LIST}sessions/{uuid4()}/").status_code == 404
+
+
+def test_where_an_actor_is_stays_theirs(user: User, staff: User, sign_in: SignIn) -> None:
+    """The page of a session in which support acts as oneself does not tell where they are."""
+    client, acting = sign_in(user), sign_in(user, SAFARI, "198.51.100.24")
+    session = session_of(acting)
+    Session.objects.filter(pk=session.pk).update(actor=staff, device=None, location="Basel")
+    Device.objects.filter(system="iOS").update(revoked_at=timezone.now())
+    began = SessionEvent.objects.filter(session_public_id=session.public_id)
+    began.update(actor=staff, device=None)
+
+    for html in (detail(client, session), client.get(LIST).content.decode()):
+        assert "Support staff" in html
+        for hidden in ("198.51.100.24", "Basel", "Safari"):
+            assert hidden not in html
+
+
+def test_what_is_strange_stands_out(user: User, sign_in: SignIn) -> None:
+    """Another country than all others, and more failed attempts than a slip, are marked."""
+    client, phone = sign_in(user), sign_in(user, SAFARI)
+    stranger = sign_in(user, SAFARI, "198.51.100.24")
+    for browser, place in ((client, "Bern, CH"), (phone, "Basel, CH"), (stranger, "Porto, BR")):
+        Session.objects.filter(pk=session_of(browser).pk).update(location=place)
+    for _ in range(2):
+        stranger.post("/account/login/", {"username": "ann", "password": "a guess"})
+
+    html = client.get(LIST).content.decode()
+
+    assert html.count("A new place") == 1
+    assert html.count("2 failed attempts") == 1
+    assert html.index("A new place") < html.index("Porto, BR")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -17,6 +18,7 @@ from sessions_plus.devices.naming import rename
 from sessions_plus.devices.overview import NOT_SHOWN
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle.ending import Revocation
+from sessions_plus.lifecycle.in_force import goes_on, live_sessions
 from sessions_plus.lifecycle.revocation import revoke, revoke_all, revoke_others
 from sessions_plus.models import Device, Session, SessionEvent
 from sessions_plus.models.device import DeviceQuerySet
@@ -31,7 +33,7 @@ def outcome(revoked: Revocation) -> Response:
 
 
 def sessions_shown() -> SessionQuerySet:
-    found = Session.objects.using(session_row.database()).active()
+    found = goes_on(Session.objects.using(session_row.database()).all(), now=timezone.now())
     return found.select_related("device").defer(*NOT_SHOWN)
 
 
@@ -39,7 +41,8 @@ class SessionEndpoint(Endpoint):
     permission_classes = [IsSignedIn, FreshFactor]
 
     def own(self) -> SessionQuerySet:
-        return sessions_shown().for_user(self.user)
+        own = live_sessions(self.user, now=timezone.now())
+        return own.select_related("device").defer(*NOT_SHOWN)
 
 
 class SessionList(SessionEndpoint):

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandParser
-from django.utils.timezone import is_aware, localtime
+from django.utils.timezone import is_aware, localtime, now
 
 from sessions_plus.management.people import get_user
 
@@ -24,9 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("user", help="The name that the user signs in with.")
 
     def handle(self, *, user: str, **options: Any) -> None:
-        from sessions_plus.models import Session
+        from sessions_plus.lifecycle.in_force import live_sessions
 
-        sessions = Session.objects.for_user(get_user(user)).active().select_related("device")
+        sessions = live_sessions(get_user(user), now=now()).select_related("device")
         rows = [cells(session) for session in sessions.order_by("-last_activity", "-pk")]
         if not rows:
             self.stdout.write(f"{user} is not signed in anywhere.")

@@ -1,0 +1,81 @@
+"""What programs look for: where passwords are changed, and what each field is for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from tests.views.conftest import SignIn
+
+ADDRESS = "/.well-known/change-password"
+
+OURS = [
+    path("account/", include("sessions_plus.urls")),
+    path(".well-known/", include("sessions_plus.well_known_urls")),
+]
+
+
+def own_page(request: HttpRequest) -> HttpResponse:
+    return HttpResponse("the site's own")
+
+
+class Mounted:
+    urlpatterns = OURS
+
+
+class WithOwnPage:
+    urlpatterns = [*OURS, path("my/password/", own_page, name="password_change")]
+
+
+@pytest.mark.parametrize("method", ["get", "head"])
+def test_change_password_leads_there(
+    user: User, sign_in: SignIn, settings: Any, method: str
+) -> None:
+    """Signed in or not, the W3C's address leads to where a password is changed."""
+    settings.ROOT_URLCONF = Mounted
+
+    for client in (Client(), sign_in(user)):
+        response = getattr(client, method)(ADDRESS)
+        assert (response.status_code, response["Location"]) == (302, "/account/security/password/")
+    assert Client().post(ADDRESS).status_code == 405
+
+
+def test_sites_own_page_comes_first(db: None, settings: Any) -> None:
+    settings.ROOT_URLCONF = WithOwnPage
+
+    assert Client().get(ADDRESS)["Location"] == "/my/password/"
+
+
+@pytest.mark.parametrize(
+    ("page", "expected"),
+    [
+        ("login/", {"username": "username", "password": "current-password"}),
+        ("password/reset/", {"email": "email"}),
+        (
+            "security/password/",
+            {
+                "username": "username",
+                "old_password": "current-password",
+                "new_password1": "new-password",
+                "new_password2": "new-password",
+            },
+        ),
+    ],
+)
+def test_fields_say_what_they_are_for(
+    user: User, sign_in: SignIn, page: str, expected: dict[str, str]
+) -> None:
+    """Browsers and password managers fill in each field by its ``autocomplete``."""
+    client = Client() if page in ("login/", "password/reset/") else sign_in(user)
+
+    html = client.get(f"/account/{page}").content.decode()
+
+    inputs = [part.split(">")[0] for part in html.split("<input")[1:]]
+    found = {name: one for one in inputs for name in expected if f'name="{name}"' in one}
+    assert found.keys() == expected.keys()
+    assert all(f'autocomplete="{expected[name]}"' in found[name] for name in expected)
