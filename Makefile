@@ -19,11 +19,13 @@ help:  ## List the targets
 $(STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or later is needed: make PYTHON=python3.12 ..."; exit 1; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@test -x $(BIN)/python || { echo "Making a Python environment in $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing what requirements.txt lists into $(VENV): once, a minute or two …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@touch $@
 
 demo: $(STAMP)  ## Set up and serve the demo shop (PORT=8000)
+	@echo "Making the tables, the people and some weeks of their sign-ins …"
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo --address 127.0.0.1:$(PORT)
 	$(BIN)/python manage.py runserver 127.0.0.1:$(PORT)

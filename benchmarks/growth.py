@@ -1,17 +1,21 @@
 """
 How the cost of each act grows with the number of rows: 10 thousand, then a million.
 
-``python -m benchmarks.growth [--sizes N …]``. Each size is a PostgreSQL database of its
-own, filled by one statement; acts are measured in turns and shown as medians.
+``python -m benchmarks.growth [--sizes N …] [--keep FILE]``. Each size is a PostgreSQL database
+of its own, filled by one statement; acts are measured in turns and shown as medians. What is
+under way is told meanwhile, and what was measured is kept in FILE as JSON after each size.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import django
@@ -163,15 +167,33 @@ def measure(sessions: int, rounds: int) -> dict[str, float]:
     with connection.cursor() as cursor:
         cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
     call_command("migrate", verbosity=0)
+    say(f"{sessions:,d} sessions: filling the table …")
     fill(sessions)
     todo = acts()
     times: dict[str, list[float]] = {name: [] for name in todo}
-    for _ in range(rounds):
+    for turn in range(rounds):
+        if turn % max(1, rounds // 10) == 0:
+            say(f"{sessions:,d} sessions: turn {turn + 1} of {rounds} …")
         for name, act in todo.items():
             start = time.perf_counter()
             act()
             times[name].append(time.perf_counter() - start)
     return {name: statistics.median(found) * 1000 for name, found in times.items()}
+
+
+def say(text: str) -> None:
+    """Tell what is under way, apart from the figures."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def keep(
+    path: Path, found: Mapping[int, Mapping[str, float]], cleaned: Mapping[str, float]
+) -> None:
+    """Write down what was measured so far: an interrupted run has not been for nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sizes = {str(size): took for size, took in found.items()}
+    path.write_text(json.dumps({"milliseconds": sizes, "clean-up": cleaned}, indent=2) + "\n")
+    say(f"Kept in {path}")
 
 
 EXPIRED = """
@@ -191,7 +213,8 @@ def clean_up(rounds: int = 5) -> dict[str, float]:
 
     turns: list[dict[str, float]] = []
     _keep_a_copy()
-    for _ in range(rounds):
+    for turn in range(rounds):
+        say(f"Clean-up: turn {turn + 1} of {rounds} …")
         _put_back()
         one = _timed(f"DELETE FROM sessions_plus_session WHERE {EXPIRED}")
         _put_back()
@@ -243,12 +266,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--keep", type=Path, default=Path(".cache/benchmarks/growth.json"))
     options = parser.parse_args()
     postgresql, redis = start_postgresql(), start_redis()
     try:
         with site(postgresql.url, redis.url):
-            found = {size: measure(size, options.rounds) for size in options.sizes}
+            found: dict[int, dict[str, float]] = {}
+            for size in options.sizes:
+                found[size] = measure(size, options.rounds)
+                keep(options.keep, found, {})
             cleaned = clean_up()
+            keep(options.keep, found, cleaned)
     finally:
         redis.stop()
         postgresql.stop()

@@ -15,4 +15,5 @@ urlpatterns = [
     path("cart/<slug:slug>/change/", views.cart_change, name="cart_change"),
     path("checkout/", views.checkout, name="checkout"),
     path("preferences/", views.preferences, name="preferences"),
+    path("preferences/short/", views.short_session, name="short_session"),
 ]

@@ -73,6 +73,15 @@ def preferences(request: HttpRequest) -> HttpResponse:
     return render(request, "shop/preferences.html", {"form": form})
 
 
+@require_POST
+@login_required
+def short_session(request: HttpRequest) -> HttpResponse:
+    """Let this session end in three minutes, so that its warning comes in one."""
+    request.session.set_expiry(180)
+    messages.success(request, _("This session ends in three minutes. Wait for one, and see."))
+    return redirect("shop:preferences")
+
+
 def current_preferences(request: HttpRequest) -> Preferences:
     return getattr(request, "preferences", Preferences())
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.events import BY_COMMAND, IMPORTED
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
-from sessions_plus.models import Event, Scope
+from sessions_plus.models import Event, Reason, Scope
 
 NOTHING_TO_DO = _("If this was you, there is nothing to do.")
 
@@ -27,6 +27,7 @@ class Letter:
     outcome    what came of it, by the event's reason: said after the lead, in the mail
     harmless   when there is nothing to do
     unless     reasons of the event that are no news to its user
+    by_staff   the only reasons that are news, and only where somebody else did it; empty: all are
     pause      after one such event, how long the next ones bring no mail; None: each brings one
     """
 
@@ -35,6 +36,7 @@ class Letter:
     harmless: str | Promise = NOTHING_TO_DO
     outcome: Mapping[str, str | Promise] = field(default_factory=dict)
     unless: tuple[str, ...] = ()
+    by_staff: tuple[str, ...] = ()
     pause: timedelta | None = None
 
 
@@ -43,6 +45,15 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
         Event.DEVICE_FIRST_SEEN: Letter(
             _("New sign-in to your account"),
             _("Somebody signed in to your account on a device that we had not seen before."),
+        ),
+        Event.SESSION_REVOKED: Letter(
+            _("You were signed out by our staff"),
+            _("Somebody of our staff ended a session of yours, or several."),
+            _("If you asked for it, there is nothing to do: sign in again."),
+            # Who ends one's own sessions knows, and of what else ends them other mails tell.
+            by_staff=(Reason.REVOKED_BY_STAFF,),
+            # Many end together.
+            pause=timedelta(minutes=10),
         ),
         Event.KEY_REUSED: Letter(
             _("We ended a session of yours"),

@@ -101,6 +101,8 @@ def notify(event: SessionEvent) -> None:
     letter = LETTERS.get(event.event)
     if letter is None or event.reason in (FIRST_DEVICE, NO_REQUEST):
         return
+    if letter.by_staff and not (event.reason in letter.by_staff and event.is_by_another):
+        return
     alias = database()
     # A savepoint keeps whatever goes wrong here from spoiling the view's transaction.
     guard = transaction.atomic(alias) if connections[alias].in_atomic_block else nullcontext()
@@ -122,6 +124,8 @@ def _is_news(event: SessionEvent, letter: Letter) -> bool:
     earlier = SessionEvent.objects.using(database()).filter(
         user_id=event.user_id, event=event.event, pk__lt=event.pk, at__gt=event.at - letter.pause
     )
+    if letter.by_staff:
+        earlier = earlier.filter(reason__in=letter.by_staff)
     return not earlier.exclude(reason__in=letter.unless).exists()
 
 

@@ -141,12 +141,17 @@ def test_time_zone_is_the_sites(user: User) -> None:
 
 
 @pytest.mark.parametrize("event", LETTERS)
-def test_every_letter_says_when_there_is_nothing_to_do(user: User, event: str) -> None:
+def test_every_letter_says_when_there_is_nothing_to_do(user: User, staff: User, event: str) -> None:
     """A mail says what happened, when it is harmless, and what to do if it is not."""
-    record(Event(event), user=user)
+    letter = LETTERS[event]
+    record(
+        Event(event),
+        user=user,
+        reason="".join(letter.by_staff[:1]),
+        actor=staff if letter.by_staff else None,
+    )
 
     message = only_mail()
-    letter = LETTERS[event]
     for part in (letter.lead, letter.harmless):
         assert str(part) in message.body
     assert "If this was not you, change your password" in message.body

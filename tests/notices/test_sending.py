@@ -12,7 +12,8 @@ from django.db import transaction
 from django.test import override_settings
 
 from sessions_plus.events import record
-from sessions_plus.models import Device, Event, Notice, SessionEvent
+from sessions_plus.lifecycle import revoke_all
+from sessions_plus.models import Device, Event, Notice, Reason, SessionEvent
 from tests.conftest import World
 from tests.notices import senders
 from tests.notices.mails import html_of, only_mail, sign_in_elsewhere
@@ -231,3 +232,19 @@ def test_nothing_but_the_link_is_secret(user: User) -> None:
     everything = message.message().as_string() + message.body + html_of(message)
     assert all(secret not in everything for secret in secrets)
     assert Notice.objects.get().token_hash not in everything
+
+
+def test_who_is_signed_out_by_staff_is_told_once(user: User, staff: User) -> None:
+    """Support ends all that a person is signed in with, and one mail says so; theirs is no news."""
+    for agent in (FIREFOX, SAFARI):
+        Browser(World("sync"), user_agent=agent).get("sign-in", name="ann")
+    mail.outbox.clear()
+    with override_settings(SESSIONS_PLUS_SITE_URL="https://shop.example"):
+        revoke_all(user, reason=Reason.REVOKED_BY_STAFF, actor=staff)
+        Browser(World("sync"), user_agent=FIREFOX).get("sign-in", name="ann")
+        revoke_all(user)
+
+    told = [message for message in mail.outbox if "by our staff" in message.subject]
+    [message] = told
+    for part in ("an administrator of the site", "shop.example", "ann"):
+        assert part in message.body

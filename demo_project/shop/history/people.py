@@ -36,7 +36,7 @@ PEOPLE = (
     Person(CAREFUL, "Noor Haddad", story="has a second factor: her sign-in asks for a code"),
     Person("jonas", "Jonas Meyer", story="one laptop, used every day"),
     Person("priya", "Priya Nair", story="travels a lot"),
-    Person("tom", "Tom Hughes", story="signed out everywhere by support"),
+    Person("tom", "Tom Hughes", story="signed out everywhere by support, then forgot his password"),
     Person("lena", "Lena Novak", story="shares a tablet with Emil"),
     Person("emil", "Emil Novak", story="shares a tablet with Lena"),
 )

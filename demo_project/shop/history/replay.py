@@ -26,20 +26,23 @@ from demo_project.shop.history.people import BROWSERS, PLACES
 from demo_project.shop.history.timeline import (
     ENROLMENTS,
     FAILED_SIGN_INS,
+    RESETS,
     VISITS,
     Ending,
     Enrolment,
     FailedSignIn,
+    Reset,
     Visit,
     days,
 )
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.devices.naming import rename
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.events import record
 from sessions_plus.lifecycle import revoke
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.sign_in import using
-from sessions_plus.models import Authenticator, Device, Reason, Session, SessionEvent
+from sessions_plus.models import Authenticator, Device, Event, Reason, Session, SessionEvent
 from sessions_plus.policy import expires_at
 from sessions_plus.rows.lifetime import limits_of
 
@@ -70,6 +73,9 @@ class Replay:
         for enrolment in ENROLMENTS:
             if enrolment.username in self.people:
                 yield enrolment.began, partial(self.enrol, enrolment)
+        for reset in RESETS:
+            if reset.username in self.people:
+                yield reset.began, partial(self.reset, reset)
         for failed in FAILED_SIGN_INS:
             yield failed.began, partial(self.fail, failed)
 
@@ -145,6 +151,12 @@ class Replay:
             request=self.request_from(failed),
         )
 
+    def reset(self, reset: Reset) -> None:
+        user = self.people[reset.username]
+        client = self.client_of(reset)
+        record(Event.PASSWORD_RESET_REQUESTED, user=user, client=client)
+        record(Event.PASSWORD_CHANGED, user=user, client=client)
+
     def request_from(self, visit: Visit | FailedSignIn) -> HttpRequest:
         """Make the request that this visit begins or ends with."""
         request = HttpRequest()
@@ -156,7 +168,7 @@ class Replay:
         request.client_info = client  # type: ignore[attr-defined]  # as the middleware does
         return request
 
-    def client_of(self, visit: Visit | FailedSignIn) -> ClientInfo:
+    def client_of(self, visit: Visit | FailedSignIn | Reset) -> ClientInfo:
         place = PLACES[visit.place]
         return ClientInfo.of(ip_address=place.ip_address, user_agent=BROWSERS[visit.browser])
 

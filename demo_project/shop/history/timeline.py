@@ -51,6 +51,16 @@ class Enrolment:
     began: float
 
 
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Somebody forgot their password, and chose a new one with the link from a mail."""
+
+    username: str
+    browser: str
+    place: str
+    began: float
+
+
 VISITS = (
     Visit("olga", "olga's computer", "the shop", 28.3, 22.4),
     Visit("olga", "olga's computer", "the shop", 21.2, 9.3, device_name="Till"),
@@ -91,6 +101,8 @@ VISITS = (
 
 # In the browser of the visit that goes on at that time.
 ENROLMENTS = (Enrolment("noor", "noor's laptop", 26.65),)
+
+RESETS = (Reset("tom", "tom's computer", "tom's home", 7.205),)
 
 FAILED_SIGN_INS = (
     FailedSignIn("maya", "maya's phone", "maya's train", 13.61),
