@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 from sessions_plus.admin.filters import DeviceStateFilter
 from sessions_plus.admin.listing import ReadOnlyAdmin
 from sessions_plus.admin.revoking import may_revoke, revoke_these_devices, tell
-from sessions_plus.models import Device
+from sessions_plus.lifecycle.in_force import goes_on
+from sessions_plus.models import Device, Session
 
 
 @admin.register(Device)
@@ -36,7 +37,10 @@ class DeviceAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
-        return super().get_queryset(request).defer("token_hash", "trust_hash")
+        live = goes_on(Session.objects.filter(device=OuterRef("pk")), now=timezone.now())
+        devices = super().get_queryset(request).defer("token_hash", "trust_hash")
+        found: QuerySet[Device] = devices.annotate(is_in_use=Exists(live))
+        return found
 
     @admin.action(description=_("Remove the selected devices"), permissions=["revoke"])
     def revoke_selected_devices(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
@@ -59,4 +63,7 @@ class DeviceAdmin(ReadOnlyAdmin):
     def state(self, device: Device) -> str:
         if device.revoked_at is not None:
             return gettext("Revoked")
-        return gettext("Trusted") if device.is_trusted(timezone.now()) else gettext("In use")
+        if device.is_trusted(timezone.now()):
+            return gettext("Trusted")
+        in_use = getattr(device, "is_in_use", False)
+        return gettext("In use") if in_use else gettext("Signed out")

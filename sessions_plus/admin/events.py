@@ -7,14 +7,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.admin.downloads import DownloadableAdmin
 from sessions_plus.admin.filters import EventReasonFilter, TimeFilter, TopicFilter
-from sessions_plus.admin.listing import SEARCH_HELP, ReadOnlyAdmin
+from sessions_plus.admin.listing import SEARCH_HELP
 from sessions_plus.admin.words import reason_in_words
 from sessions_plus.models import SessionEvent
 
 
 @admin.register(SessionEvent)
-class SessionEventAdmin(ReadOnlyAdmin):
+class SessionEventAdmin(DownloadableAdmin):
     people = ("user", "actor")
     uuid_field = "session_public_id"
     list_display = (
@@ -30,6 +31,10 @@ class SessionEventAdmin(ReadOnlyAdmin):
     )
     list_filter = (TimeFilter, TopicFilter, "event", "outcome", EventReasonFilter)
     search_help_text = SEARCH_HELP
+    downloaded = (
+        *("at", "event", "count", "outcome", "reason", "user", "actor"),
+        *("session_public_id", "device", "ip_address", "user_agent", "request_id"),
+    )
     fields = (
         "at",
         "event",

@@ -14,8 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin import users
+from sessions_plus.admin.downloads import DownloadableAdmin
 from sessions_plus.admin.filters import AuthMethodFilter, ReasonFilter, SessionStateFilter
-from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP, ReadOnlyAdmin
+from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP
 from sessions_plus.admin.revoking import (
     holds_own,
     may_revoke,
@@ -26,22 +27,28 @@ from sessions_plus.admin.revoking import (
 from sessions_plus.admin.words import reason_in_words
 from sessions_plus.lifecycle.in_force import seems_live
 from sessions_plus.models import Session
+from sessions_plus.templatetags.sessions_plus import methods_in_words
 
 # Never fetched, so that nothing can show them.
 SECRET_COLUMNS = ("data", "key_hash", "previous_key_hash", "sealed_successor")
 
 
 @admin.register(Session)
-class SessionAdmin(ReadOnlyAdmin):
+class SessionAdmin(DownloadableAdmin):
     people = ("user", "actor", "revoked_by")
     list_display = (
         "person",
+        "state",
         "device_label",
+        "last_activity",
         "ip_address",
         "location",
-        "last_activity",
         "kind",
-        "state",
+    )
+    downloaded = (
+        *("public_id", "user", "actor", "kind", "device", "browser", "system", "ip_address"),
+        *("location", "auth_methods", "created_at", "authenticated_at", "last_activity"),
+        *("expire_date", "revoked_at", "revoked_reason", "revoked_by"),
     )
     list_filter = (SessionStateFilter, "kind", ReasonFilter, AuthMethodFilter)
     search_help_text = SEARCH_HELP
@@ -61,7 +68,7 @@ class SessionAdmin(ReadOnlyAdmin):
         "created_at",
         "authenticated_at",
         "reauthenticated_at",
-        "auth_methods",
+        "methods",
         "last_activity",
         "expire_date",
         "rotated_at",
@@ -102,6 +109,10 @@ class SessionAdmin(ReadOnlyAdmin):
     @admin.display(description=_("browser and system"))
     def agent_label(self, session: Session) -> str:
         return session.agent_label
+
+    @admin.display(description=_("sign-in method"))
+    def methods(self, session: Session) -> str:
+        return methods_in_words(session.auth_methods) or self.get_empty_value_display()
 
     @admin.display(description=_("state"))
     def state(self, session: Session) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from typing import Any
@@ -83,3 +84,18 @@ def test_the_enter_key_saves(owner: Visitor, phone: Visitor, person: str) -> Non
 
     expect(owner.page.get_by_text("was changed successfully")).to_be_visible()
     phone.open_devices()
+
+
+def test_a_days_failures_are_downloaded(owner: Visitor) -> None:
+    """An administrator narrows the events to failed sign-ins of a while, and gets them as a file."""
+    page = owner.page
+    page.goto("/admin/sessions_plus/sessionevent/?event__exact=sign_in.failed")
+    shown = page.locator("#result_list tbody tr")
+    expect(shown.first).to_be_visible()
+
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+
+    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    assert {row["event"] for row in rows} == {"sign_in.failed"}
+    assert len(rows) == shown.count()

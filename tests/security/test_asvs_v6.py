@@ -127,6 +127,7 @@ class TestDocumentation:
             Scope.ADDRESS: "codes from one network (IPv6: a /64)",
             Scope.NAME: "passwords for one user name, on unknown devices",
             Scope.DEVICE: "passwords for one user name, on one known device",
+            Scope.RESET: "links for a forgotten password to one e-mail address",
             Scope.NETWORK: "passwords from one network (IPv6: a /64), on unknown devices",
         }
 
