@@ -87,7 +87,7 @@ def test_the_enter_key_saves(owner: Visitor, phone: Visitor, person: str) -> Non
 
 
 def test_a_days_failures_are_downloaded(owner: Visitor) -> None:
-    """An administrator narrows the events to failed sign-ins of a while, and gets them as a file."""
+    """An administrator narrows the events to failed sign-ins, and gets them as a file."""
     page = owner.page
     page.goto("/admin/sessions_plus/sessionevent/?event__exact=sign_in.failed")
     shown = page.locator("#result_list tbody tr")
