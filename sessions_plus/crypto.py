@@ -13,14 +13,17 @@ import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
+from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.encoding import force_bytes
@@ -58,6 +61,10 @@ class Purpose(StrEnum):
     EMAIL_ADDRESS = "email-address"
     TRUST = "trust"
     OLD_KEY = "old-key"
+    DEVICE_KEY = "device-key"
+    DEVICE_KEY_NAME = "device-key-name"
+    PROOF_NONCE = "proof-nonce"
+    PROOF_COOKIE = "proof-cookie"
 
     # An enum's own is a Python function, and this is looked up several times a request.
     __hash__ = str.__hash__
@@ -257,6 +264,52 @@ def tag_is_ours(message: bytes, given: bytes, *, purpose: Purpose) -> bool:
         if hmac.compare_digest(made[: len(given)], given):
             return True
     return False
+
+
+# A smaller one can be broken (NIST SP 800-131A), a larger one is work for whoever sends it.
+RSA_BITS = (2048, 4096)
+LARGEST_RSA_EXPONENT = 2**32
+
+
+def signed_by(algorithm: str, jwk: Mapping[str, str], message: bytes, signed: bytes) -> bool:
+    """
+    Say whether a signature of ``message`` is by the public key ``jwk`` (RFC 7518 §3.3, §3.4).
+
+    ``algorithm``: ``ES256`` or ``RS256``; ``jwk`` has the members of its keys as text. False
+    also where the key is none, or weak.
+    """
+    try:
+        if algorithm == "ES256":
+            _verify_es256(jwk, message, signed)
+        else:
+            _verify_rs256(jwk, message, signed)
+    except (InvalidSignature, UnsupportedAlgorithm, ValueError):
+        return False
+    return True
+
+
+def _verify_es256(jwk: Mapping[str, str], message: bytes, signed: bytes) -> None:
+    if jwk["crv"] != "P-256" or len(signed) != 64:
+        raise ValueError
+    numbers = ec.EllipticCurvePublicNumbers(_number(jwk["x"]), _number(jwk["y"]), ec.SECP256R1())
+    r, s = (int.from_bytes(half, "big") for half in (signed[:32], signed[32:]))
+    key = numbers.public_key()  # refuses what is no point of the curve
+    key.verify(encode_dss_signature(r, s), message, ec.ECDSA(SHA256()))
+
+
+def _verify_rs256(jwk: Mapping[str, str], message: bytes, signed: bytes) -> None:
+    exponent, modulus = _number(jwk["e"]), _number(jwk["n"])
+    smallest, largest = RSA_BITS
+    if not smallest <= modulus.bit_length() <= largest or exponent >= LARGEST_RSA_EXPONENT:
+        raise ValueError
+    key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
+    key.verify(signed, message, padding.PKCS1v15(), SHA256())
+
+
+def _number(encoded: str) -> int:
+    """Return a number of a JWK: base64url, the highest byte first."""
+    padded = encoded + "=" * (-len(encoded) % 4)
+    return int.from_bytes(base64.b64decode(padded, altchars=b"-_", validate=True), "big")
 
 
 def signature(message: bytes, *, secret: bytes) -> bytes:

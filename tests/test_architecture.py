@@ -52,6 +52,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("cache",),
     ("rows",),
     ("models", "migrations"),
+    ("device_proof",),
     (
         "conf",
         "exceptions",
@@ -130,6 +131,10 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
             "old_engine",
         ),
         ("old_tables",),
+    ),
+    "device_proof": (
+        ("names", "nonces", "proof_cookie", "signed"),
+        ("headers", "instructions", "rule", "spelling"),
     ),
     "maintenance": (
         ("readiness", "exposition"),

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 
 from django.core.signals import setting_changed
 
+from sessions_plus.conf.device_keys import DeviceKeySettings
 from sessions_plus.conf.moving import MovingSettings, end_of_adoption
 from sessions_plus.conf.operating import OperatingSettings
 from sessions_plus.conf.people import PeopleSettings
@@ -31,6 +32,7 @@ class Conf(
     SessionSettings,
     PeopleSettings,
     SecondFactorSettings,
+    DeviceKeySettings,
     TokenSettings,
     OperatingSettings,
     MovingSettings,

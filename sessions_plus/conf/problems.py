@@ -71,3 +71,23 @@ def guessable(value: str | None) -> str | None:
         if is_short
         else None
     )
+
+
+BINDINGS = ("off", "observe", "enforce")
+
+
+def no_binding(value: object) -> str | None:
+    if not isinstance(value, str) or value in BINDINGS or "." in value:
+        return None
+    return "it is neither off, observe or enforce, nor the dotted path of a function"
+
+
+# Below two minutes Chromium proves its key at every request, and it signs six times in nine
+# minutes at most.
+SHORTEST_PROOF, LONGEST_PROOF = timedelta(minutes=3), timedelta(hours=1)
+
+
+def no_proof_lifetime(value: timedelta) -> str | None:
+    if SHORTEST_PROOF <= value <= LONGEST_PROOF:
+        return None
+    return "it is not between 3 minutes and an hour"

@@ -1,0 +1,37 @@
+"""Sessions that only the browser's own key keeps open (DBSC)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from sessions_plus.conf.problems import no_binding, no_proof_lifetime
+from sessions_plus.conf.setting import Setting
+
+
+class DeviceKeySettings:
+    """Sessions that only the browser's own key keeps open (DBSC)."""
+
+    DEVICE_BINDING = Setting[Callable[[Any], str] | str](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        "off",
+        "Whether browsers that can bind a session to a key of their device do so. `observe`: "
+        "they do, and events tell what would be refused; `enforce`: requests without a proof "
+        "are refused. Or a function of the user that returns one of the three, or its dotted "
+        "path.",
+        problem=no_binding,
+    )
+    PROOF_LIFETIME = Setting[timedelta](
+        timedelta,
+        timedelta(minutes=10),
+        "How long a browser's proof holds: it is also the longest time for which somebody else "
+        "can use stolen cookies. From 3 minutes to an hour.",
+        problem=no_proof_lifetime,
+    )
+    DEVICE_BINDING_EXEMPT = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Paths that need no proof, beside those of `STATIC_URL` and `MEDIA_URL`: browsers do "
+        "not wait for one before they ask for them. Each stands for all below it.",
+    )
