@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Literal, TypedDict
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -57,6 +58,24 @@ def set_private_cookie(
         httponly=True,
         samesite=samesite,  # type: ignore[arg-type]  # one of the three literals
     )
+
+
+class ProofCookieAttributes(TypedDict):
+    """What a browser is told twice of a proof cookie: with it, and how it will be set again."""
+
+    path: str
+    secure: bool
+    httponly: bool
+    samesite: Literal["Lax", "Strict", "None"]
+
+
+def proof_cookie_attributes() -> ProofCookieAttributes:
+    """It goes where the session's cookie goes, and to no other host."""
+    given = str(settings.SESSION_COOKIE_SAMESITE)
+    samesite: Literal["Lax", "Strict", "None"] = "Lax"
+    if given in ("Strict", "None"):
+        samesite = given  # type: ignore[assignment]  # one of the two
+    return {"path": "/", "secure": True, "httponly": True, "samesite": samesite}
 
 
 def clear_site_data(response: HttpResponseBase) -> None:

@@ -27,6 +27,7 @@ from django.utils import timezone
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.http import http_date
 
+from sessions_plus import bound_browsers
 from sessions_plus.after_view import WAITING, afinish, finish
 from sessions_plus.authority import user_put_into
 from sessions_plus.client_info import client_info_from
@@ -167,6 +168,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if was_only_read(session, response):
             vary_on_cookie(response)
             return response
+        if session.unproved is not None:
+            response = _without_proof(request, response, session)
         _rotate_if_due(session, response)
         was_saved = must_save(session, response) and _save(session)
         if session.refusal is not None:
@@ -190,6 +193,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if was_only_read(session, response):
             vary_on_cookie(response)
             return response
+        if session.unproved is not None:
+            response = _without_proof(request, response, session)
         await _arotate_if_due(session, response)
         was_saved = must_save(session, response) and await _asave(session)
         if session.refusal is not None:
@@ -198,6 +203,18 @@ class SessionMiddleware(DjangoSessionMiddleware):
             gate.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
         return response
+
+
+def _without_proof(
+    request: HttpRequest, response: HttpResponse, session: SessionStore
+) -> HttpResponse:
+    """Let a browser that can prove its session come again, and keep nothing of a stranger's."""
+    if session.key_state is not KeyState.UNPROVED:
+        return response  # whoever signed in has a session of their own
+    answer = bound_browsers.answer_without_proof(request, session)
+    if answer is not None or bound_browsers.will_prove_later(request):
+        session.modified = False
+    return answer or response
 
 
 def _rotate_if_due(session: SessionStore, response: HttpResponseBase) -> None:
@@ -326,6 +343,8 @@ def must_save(session: SessionStore, response: HttpResponseBase) -> bool:
     wanted = session.modified or settings.SESSION_SAVE_EVERY_REQUEST
     if session.key_state is KeyState.SUPERSEDED and session.row is None:
         return False  # no cookie would name what it stored
+    if session.key_state is KeyState.UNPROVED and not session.modified:
+        return False
     return wanted and not session.is_empty() and response.status_code < 500
 
 
@@ -355,6 +374,7 @@ def tell_browser(
         set_device_cookie(response, news.device_token)
     if news.trust_token is not None:
         set_trust_cookie(response, news.trust_token)
+    bound_browsers.tell(request, response, session)
     if settings.SESSION_COOKIE_NAME in response.cookies:
         # Whoever gets a kept copy of it gets the session with it (OWASP ASVS 14.3.2).
         patch_cache_control(response, no_store=True, private=True)

@@ -52,6 +52,10 @@ session_expired = Signal()
 key_reused = Signal()
 """A rotated-out key was presented too late. Arguments: ``row``, ``client``."""
 
+device_key_missing = Signal()
+"""A session was presented without a proof of the device key that it is bound to. Arguments:
+``row``, ``is_refused`` (False: the site only looks), ``client``."""
+
 user_gone = Signal()
 """A session was presented whose user was disabled or deleted past the signals. Arguments:
 ``row``, ``reason``, ``client``."""

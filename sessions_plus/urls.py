@@ -12,6 +12,7 @@ from sessions_plus.views import (
     activity,
     challenge,
     data,
+    device_keys,
     devices,
     password_reset,
     passwords,
@@ -70,6 +71,8 @@ urlpatterns = [
     path("devices/<uuid:public_id>/distrust/", devices.device_distrust, name="device_distrust"),
     path("session/remaining/", remaining.session_remaining, name="session_remaining"),
     path("session/stay/", remaining.session_stay, name="session_stay"),
+    path("device-key/register/", device_keys.device_key_register, name="device_key_register"),
+    path("device-key/refresh/", device_keys.device_key_refresh, name="device_key_refresh"),
     path("activity/", activity.event_list, name="event_list"),
     path("data/", data.data_download, name="data_download"),
 ]

@@ -24,19 +24,20 @@ from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.rows.session_row import ATTRIBUTES, Row
 
-LAYOUT = 4
+LAYOUT = 5
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
-           "reauthenticated_at", "client_changed_at", "last_activity", "expire_date",
-           "revoked_at")  # fmt: skip
+           "reauthenticated_at", "client_changed_at", "device_key_at", "last_activity",
+           "expire_date", "revoked_at")  # fmt: skip
 LEFT_OUT = ("data", "sealed_successor", "public_id")
 _MOMENTS_AT = tuple(ATTRIBUTES.index(name) for name in MOMENTS)
 _LEFT_OUT_AT = tuple(ATTRIBUTES.index(name) for name in LEFT_OUT)
 _PUBLIC_ID_AT = ATTRIBUTES.index("public_id")
 _DATA_AT = ATTRIBUTES.index("data")
+_DEVICE_KEY_AT = ATTRIBUTES.index("device_key_id")
 _PEOPLE_AT = tuple(ATTRIBUTES.index(name) for name in ("user_id", "actor_id"))
 
 # When it was proven; the fast path; and the bytes that the user agent and the row take up.
-_FRONT = Struct(">d dd I ? 32s H I")
+_FRONT = Struct(">d dd I ? 32s 16s H I")
 _read_json = json.JSONDecoder().raw_decode
 
 
@@ -61,6 +62,8 @@ class Copy:
         for position in _PEOPLE_AT:
             if isinstance(head[position], str):
                 head[position] = get_user_model()._meta.pk.to_python(head[position])
+        if head[_DEVICE_KEY_AT] is not None:
+            head[_DEVICE_KEY_AT] = UUID(head[_DEVICE_KEY_AT])
         head[_PUBLIC_ID_AT] = self.public_id
         head[_DATA_AT] = b""
         return Row(*(*head, self.payload))
@@ -80,6 +83,8 @@ def encode(row: Row, *, proven_at: float) -> bytes:
     for position in _PEOPLE_AT:
         if not isinstance(head[position], int | None):
             head[position] = str(head[position])
+    if row.device_key_id is not None:
+        head[_DEVICE_KEY_AT] = row.device_key_id.hex
     facts = json.dumps(head).encode()
     shown = fast_path.of(row)
     agent = shown.user_agent.encode()
@@ -90,6 +95,7 @@ def encode(row: Row, *, proven_at: float) -> bytes:
         shown.settings_stamp,
         shown.is_of_browser,
         shown.key_digest,
+        shown.device_key,
         len(agent),
         len(facts),
     )
@@ -107,7 +113,7 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Co
         whole = unseal(envelope, purpose=Purpose.CACHE_ENTRY, bound_to=_context(public_id))
     except SealBroken:
         return None
-    proven_at, after, until, stamp, is_of_browser, key_digest, agent_length, length = (
+    proven_at, after, until, stamp, is_of_browser, key_digest, device_key, agent_length, length = (
         _FRONT.unpack_from(whole)
     )
     if proven_at < proven_since:
@@ -117,7 +123,7 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Co
     agent = whole[_FRONT.size : facts_at].decode()
     return Copy(
         public_id,
-        FastPath(after, until, stamp, is_of_browser, key_digest, agent),
+        FastPath(after, until, stamp, is_of_browser, key_digest, device_key, agent),
         whole[facts_at:payload_at],
         whole[payload_at:],
     )

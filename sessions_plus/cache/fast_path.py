@@ -24,6 +24,7 @@ from sessions_plus.rows.lifetime import limits_of_row
 from sessions_plus.rows.session_row import Row
 
 NEVER = (0.0, 0.0)
+UNBOUND = bytes(16)
 
 
 class FastPath(NamedTuple):
@@ -36,6 +37,9 @@ class FastPath(NamedTuple):
         of the settings that this was worked out with.
     ``key_digest``
         SHA-256 of the current key.
+    ``device_key``
+        the public id of the key that the session is bound to, or ``UNBOUND``: whether its
+        proof came along is for the store to say.
     ``user_agent``
         the one that the session is known by; empty where any will do.
     """
@@ -45,6 +49,7 @@ class FastPath(NamedTuple):
     settings_stamp: int
     is_of_browser: bool
     key_digest: bytes
+    device_key: bytes
     user_agent: str
 
     def suffices(
@@ -70,6 +75,7 @@ def of(row: Row) -> FastPath:
         settings_stamp(),
         row.kind == Kind.BROWSER,
         bytes.fromhex(row.key_hash),
+        UNBOUND if row.device_key_id is None else row.device_key_id.bytes,
         row.user_agent if knows_agent else "",
     )
 
@@ -100,6 +106,8 @@ def _stamp() -> int:
 def _window(row: Row) -> tuple[float, float]:
     """Return when nothing is to be done about a session. Never, where the site is to be asked."""
     if conf.LIMITS is not None or conf.NETWORK_CHANGE != "ignore" or not row.successor_seen:
+        return NEVER
+    if not row.device_key_seen:
         return NEVER
     limits = limits_of_row(row)
     pause = conf.ACTIVITY_INTERVAL

@@ -29,9 +29,3 @@ class DeviceKeySettings:
         "can use stolen cookies. From 3 minutes to an hour.",
         problem=no_proof_lifetime,
     )
-    DEVICE_BINDING_EXEMPT = Setting[list[str]](
-        (list, tuple),
-        [],
-        "Paths that need no proof, beside those of `STATIC_URL` and `MEDIA_URL`: browsers do "
-        "not wait for one before they ask for them. Each stands for all below it.",
-    )

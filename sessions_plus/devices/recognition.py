@@ -18,6 +18,7 @@ from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.lifecycle.limits import hold_to_limit
 from sessions_plus.lifecycle.revocation import revoke, revoke_selected
 from sessions_plus.models import Device, Event, Reason, Session
+from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.models.session import Kind
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import agent_columns
@@ -72,6 +73,7 @@ class SignIn:
             "reauthenticated_at": now,
             "auth_methods": " ".join(self.methods),
             "reauth_methods": " ".join(self.methods),
+            **UNBOUND,  # the browser binds it anew, with the key that goes with this sign-in
         }
 
     def written(self, store: SessionStore, now: datetime) -> None:

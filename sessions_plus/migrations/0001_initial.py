@@ -375,6 +375,9 @@ class Migration(migrations.Migration):
                             ("device.revoked", "Device removed"),
                             ("device.trusted", "Device trusted"),
                             ("device.distrusted", "Trust in a device ended"),
+                            ("device_key.registered", "Session bound to its device"),
+                            ("device_key.refused", "Session not bound to a device"),
+                            ("device_key.missing", "Session used without a proof of its device"),
                             ("password.changed", "Password changed"),
                             ("password_reset.requested", "Password reset asked for"),
                             ("challenge.started", "Second factor asked for"),
@@ -559,6 +562,12 @@ class Migration(migrations.Migration):
                     models.DateTimeField(blank=True, null=True, verbose_name="browser changed"),
                 ),
                 ("must_reauthenticate", models.BooleanField(default=False, editable=False)),
+                ("device_key_id", models.UUIDField(editable=False, null=True)),
+                (
+                    "device_key_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="bound to its device"),
+                ),
+                ("device_key_seen", models.BooleanField(default=True, editable=False)),
                 (
                     "last_activity",
                     models.DateTimeField(
@@ -660,6 +669,54 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name="DeviceKey",
+            fields=[
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "public_id",
+                    models.UUIDField(
+                        default=sessions_plus.keys.new_public_id, editable=False, unique=True
+                    ),
+                ),
+                (
+                    "algorithm",
+                    models.CharField(editable=False, max_length=8, verbose_name="algorithm"),
+                ),
+                ("sealed_jwk", models.BinaryField()),
+                (
+                    "registered_at",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, verbose_name="registered"
+                    ),
+                ),
+                ("last_nonce", models.BigIntegerField(default=-1, editable=False)),
+                (
+                    "last_proved_at",
+                    models.DateTimeField(blank=True, null=True, verbose_name="last proved"),
+                ),
+                ("last_missing_at", models.DateTimeField(editable=False, null=True)),
+                (
+                    "session",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="device_keys",
+                        to="sessions_plus.session",
+                        verbose_name="session",
+                    ),
+                ),
+            ],
+            options={
+                "verbose_name": "device key",
+                "verbose_name_plural": "device keys",
+                "ordering": ["-id"],
+            },
+        ),
+        migrations.CreateModel(
             name="SessionEvent",
             fields=[
                 (
@@ -692,6 +749,9 @@ class Migration(migrations.Migration):
                             ("device.revoked", "Device removed"),
                             ("device.trusted", "Device trusted"),
                             ("device.distrusted", "Trust in a device ended"),
+                            ("device_key.registered", "Session bound to its device"),
+                            ("device_key.refused", "Session not bound to a device"),
+                            ("device_key.missing", "Session used without a proof of its device"),
                             ("password.changed", "Password changed"),
                             ("password_reset.requested", "Password reset asked for"),
                             ("challenge.started", "Second factor asked for"),

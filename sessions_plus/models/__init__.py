@@ -14,6 +14,7 @@ from sessions_plus.models.authenticator import Algorithm, Authenticator
 from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.cursor import Cursor
 from sessions_plus.models.device import Device
+from sessions_plus.models.device_key import DeviceKey
 from sessions_plus.models.event import Event, Outcome, SessionEvent
 from sessions_plus.models.failure_count import FailureCount
 from sessions_plus.models.hour_count import HourCount, Measure, Overview, Span
@@ -31,6 +32,7 @@ __all__ = [
     "Challenge",
     "Cursor",
     "Device",
+    "DeviceKey",
     "Event",
     "FailureCount",
     "HourCount",

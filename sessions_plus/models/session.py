@@ -140,6 +140,9 @@ KEPT_BY_ENGINE = frozenset(
         "reauth_methods",
         "client_changed_at",
         "must_reauthenticate",
+        "device_key_id",
+        "device_key_at",
+        "device_key_seen",
         "last_activity",
         "expire_date",
         "revoked_at",
@@ -199,6 +202,10 @@ class Session(AgentColumns):
         when another browser, system or network was last seen to use it; None: never.
     ``must_reauthenticate``
         whether nothing may be done with it before its user proved themselves again.
+    ``device_key_id``
+        public id of the ``DeviceKey`` that it is bound to (DBSC); None: to none.
+    ``device_key_at``, ``device_key_seen``
+        when it was bound, and whether the browser has shown a proof since.
     ``last_activity``
         last request, to ``SESSIONS_PLUS_ACTIVITY_INTERVAL``. In no index, so that
         PostgreSQL can update it in place.
@@ -257,6 +264,9 @@ class Session(AgentColumns):
     reauth_methods = models.CharField(max_length=64, blank=True, editable=False)
     client_changed_at = models.DateTimeField(_("browser changed"), null=True, blank=True)
     must_reauthenticate = models.BooleanField(default=False, editable=False)
+    device_key_id = models.UUIDField(null=True, editable=False)
+    device_key_at = models.DateTimeField(_("bound to its device"), null=True, blank=True)
+    device_key_seen = models.BooleanField(default=True, editable=False)
     last_activity = models.DateTimeField(_("last activity"), default=timezone.now)
     expire_date = models.DateTimeField(_("expires"))
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
@@ -308,6 +318,11 @@ class Session(AgentColumns):
     @property
     def is_active(self) -> bool:
         return self.revoked_at is None and self.expire_date > timezone.now()
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether only the device that it began on can go on with it."""
+        return self.device_key_id is not None and self.device_key_seen
 
     @property
     def is_acted_in(self) -> bool:

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from django.db.models.signals import pre_delete
 from django.dispatch import receiver
+from django.utils import timezone
 
 from sessions_plus.client_info import ClientInfo
+from sessions_plus.devices.device_keys.missing import note_missing
 from sessions_plus.events import note, record
 from sessions_plus.lifecycle.revocation import revoke, revoke_matching
 from sessions_plus.models import (
@@ -24,6 +26,7 @@ from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import (
     client_changed,
     data_unreadable,
+    device_key_missing,
     key_reused,
     rows_changed,
     session_ended,
@@ -79,6 +82,11 @@ def end_after_reuse(row: Row, client: ClientInfo | None, **_: object) -> None:
         outcome=Outcome.FAILURE,
         client=client,
     )
+
+
+@receiver(device_key_missing, dispatch_uid="sessions_plus.device_key_missing")
+def note_missing_proof(row: Row, is_refused: bool, client: ClientInfo | None, **_: object) -> None:
+    note_missing(row, is_refused=is_refused, client=client, now=timezone.now())
 
 
 @receiver(client_changed, dispatch_uid="sessions_plus.client_changed")

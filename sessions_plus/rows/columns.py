@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from django.core.exceptions import ValidationError
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, seal
+from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.models.session import data_context
 from sessions_plus.policy import expires_at
 from sessions_plus.rows.lifetime import limits_of
@@ -44,6 +46,7 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
         "reauth_methods": "",
         "client_changed_at": None,
         "must_reauthenticate": False,
+        **UNBOUND,
         "ip_address": None,
         "location": "",
         "user_agent": "",
@@ -67,6 +70,7 @@ SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
         "reauth_methods": "",
         "client_changed_at": None,
         "must_reauthenticate": False,
+        **UNBOUND,
     }
 )
 
@@ -161,6 +165,16 @@ def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
         "successor_seen": True,
         "successor_told_at": None,
         "rotated_at": now,
+        "version": next_version(row),
+    }
+
+
+def bound_columns(row: Row, device_key_id: UUID, now: datetime) -> dict[str, Any]:
+    """Return what binds a session to a device key. No proof of it was shown yet."""
+    return {
+        "device_key_id": device_key_id,
+        "device_key_at": now,
+        "device_key_seen": False,
         "version": next_version(row),
     }
 

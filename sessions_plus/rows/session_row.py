@@ -45,6 +45,9 @@ class Row:
     reauth_methods: str
     client_changed_at: datetime | None
     must_reauthenticate: bool
+    device_key_id: UUID | None
+    device_key_at: datetime | None
+    device_key_seen: bool
     last_activity: datetime
     expire_date: datetime
     ip_address: str | None

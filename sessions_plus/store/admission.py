@@ -6,6 +6,7 @@ Values only: nothing here reads, writes or tells anybody. ``reading`` acts on th
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -22,6 +23,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.client_change import ClientChange, Reaction, change_to_act_on
 from sessions_plus.store.presentation import Caller, Presentation
 from sessions_plus.store.presented_key import Match, open_successor
+from sessions_plus.store.proof import lacks_proof, shows_device_key
 
 
 class Refusal(Enum):
@@ -29,6 +31,8 @@ class Refusal(Enum):
 
     ENDED = auto()
     """It was revoked, or is of another kind than it was presented as."""
+    UNPROVED = auto()
+    """It is bound to a key of its browser's device, and nothing proves that key."""
     SUPERSEDED = auto()
     DEAD = auto()
     REUSED = auto()
@@ -79,11 +83,13 @@ def admit(row: Row, caller: Caller, now: datetime) -> Refused | Admitted:
     """
     Say whether whoever presents this may use the row, as it was just read.
 
-    What else a session asks of its caller (a proof, say) is asked before the key is looked
-    at: whoever lacks it is told no key, accused of nothing, and renews nothing.
+    A proof of its device key is asked for before the key is looked at: whoever lacks it is
+    told no key, accused of nothing, and renews nothing.
     """
     if row.revoked_at is not None or not caller.presentation.opens(row):
         return Refused(Refusal.ENDED)
+    if lacks_proof(row, caller.presentation, caller.cookies, now) and not caller.is_excused:
+        return Refused(Refusal.UNPROVED)
     found, successor = _match(row, caller, now)
     if found is not Match.CURRENT and successor is None:
         return Refused(_REFUSED[found])
@@ -132,12 +138,22 @@ def open_data(row: Row) -> Opened | None:
 
 
 def serves(
-    copy: Row, presentation: Presentation, key: str, client: ClientInfo | None, now: datetime
+    copy: Row,
+    presentation: Presentation,
+    key: str,
+    client: ClientInfo | None,
+    now: datetime,
+    *,
+    cookies: Mapping[str, str] | None,
 ) -> bool:
     """Say whether a copy serves as it is, without asking the database."""
     if not presentation.is_current(copy, key):
         return False
     if presentation.proves_successor and not copy.successor_seen:
+        return False
+    if copy.device_key_id is not None and (
+        lacks_proof(copy, presentation, cookies, now) or shows_device_key(copy, cookies, now)
+    ):
         return False
     if change_to_act_on(copy, client, now) is not None:
         return False
@@ -149,6 +165,7 @@ def may_renew(copy: Row, caller: Caller, now: datetime) -> bool:
     """Say whether one UPDATE that proves its row may renew the lease of a copy."""
     return (
         caller.presentation.is_current(copy, caller.key)
+        and not lacks_proof(copy, caller.presentation, caller.cookies, now)
         and change_to_act_on(copy, caller.client, now) is None
         and _verdict(copy, limits_of_row(copy), now) is Verdict.ALIVE
     )

@@ -20,6 +20,7 @@ from sessions_plus.rows.lifetime import limits_of_row
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.client_change import ClientChange, Reaction, differences
 from sessions_plus.store.presentation import Caller, KeyState
+from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import doing_without
 
 
@@ -69,7 +70,11 @@ def was_told_late(row: Row, caller: Caller, now: datetime) -> bool:
 
 def has_news_of_key(row: Row, caller: Caller, now: datetime) -> bool:
     """Say whether the row has to learn something of its key, however recent the last activity."""
-    return proves_successor(row, caller) or was_told_late(row, caller, now)
+    return (
+        proves_successor(row, caller)
+        or was_told_late(row, caller, now)
+        or shows_device_key(row, caller.cookies, now)
+    )
 
 
 def touch_columns(row: Row, caller: Caller, now: datetime) -> dict[str, Any]:
@@ -79,6 +84,8 @@ def touch_columns(row: Row, caller: Caller, now: datetime) -> dict[str, Any]:
         columns["successor_seen"] = True
     if was_told_late(row, caller, now):
         columns["successor_told_at"] = now
+    if shows_device_key(row, caller.cookies, now):
+        columns["device_key_seen"] = True
     return columns
 
 

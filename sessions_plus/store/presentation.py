@@ -7,6 +7,7 @@ Values, no I/O. A store has one presentation and never changes it; the key chang
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
@@ -37,13 +38,25 @@ class KeyState(Enum):
 
     The cookie is the other's to set: this one must neither set nor delete it.
     """
+    UNPROVED = auto()
+    """
+    The session is bound to a key of the browser's device, and no proof of it came along.
+
+    The request is a stranger's. The browser that can prove it goes on with its cookie.
+    """
 
     @property
     def is_new(self) -> bool:
         """Whether the browser has yet to be told of the key."""
         return self in _NEW
 
+    @property
+    def is_anothers(self) -> bool:
+        """Whether the cookie that came is not for this request to set or to delete."""
+        return self in _ANOTHERS
 
+
+_ANOTHERS = (KeyState.SUPERSEDED, KeyState.UNPROVED)
 _NEW = (KeyState.FRESH, KeyState.ROTATED, KeyState.TOLD)
 
 
@@ -61,6 +74,10 @@ class Presentation(Protocol):
     @property
     def proves_successor(self) -> bool:
         """Whether it shows that the newest key has arrived."""
+
+    @property
+    def needs_proof(self) -> bool:
+        """Whether it opens a session that is bound to a device key with a proof only."""
 
     @property
     def can_be_told_key(self) -> bool:
@@ -82,6 +99,7 @@ class ByKey:
 
     kind: Kind
     proves_successor: bool = True
+    needs_proof: bool = True
     can_be_told_key: bool = True
 
     def opens(self, row: Row) -> bool:
@@ -104,6 +122,7 @@ class ByName:
 
     kind: Kind | None
     can_be_told_key: bool
+    needs_proof: bool = False  # no cookie named it, so there is none to prove
     proves_successor: bool = False  # whether the newest key arrived, it cannot tell
 
     def opens(self, row: Row) -> bool:
@@ -132,7 +151,8 @@ class Caller(NamedTuple):
     Who uses a session, and under which key.
 
     ``client`` is None for a program without a request. ``is_passive`` says that the request
-    is no activity.
+    is no activity. ``cookies`` may hold a proof of the session's device key; ``is_excused``:
+    the site asks for none (yet).
     """
 
     presentation: Presentation
@@ -141,7 +161,9 @@ class Caller(NamedTuple):
     client: ClientInfo | None
     device_token: str | None
     is_passive: bool
+    cookies: Mapping[str, str] | None = None
+    is_excused: bool = False
 
     def __repr__(self) -> str:
-        """Without the key and the device token: it stands in every frame of an error report."""
+        """Without its secrets: it stands in every frame of an error report."""
         return f"<Caller by {type(self.presentation).__name__}, {self.key_state}>"

@@ -15,9 +15,10 @@ from sessions_plus.cache.copies import Recalled
 from sessions_plus.models.session import Session
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
+from sessions_plus.rows.device_binding import DeviceBinding, binding_of
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import why_gone
-from sessions_plus.signals import client_changed, data_unreadable, key_reused
+from sessions_plus.signals import client_changed, data_unreadable, device_key_missing, key_reused
 from sessions_plus.store import lease
 from sessions_plus.store.admission import Admitted, Refusal, Refused, admit, may_renew
 from sessions_plus.store.client_change import ClientChange, Reaction
@@ -25,6 +26,7 @@ from sessions_plus.store.copies import Copies
 from sessions_plus.store.ending import end_with_its_user, expire
 from sessions_plus.store.lease import Written
 from sessions_plus.store.presentation import Caller, KeyState
+from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import apart
 
 # A row that changes between reading and touching it is read again. Only a rotation is
@@ -46,6 +48,10 @@ class Found(NamedTuple):
         it is to be recorded once the view's transaction is over.
     ``has_ended``
         the key was of somebody's session that has ended, now or before.
+    ``unproved``
+        the device key whose proof did not come along; None where none was asked for.
+    ``has_shown_key``
+        the first proof since the session was bound came along.
     """
 
     row: Row | None
@@ -54,6 +60,8 @@ class Found(NamedTuple):
     is_touched: bool = False
     owes_activity: bool = False
     has_ended: bool = False
+    unproved: UUID | None = None
+    has_shown_key: bool = False
 
 
 def settle(
@@ -70,16 +78,18 @@ def settle(
     A copy saves reading the row where one UPDATE can prove that it lives. Where none can be
     made, the row that was read is the proof, and the session goes on unrenewed.
     """
+    has_shown_key = copy is not None and shows_device_key(copy, caller.cookies, now)
     written = _renew_copy(copy, caller, now)
     if copy is not None and written is Written.YES:
         copies.keep(copy, recalled)
-        return Found(copy, payloads.decode(copy.payload), caller, is_touched=True)
+        data = payloads.decode(copy.payload)
+        return Found(copy, data, caller, is_touched=True, has_shown_key=has_shown_key)
     before = copy if written is not None else None
     for _ in range(SETTLE_ATTEMPTS):
         row = session_row.fetch(public_id)
         if row is None:
             return nobody(caller)
-        answer = admit(row, caller, now)
+        caller, answer = _answer(row, caller, now)
         if isinstance(answer, Refused):
             return _act_on_refusal(row, answer, caller, now, copies)
         row.payload = answer.opened.payload
@@ -94,6 +104,22 @@ def settle(
         before = row
     # It changes all the time, so it lives: take no cookie away.
     return nobody(caller, key_state=KeyState.SUPERSEDED)
+
+
+def _answer(row: Row, caller: Caller, now: datetime) -> tuple[Caller, Admitted | Refused]:
+    """Ask the rule; excuse a proof where the site only looks at what would be refused."""
+    answer = admit(row, caller, now)
+    if not isinstance(answer, Refused) or answer.why is not Refusal.UNPROVED:
+        return caller, answer
+    binding = binding_of(row.user_id)
+    if binding is not DeviceBinding.OFF:
+        facts = {"is_refused": binding is DeviceBinding.ENFORCE, "client": caller.client}
+        with apart():
+            device_key_missing.send_robust(sender=Session, row=row, **facts)
+    if binding is DeviceBinding.ENFORCE:
+        return caller, answer
+    caller = caller._replace(is_excused=True)
+    return caller, admit(row, caller, now)
 
 
 def _renew_copy(copy: Row | None, caller: Caller, now: datetime) -> Written | None:
@@ -141,6 +167,10 @@ def _act_on_refusal(
 
 
 def _follow_up(row: Row, refused: Refused, caller: Caller, now: datetime, copies: Copies) -> Found:
+    if refused.why is Refusal.UNPROVED:
+        # Nothing is done to the session: its browser goes on with it.
+        unproved = nobody(caller, key_state=KeyState.UNPROVED)
+        return unproved._replace(unproved=row.device_key_id)
     is_superseded = refused.why is Refusal.SUPERSEDED
     facts: dict[str, Any] = {"sender": Session, "row": row, "client": caller.client}
     if refused.why is Refusal.REUSED:
@@ -178,6 +208,7 @@ def _go_on(
     if not has_news and not admitted.is_touch_due:
         copies.keep(row, recalled)
         return found
+    has_shown_key = shows_device_key(row, caller.cookies, now)
     is_activity = lease.is_activity(row, caller)
     is_to_write = can_write and (has_news or is_activity)
     if not is_to_write or session_row.in_transaction():
@@ -189,7 +220,7 @@ def _go_on(
     if written is Written.NO:
         return None
     copies.keep(row, recalled)
-    return found._replace(is_touched=is_activity)
+    return found._replace(is_touched=is_activity, has_shown_key=has_shown_key)
 
 
 def _is_of_a_living_user(row: Row) -> bool:

@@ -23,9 +23,11 @@ from django.utils import timezone
 
 from sessions_plus.cache.copies import NOTHING, Recalled
 from sessions_plus.cache.entries import Copy
+from sessions_plus.cache.fast_path import UNBOUND
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
+from sessions_plus.device_proof.proof_cookie import proves
 from sessions_plus.exceptions import OpenedByName, SessionLimitReached, SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
@@ -34,7 +36,8 @@ from sessions_plus.policy import is_passive
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.async_reads import read_in_thread
-from sessions_plus.rows.columns import AUTH_USER_KEY
+from sessions_plus.rows.columns import AUTH_USER_KEY, bound_columns
+from sessions_plus.rows.device_binding import may_be_bound
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store import (
@@ -94,6 +97,13 @@ class SessionStore(SessionBase):
         the device and the trust cookie that the response has to set, or None.
     ``begun_challenge``
         whether this request ended a ``login()`` in a challenge.
+    ``may_be_bound``
+        whether this request signed in, or proved something, and the browser may bind the
+        session to a key of its device.
+    ``has_shown_key``
+        whether it came with the first proof of a device key.
+    ``unproved``
+        the device key that the session is bound to, where no proof of it came along.
     ``refusal``
         why what this request had to store is not stored, or its sign-in is over again, where
         nobody could be told by an exception: it was saved in a transaction, and refused after it.
@@ -127,6 +137,9 @@ class SessionStore(SessionBase):
     issued_device_token: str | None = None
     issued_trust_token: str | None = None
     begun_challenge: bool = False
+    may_be_bound: bool = False
+    has_shown_key: bool = False
+    unproved: UUID | None = None
     refusal: SessionLimitReached | SessionNotStored | None = None
     _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
@@ -234,6 +247,7 @@ class SessionStore(SessionBase):
             self.client,
             self.device_token,
             self.is_passive,
+            self.cookies,
         )
 
     def _go_on_as(self, caller: Caller) -> None:
@@ -284,16 +298,21 @@ class SessionStore(SessionBase):
 
     def _is_enough(self, copy: Copy) -> bool:
         """Say whether the fast path serves: there is nothing to do but to go on."""
-        return copy.fast_path.suffices(
+        now, shown = time.time(), copy.fast_path
+        return shown.suffices(
             self._session_key or "",
             self.client,
             is_browser=self.presentation is SESSION_KEY,
-            now=time.time(),
+            now=now,
+        ) and (
+            shown.device_key == UNBOUND
+            or proves(self.cookies, copy.public_id.bytes, shown.device_key, now)
         )
 
     def _is_served_by(self, copy: Row, now: datetime) -> bool:
         key = self._session_key or ""
-        return admission.serves(copy, self.presentation, key, self.client, now)
+        presentation, cookies = self.presentation, self.cookies
+        return admission.serves(copy, presentation, key, self.client, now, cookies=cookies)
 
     def _take_unknown(self) -> dict[str, Any]:
         """
@@ -365,6 +384,8 @@ class SessionStore(SessionBase):
         self.is_touched = self.is_touched or found.is_touched
         self.has_postponed_activity = self.has_postponed_activity or found.owes_activity
         self.has_ended = self.has_ended or found.has_ended
+        self.has_shown_key = self.has_shown_key or found.has_shown_key
+        self.unproved = found.unproved
 
     def _dictionary(self, *, no_load: bool = False) -> dict[str, Any]:
         found: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]
@@ -467,6 +488,7 @@ class SessionStore(SessionBase):
         self._binding = None
         if binding is not None:
             binding.written(self, now)
+            self.may_be_bound = self.row is not None and may_be_bound(self.row.user_id)
 
     async def asave(self, must_create: bool = False) -> None:
         """See save()."""
@@ -484,7 +506,7 @@ class SessionStore(SessionBase):
         self._must_be_told_keys()
         self._binding = binding
         self.modified = True
-        if self.key_state is KeyState.SUPERSEDED:
+        if self.key_state.is_anothers:
             # Whoever signs in gets a cookie, whatever key they came with.
             self.key_state = KeyState.PRESENTED
 
@@ -620,6 +642,24 @@ class SessionStore(SessionBase):
         """See confirm_key()."""
         await sync_to_async(self.confirm_key)()
 
+    # The device key
+
+    def bind_to_device(self, device_key_id: UUID, now: datetime) -> bool:
+        """
+        Bind a signed-in session to a key of its browser's device, for good.
+
+        Return False where it is bound, or has ended or changed meanwhile.
+        """
+        row = self.row
+        if row is None or row.device_key_id is not None:
+            return False
+        columns = bound_columns(row, device_key_id, now)
+        if not session_row.update(row.public_id, columns, device_key_id=None):
+            return False
+        row.take(columns)
+        self.copies.written(row)
+        return True
+
     # Its end, and its cookie's
 
     @property
@@ -685,11 +725,11 @@ class SessionStore(SessionBase):
         arrive first.
         """
         is_over = self.has_ended and (self.row is None or self.row.user_id is None)
-        is_superseded = self.key_state is KeyState.SUPERSEDED
+        is_anothers = self.key_state.is_anothers
         if self.is_empty():
-            is_to_go = has_cookie and not is_superseded
+            is_to_go = has_cookie and not is_anothers
             return CookieNews(Cookie.DELETE if is_to_go else Cookie.LEAVE, is_over=is_over)
-        if has_failed or is_superseded:
+        if has_failed or is_anothers:
             return CookieNews(is_over=is_over)
         is_set = self._has_news(was_saved=was_saved)
         return CookieNews(
@@ -762,7 +802,7 @@ class SessionStore(SessionBase):
 
     def _reset(self) -> None:
         self.row = self._binding = self._uncommitted = None
-        if self.key_state is not KeyState.SUPERSEDED:
+        if not self.key_state.is_anothers:
             self.key_state = KeyState.PRESENTED
 
     @classmethod
