@@ -145,6 +145,12 @@ def backends(*paths: str) -> dict[str, Any]:
     return {"AUTHENTICATION_BACKENDS": list(paths)}
 
 
+def binding(**values: Any) -> dict[str, Any]:
+    """A site that binds sessions to devices, but for these settings."""
+    usual = {"SESSIONS_PLUS_DEVICE_BINDING": "observe", "SESSION_COOKIE_SECURE": True}
+    return {**usual, **values}
+
+
 PROVOKED = [
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
     pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": 60}, id="a number for a duration"),
@@ -256,6 +262,18 @@ PROVOKED = [
         id="a cache that cannot be made",
     ),
     pytest.param("W106", {"ROOT_URLCONF": "tests.notices.urls"}, id="reset without its page"),
+    pytest.param("E004", {"SESSIONS_PLUS_DEVICE_BINDING": "on"}, id="binding of no kind"),
+    *(
+        pytest.param("E004", {"SESSIONS_PLUS_PROOF_LIFETIME": lifetime}, id=f"proofs of {lifetime}")
+        for lifetime in (timedelta(seconds=179), timedelta(seconds=3601))
+    ),
+    pytest.param("E141", binding(SESSION_COOKIE_SECURE=False), id="binding over HTTP"),
+    pytest.param("E142", binding(SESSION_COOKIE_DOMAIN="a.example"), id="binding many hosts"),
+    pytest.param("E142", binding(SESSION_COOKIE_PATH="/shop/"), id="binding below a path"),
+    pytest.param("E143", binding(ROOT_URLCONF="tests.support.sites"), id="binding nowhere"),
+    pytest.param("W241", binding(STATIC_URL="/"), id="binding files"),
+    pytest.param("W242", binding(SESSION_COOKIE_SAMESITE="None"), id="binding in frames"),
+    pytest.param("W243", binding(ROOT_URLCONF="tests.support.languages"), id="binding by language"),
     pytest.param("W101", {"SESSIONS_PLUS_LOCATION_DATABASE": "no.mmdb"}, id="no such file"),
 ]
 PROVOKED_LIVE = [

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -140,6 +140,23 @@ def _local(moment: datetime) -> datetime:
 def as_stored(moment: datetime) -> datetime:
     """As columns of moments have it: naive, and local, without USE_TZ."""
     return moment if settings.USE_TZ else timezone.make_naive(moment)
+
+
+class BoundFilter(admin.SimpleListFilter):
+    title = _("bound to its device")
+    parameter_name = "bound"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        return [("yes", _("Yes")), ("no", _("No"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
+        is_bound = Q(device_key_seen=True, device_key_id__isnull=False)
+        match self.value():
+            case "yes":
+                return queryset.filter(is_bound)
+            case "no":
+                return queryset.exclude(is_bound)
+        return queryset
 
 
 class DeviceStateFilter(admin.SimpleListFilter):

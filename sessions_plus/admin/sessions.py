@@ -15,7 +15,12 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin import users
 from sessions_plus.admin.downloads import DownloadableAdmin
-from sessions_plus.admin.filters import AuthMethodFilter, ReasonFilter, SessionStateFilter
+from sessions_plus.admin.filters import (
+    AuthMethodFilter,
+    BoundFilter,
+    ReasonFilter,
+    SessionStateFilter,
+)
 from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP
 from sessions_plus.admin.revoking import (
     holds_own,
@@ -50,7 +55,7 @@ class SessionAdmin(DownloadableAdmin):
         *("location", "auth_methods", "created_at", "authenticated_at", "last_activity"),
         *("expire_date", "revoked_at", "revoked_reason", "revoked_by"),
     )
-    list_filter = (SessionStateFilter, "kind", ReasonFilter, AuthMethodFilter)
+    list_filter = (SessionStateFilter, "kind", ReasonFilter, AuthMethodFilter, BoundFilter)
     search_help_text = SEARCH_HELP
     actions = ("revoke_selected_sessions", "revoke_sessions_of_users")
     fields = (
@@ -71,6 +76,7 @@ class SessionAdmin(DownloadableAdmin):
         "methods",
         "last_activity",
         "expire_date",
+        "is_bound",
         "rotated_at",
         "revoked_at",
         "revoked_by",
@@ -120,6 +126,10 @@ class SessionAdmin(DownloadableAdmin):
             reason = reason_in_words(session.revoked_reason)
             return gettext("Ended: %(reason)s") % {"reason": reason}
         return gettext("Active") if seems_live(session, now=timezone.now()) else gettext("Expired")
+
+    @admin.display(description=_("bound to its device"), boolean=True)
+    def is_bound(self, session: Session) -> bool:
+        return session.is_bound
 
     @admin.display(description=_("their sessions"))
     def sessions_of_person(self, session: Session) -> str:

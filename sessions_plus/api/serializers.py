@@ -54,6 +54,11 @@ class SessionSerializer(Shown):
         help_text="Whether somebody acts as its user; then nothing tells where from.",
     )
 
+    is_bound = serializers.BooleanField(
+        read_only=True,
+        help_text="Whether it opens on the device only that it began on (DBSC).",
+    )
+
     class Meta:
         model = Session
         fields = [
@@ -61,6 +66,7 @@ class SessionSerializer(Shown):
             "kind",
             "device",
             "is_current",
+            "is_bound",
             "by_staff",
             "created_at",
             "authenticated_at",

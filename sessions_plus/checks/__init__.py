@@ -8,6 +8,7 @@ ever shows a secret's value.
 from sessions_plus.checks import (
     databases,
     deployment,
+    device_keys,
     foreign_columns,
     functions,
     installation,
@@ -19,6 +20,7 @@ from sessions_plus.checks import (
 __all__ = [
     "databases",
     "deployment",
+    "device_keys",
     "foreign_columns",
     "functions",
     "installation",

@@ -172,6 +172,42 @@ KEYS_WRITTEN_ELSEWHERE = Finding(
     "Remove {app!r} from INSTALLED_APPS, and its middleware. account/devices/, of "
     "sessions_plus.urls, shows people their sessions in its place.",
 )
+BINDING_WITHOUT_HTTPS = Finding(
+    "E141",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, but SESSION_COOKIE_SECURE is not True: browsers bind "
+    "sessions over HTTPS only.",
+    "Write SESSION_COOKIE_SECURE = True, or SESSIONS_PLUS_DEVICE_BINDING = 'off'.",
+)
+BINDING_OF_MANY_HOSTS = Finding(
+    "E142",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, but {setting} is {value!r}: browsers prove their key on "
+    "one host and from its root, so the session would not open where the cookie goes else.",
+    "Remove {setting}, or write SESSIONS_PLUS_DEVICE_BINDING = 'off'.",
+)
+BINDING_WITHOUT_ADDRESS = Finding(
+    "E143",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, but no address leads to sessions_plus.urls: browsers "
+    "have nowhere to bind a session.",
+    "Add path('account/', include('sessions_plus.urls')) to your URLs.",
+)
+BINDING_WAITS_FOR_FILES = Finding(
+    "W241",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, and {setting} is {value!r}: browsers wait for a proof "
+    "before they ask for each file there.",
+    "Serve the files below a path of their own, such as '/static/', or from another host.",
+)
+BINDING_IN_FRAMES = Finding(
+    "W242",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, and SESSION_COOKIE_SAMESITE is 'None': in frames of "
+    "other sites browsers prove no key, so people are signed out there.",
+    "Write SESSION_COOKIE_SAMESITE = 'Lax', unless your site is not used in frames.",
+)
+BINDING_BY_LANGUAGE = Finding(
+    "W243",
+    "SESSIONS_PLUS_DEVICE_BINDING is set, and the address of sessions_plus.urls begins with a "
+    "language: browsers keep the one that their user signed in with.",
+    "Take include('sessions_plus.urls') out of i18n_patterns().",
+)
 NO_LOCATION_FILE = Finding(
     "W101",
     "SESSIONS_PLUS_LOCATION_DATABASE is {path!r}, where there is no file: places are not shown.",

@@ -29,6 +29,7 @@ from sessions_plus.models import (
     Challenge,
     Cursor,
     Device,
+    DeviceKey,
     FailureCount,
     HourCount,
     Notice,
@@ -173,6 +174,11 @@ def _names_of(model: type[models.Model], rows: Rows, user_id: Any) -> list[str]:
     return [str(public_id) for public_id in own.values_list("public_id", flat=True)]
 
 
+def by_own_session(rows: Rows, user_id: Any) -> Rows:
+    """What points at the session that it is of."""
+    return rows.filter(session__user_id=user_id)
+
+
 AGENT: Mapping[str, Column] = {
     "user_agent": personal(),
     "browser": personal(),
@@ -206,6 +212,9 @@ SESSIONS = Holding(
         "reauth_methods": internal(),
         "client_changed_at": history(),
         "must_reauthenticate": internal(),
+        "device_key_id": internal(),
+        "device_key_at": history(),
+        "device_key_seen": internal(),
         "last_activity": history(),
         "expire_date": history(),
         "ip_address": personal(),
@@ -371,6 +380,24 @@ ADOPTED_KEYS = Holding(
     of=by_session,
 )
 
+DEVICE_KEYS = Holding(
+    "device_keys",
+    DeviceKey,
+    {
+        "id": internal(),
+        "public_id": internal(),
+        "session": owner(),
+        "algorithm": personal(),
+        # Whoever could put another in its place would open the session.
+        "sealed_jwk": secret(),
+        "registered_at": personal(),
+        "last_nonce": internal(),
+        "last_proved_at": personal(),
+        "last_missing_at": internal(),
+    },
+    of=by_own_session,
+)
+
 ADOPTION_BARS = Holding(
     "adoption_bars",
     AdoptionBar,
@@ -447,6 +474,7 @@ INVENTORY: Mapping[str, Holding] = MappingProxyType(
             NOTICES,
             ADOPTED_KEYS,
             ADOPTION_BARS,
+            DEVICE_KEYS,
             SESSIONS,
             DEVICES,
             EVENTS,

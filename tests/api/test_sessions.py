@@ -20,9 +20,9 @@ from tests.tokens.factories import new_tokens
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 
 SESSION_FIELDS = {
-    "public_id", "kind", "device", "is_current", "by_staff", "created_at", "authenticated_at",
-    "last_activity", "expires_at", "auth_methods", "ip_address", "location", "browser",
-    "system", "agent_kind",
+    "public_id", "kind", "device", "is_current", "is_bound", "by_staff", "created_at",
+    "authenticated_at", "last_activity", "expires_at", "auth_methods", "ip_address", "location",
+    "browser", "system", "agent_kind",
 }  # fmt: skip
 DEVICE_FIELDS = {
     "public_id", "name", "label", "is_current", "browser", "system", "agent_kind",

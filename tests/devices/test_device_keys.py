@@ -12,6 +12,7 @@ import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import DatabaseError, connection
+from django.db.models import Q
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -274,6 +275,33 @@ def test_a_dead_database_loses_no_key(ann: KeyBrowser, monkeypatch: pytest.Monke
         assert ann.ask_to_refresh().status_code == 503
 
     assert ann.refresh().status_code == 200
+
+
+# Who is shown it
+
+
+def test_who_is_shown_that_a_session_is_bound(ann: KeyBrowser, staff: User) -> None:
+    """Its user on the devices page and by the API, staff in the admin: this one and no other."""
+    root = KeyBrowser(ann.world)
+    root.sign_in("root")
+
+    page = ann.ask("GET", "/account/devices/").content.decode()
+    listed = ann.ask("GET", "/api/sessions/").json()["results"]
+    bound, unbound = (
+        root.ask("GET", "/admin/sessions_plus/session/", data={"bound": answer}).content.decode()
+        for answer in ("yes", "no")
+    )
+
+    assert page.count("Bound to this device") == 1
+    assert [session["is_bound"] for session in listed] == [True]
+    name = str(Session.objects.get(user=staff).pk)
+    assert "Bound to this device" not in root.ask("GET", "/account/devices/").content.decode()
+    assert f"session/{name}/change" not in bound
+    assert f"session/{name}/change" in unbound
+    assert f"session/{Session.objects.get(is_anns).pk}/change" in bound
+
+
+is_anns = Q(user__username="ann")
 
 
 # The thief

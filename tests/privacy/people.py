@@ -22,6 +22,7 @@ from sessions_plus.models import (
     Authenticator,
     Challenge,
     Device,
+    DeviceKey,
     RecoveryCode,
     Scope,
     Session,
@@ -74,6 +75,9 @@ def live(user: Any, ip_address: str, *, staff: Any = None) -> Life:
     adopted = sessions.values_list("public_id", flat=True).first()
     assert adopted is not None
     AdoptedKey.objects.create(key_hash=f"{user.pk:a>64}"[-64:], session_public_id=adopted)
+    bound = sessions.first()
+    assert bound is not None
+    DeviceKey.objects.create(session=bound, sealed_jwk=b"sealed key")
     return Life(user, user.pk, client, {name, user.email, agent, ip_address, *named})
 
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from django.contrib import admin
 from django.urls import include, path
 
 from tests.support import sites
 
-urlpatterns = [*sites.urlpatterns, path("account/", include("sessions_plus.urls"))]
+urlpatterns = [
+    *sites.urlpatterns,
+    path("account/", include("sessions_plus.urls")),
+    path("api/", include("sessions_plus.api.urls")),
+    path("admin/", admin.site.urls),
+]

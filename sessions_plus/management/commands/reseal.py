@@ -56,7 +56,8 @@ def sealed_columns() -> dict[str, Any]:
     from sessions_plus.crypto import Purpose
     from sessions_plus.maintenance.resealing import SealedColumn, sessions_column
     from sessions_plus.mfa.totp import secret_context
-    from sessions_plus.models import AdoptedKey, Authenticator, SigningKey
+    from sessions_plus.models import AdoptedKey, Authenticator, DeviceKey, SigningKey
+    from sessions_plus.models.device_key import jwk_context
     from sessions_plus.store.adoption import old_key_context
     from sessions_plus.tokens.keys import private_key_context
 
@@ -76,5 +77,11 @@ def sealed_columns() -> dict[str, Any]:
         ),
         "kept old keys": SealedColumn(
             AdoptedKey, "sealed_old_key", Purpose.OLD_KEY, old_key_context
+        ),
+        "device keys": SealedColumn(
+            DeviceKey,
+            "sealed_jwk",
+            Purpose.DEVICE_KEY,
+            lambda row: jwk_context(row.public_id, row.session.public_id),
         ),
     }
