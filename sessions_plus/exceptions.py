@@ -182,6 +182,13 @@ class MfaEnrolmentRequired(SessionsPlusError):
     message = _("Please set up a second factor first.")
 
 
+class DeviceBindingRequired(SessionsPlusError):
+    """The site asks this person for a session that is bound to its device, and it is not."""
+
+    code = "device_binding_required"
+    message = _("This needs a browser that keeps your session on this device.")
+
+
 class ActingForAnother(SessionsPlusError):
     """Somebody acts for another person, and this takes that person themselves."""
 

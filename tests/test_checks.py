@@ -271,6 +271,7 @@ PROVOKED = [
     pytest.param("E142", binding(SESSION_COOKIE_DOMAIN="a.example"), id="binding many hosts"),
     pytest.param("E142", binding(SESSION_COOKIE_PATH="/shop/"), id="binding below a path"),
     pytest.param("E143", binding(ROOT_URLCONF="tests.support.sites"), id="binding nowhere"),
+    pytest.param("E144", {"SESSIONS_PLUS_DEVICE_BINDING_REQUIRED": bool}, id="binding required"),
     pytest.param("W241", binding(STATIC_URL="/"), id="binding files"),
     pytest.param("W242", binding(SESSION_COOKIE_SAMESITE="None"), id="binding in frames"),
     pytest.param("W243", binding(ROOT_URLCONF="tests.support.languages"), id="binding by language"),

@@ -190,6 +190,13 @@ BINDING_WITHOUT_ADDRESS = Finding(
     "have nowhere to bind a session.",
     "Add path('account/', include('sessions_plus.urls')) to your URLs.",
 )
+BINDING_REQUIRED_BUT_OFF = Finding(
+    "E144",
+    "SESSIONS_PLUS_DEVICE_BINDING_REQUIRED is set, but SESSIONS_PLUS_DEVICE_BINDING is 'off': no "
+    "browser can bind its session, so whoever must is locked out.",
+    "Write SESSIONS_PLUS_DEVICE_BINDING = 'enforce', or remove "
+    "SESSIONS_PLUS_DEVICE_BINDING_REQUIRED.",
+)
 BINDING_WAITS_FOR_FILES = Finding(
     "W241",
     "SESSIONS_PLUS_DEVICE_BINDING is set, and {setting} is {value!r}: browsers wait for a proof "

@@ -18,7 +18,8 @@ from sessions_plus.conf import conf
 def check_device_binding(**_: object) -> list[CheckMessage]:
     """A site that binds no sessions is asked nothing."""
     if conf.DEVICE_BINDING == "off":
-        return []
+        is_required = conf.DEVICE_BINDING_REQUIRED is not None
+        return [catalogue.BINDING_REQUIRED_BUT_OFF.about()] if is_required else []
     return [*_of_cookie(), *_of_addresses(), *_of_files()]
 
 

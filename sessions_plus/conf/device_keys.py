@@ -22,6 +22,14 @@ class DeviceKeySettings:
         "path.",
         problem=no_binding,
     )
+    DEVICE_BINDING_REQUIRED = Setting[Callable[[Any], bool] | str | None](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        None,
+        "A function of the user, or its dotted path, that says whose browsers must bind their "
+        "sessions: within a minute of the sign-in, else nothing opens but proving oneself again. "
+        "None: nobody's.",
+        optional=True,
+    )
     PROOF_LIFETIME = Setting[timedelta](
         timedelta,
         timedelta(minutes=10),

@@ -33,12 +33,14 @@ from sessions_plus.conf import conf
 from sessions_plus.exceptions import (
     ActingForAnother,
     ConflictingSessions,
+    DeviceBindingRequired,
     MfaEnrolmentRequired,
     MfaRequired,
     ReauthenticationRequired,
     SecondFactorRequired,
     SessionsPlusError,
 )
+from sessions_plus.mfa import device_policy
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
@@ -50,10 +52,12 @@ CHALLENGE = "sessions_plus:challenge"
 ENROL = "sessions_plus:totp_enrol"
 REAUTHENTICATE = "sessions_plus:reauthenticate"
 NOT_FOR_OTHERS = "sessions_plus/not_for_others.html"
+OTHER_BROWSER = "sessions_plus/device_binding_required.html"
 
 LACKS_PROOF = (
     ActingForAnother,
     ConflictingSessions,
+    DeviceBindingRequired,
     MfaEnrolmentRequired,
     MfaRequired,
     ReauthenticationRequired,
@@ -111,6 +115,8 @@ def admits_at_sight(authority: Authority, page: Page) -> bool:
         return page.is_way_out
     if authority.actor_id is not None:
         return not page.is_admin  # the actor proved what the site asks of both as it began
+    if _may_lack_device(authority, page):
+        return False
     if page.is_exempt or has_second_factor(authority.methods):
         return True
     if TRUSTED_DEVICE in authority.methods:
@@ -136,9 +142,25 @@ def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusErr
         return ReauthenticationRequired("one")
     if authority.actor_id is not None:
         return ActingForAnother()
+    if _may_lack_device(authority, page) and device_policy.must_be_bound(user):
+        return DeviceBindingRequired()
+    return _lacking_factor(authority, page, user)
+
+
+def _lacking_factor(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
+    """Say what a second factor has to do with it; None: nothing that its user has yet to do."""
+    if page.is_exempt or has_second_factor(authority.methods):
+        return None
     if TRUSTED_DEVICE in authority.methods:
-        return MfaRequired()
+        return MfaRequired() if page.is_admin else None
     return _missing_factor(user)
+
+
+def _may_lack_device(authority: Authority, page: Page) -> bool:
+    """Say whether the session is bound to no device, where the site asks some people for that."""
+    if page.is_exempt or device_policy.asks_nobody():
+        return False
+    return device_policy.lacks_device(authority, timezone.now())
 
 
 def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
@@ -198,7 +220,8 @@ def asks_anything(request: HttpRequest, view: Any) -> bool:
         return is_admin(request) and not is_exempt(request, view)
     if asks_changed_clients() and not is_way_out(request, view):
         return True
-    return (not is_optional() or is_admin(request)) and not is_exempt(request, view)
+    asks_somebody = not is_optional() or not device_policy.asks_nobody()
+    return (asks_somebody or is_admin(request)) and not is_exempt(request, view)
 
 
 def is_for_bearer(request: HttpRequest, view: Any) -> bool:
@@ -217,7 +240,7 @@ def takes_bearers(view: Any) -> bool:
 
 
 def _asks_nobody_but_staff() -> bool:
-    return is_optional() and not asks_changed_clients()
+    return is_optional() and not asks_changed_clients() and device_policy.asks_nobody()
 
 
 def asks_changed_clients() -> bool:
@@ -316,6 +339,10 @@ def refuse(
         response = refusal(error)
     elif isinstance(error, ActingForAnother | ConflictingSessions):
         response = render(request, NOT_FOR_OTHERS, {"message": error.message}, status=403)
+    elif isinstance(error, DeviceBindingRequired):
+        again = with_next(to, safe_target(request, came_from(request)), factors="all")
+        facts = {"message": error.message, "again": again}
+        response = render(request, OTHER_BROWSER, facts, status=403)
     else:
         target = safe_target(request, came_from(request))
         factors = error.factors if isinstance(error, ReauthenticationRequired) else "all"

@@ -29,6 +29,7 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "reauthentication_required": (403, "It is too long ago that the user proved themselves."),
         "mfa_required": (403, "The site asks this user for a second factor."),
         "mfa_enrollment_required": (403, "The user must set up a second factor first."),
+        "device_binding_required": (403, "The session must be bound to its browser's device."),
         "session_limit_reached": (403, "The user is signed in as often as the site allows."),
         "acting_for_another": (403, "Only the user themselves can do this, not who acts for them."),
         "conflicting_sessions": (403, "The request came with the sessions of two people."),
@@ -42,7 +43,13 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
 )
 
 ALWAYS = ("throttled",)
-SIGNED_IN = ("not_authenticated", "invalid_token", "mfa_required", "mfa_enrollment_required")
+SIGNED_IN = (
+    "not_authenticated",
+    "invalid_token",
+    "mfa_required",
+    "mfa_enrollment_required",
+    "device_binding_required",
+)
 WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions", "session_not_stored")
 READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 FRESH = ("reauthentication_required",)
