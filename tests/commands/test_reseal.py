@@ -39,7 +39,9 @@ def key_file(settings: Any) -> Any:
     return settings
 
 
-NOTHING = "Resealed: 0 sessions, 0 authenticators, 0 signing keys, 0 kept old keys.\n"
+NOTHING = (
+    "Resealed: 0 sessions, 0 authenticators, 0 signing keys, 0 kept old keys, 0 device keys.\n"
+)
 
 
 def reseal() -> str:

@@ -80,6 +80,8 @@ def test_asvs_6_3_3_nothing_else_is_reached(staff: User) -> None:
         "/account/password/reset/sent/",
         "/account/password/reset/done/",
         "/account/password/reset/1/1/",
+        "/account/device-key/register/",
+        "/account/device-key/refresh/",
         "/account/reauthenticate/",
         "/account/security/totp/",
         "/account/security/totp/begin/",

@@ -28,6 +28,8 @@ PUBLIC = {
     "/account/password/reset/1/1/",
     "/account/session/remaining/",
     "/account/session/stay/",
+    "/account/device-key/register/",
+    "/account/device-key/refresh/",
     "/bearer/",
     "/abearer/",
     "/bearer-fresh/",

@@ -62,6 +62,8 @@ EXPIRY = "tests/store/test_expiry.py"
 OPENING = "tests/lifecycle/test_opening.py"
 SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
+DEVICE_KEYS = "tests/devices/test_device_keys.py"
+DEVICE_VALUES = "tests/device_proof/test_values.py"
 ADOPTION = "tests/moving/test_adoption.py"
 AT_ONCE = "tests/moving/test_at_once.py"
 FACTOR = "tests/moving/test_second_factor.py"
@@ -1901,6 +1903,106 @@ SABOTAGES = (
         "if position is not None and not is_count(",
         "if False and not is_count(",
         "tests/security/test_hostile_text.py -k cursor",
+    ),
+    Sabotage(
+        "let sessions in without a proof of their device",
+        PACKAGE + "store/admission.py",
+        "    if lacks_proof(row, caller.presentation, caller.cookies, now) and",
+        "    if False and",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "serve bound sessions from a copy without a proof",
+        PACKAGE + "store/session_store.py",
+        "            shown.device_key == UNBOUND\n            or proves(",
+        "            True\n            or proves(",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "ask for a proof that no browser ever showed",
+        PACKAGE + "device_proof/rule.py",
+        "    if device_key_id is None or not is_seen:\n",
+        "    if device_key_id is None:\n",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "ask for a proof of what is under way",
+        PACKAGE + "device_proof/rule.py",
+        "now - bound_at > UNDER_WAY",
+        "now >= bound_at",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "take an offer of before the last sign-in",
+        PACKAGE + "devices/device_keys/registration.py",
+        "return issued is not None and (last_proof is None or issued >= milliseconds(last_proof))",
+        "return issued is not None",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "take what the device did not sign",
+        PACKAGE + "devices/device_keys/refresh.py",
+        " or not is_signed_by(signed, public, audience=audience)",
+        "",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "let a proof count twice",
+        PACKAGE + "devices/device_keys/refresh.py",
+        "filter(pk=key.pk, last_nonce__lt=issued)",
+        "filter(pk=key.pk)",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "prove a key whose session has ended",
+        PACKAGE + "devices/device_keys/refresh.py",
+        "    if not session.is_active or session.device_key_id != key.public_id:\n",
+        "    if session.device_key_id != key.public_id:\n",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "take away the cookie of who can prove later",
+        PACKAGE + "store/presentation.py",
+        "_ANOTHERS = (KeyState.SUPERSEDED, KeyState.UNPROVED)",
+        "_ANOTHERS = (KeyState.SUPERSEDED,)",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "sign people out who follow a link",
+        PACKAGE + "bound_browsers.py",
+        '    if site == "cross-site" and',
+        '    if site == "none" and',
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "write each of a thief's requests down",
+        PACKAGE + "devices/device_keys/missing.py",
+        "keys.filter(longer_ago).update",
+        "keys.update",
+        DEVICE_KEYS,
+    ),
+    Sabotage(
+        "take proof cookies of another session",
+        PACKAGE + "device_proof/proof_cookie.py",
+        "    return tag_is_ours(body + session + device_key, "
+        "given, purpose=Purpose.PROOF_COOKIE)\n",
+        "    return True\n",
+        DEVICE_VALUES,
+    ),
+    Sabotage(
+        "take proof cookies that are over",
+        PACKAGE + "device_proof/proof_cookie.py",
+        '    if now > int.from_bytes(body[:END_BYTES], "big") + STILL_ACCEPTED:\n'
+        "        return False\n",
+        "",
+        DEVICE_VALUES,
+    ),
+    Sabotage(
+        "let another site ask for a nonce",
+        PACKAGE + "views/device_keys.py",
+        "        if is_foreign(request):\n            return HttpResponse(status=403)\n",
+        "",
+        DEVICE_KEYS,
     ),
 )
 

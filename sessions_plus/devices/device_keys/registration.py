@@ -67,12 +67,14 @@ def register(
     """
     Bind the session of a request to the key that its browser brings along.
 
-    None: nobody is signed in to it. The first key binds; whoever comes second, with a
-    stolen cookie say, is refused, and that is written down.
+    None: nobody is signed in to it, or no proof was sent. The first key binds; whoever comes
+    second, with a stolen cookie say, is refused, and that is written down.
     """
     row = store.row
     if row is None or row.user_id is None or row.kind != Kind.BROWSER:
         return None
+    if proof is None:
+        return None  # no browser that binds: another site's form can send none
     key = _judge(row, proof, audience=audience, now=now)
     found = _store(store, row, key, now) if isinstance(key, DevicePublicKey) else key
     if isinstance(found, Refused):
@@ -82,13 +84,11 @@ def register(
     return found
 
 
-def _judge(
-    row: Row, proof: str | None, *, audience: str, now: datetime
-) -> DevicePublicKey | Refused:
+def _judge(row: Row, proof: str, *, audience: str, now: datetime) -> DevicePublicKey | Refused:
     """Return the key to bind to, or what is wrong."""
     if row.device_key_id is not None:
         return Refused.SECOND_KEY
-    signed = take_apart(proof) if proof is not None else None
+    signed = take_apart(proof)
     if signed is None or signed.key is None:
         return Refused.PROOF
     if not is_signed_by(signed, signed.key, audience=audience):
