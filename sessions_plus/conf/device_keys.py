@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from sessions_plus.conf.problems import no_binding, no_proof_lifetime
-from sessions_plus.conf.setting import Setting
+from sessions_plus.conf.problems import BINDINGS, no_binding, no_proof_lifetime
+from sessions_plus.conf.setting import Call, Setting
 
 
 class DeviceKeySettings:
@@ -21,6 +21,7 @@ class DeviceKeySettings:
         "are refused. Or a function of the user that returns one of the three, or its dotted "
         "path.",
         problem=no_binding,
+        call=Call(("user",), words=BINDINGS),
     )
     DEVICE_BINDING_REQUIRED = Setting[Callable[[Any], bool] | str | None](
         (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
@@ -29,6 +30,7 @@ class DeviceKeySettings:
         "sessions: within a minute of the sign-in, else nothing opens but proving oneself again. "
         "None: nobody's.",
         optional=True,
+        call=Call(("user",)),
     )
     PROOF_LIFETIME = Setting[timedelta](
         timedelta,

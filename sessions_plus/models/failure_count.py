@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.models.text import FittedCharField
+
 
 class FailureCount(models.Model):
     """
@@ -39,7 +41,7 @@ class FailureCount(models.Model):
     )
     last_at = models.DateTimeField(_("last failure"))
     ip_address = models.GenericIPAddressField(_("IP address"), null=True, blank=True)
-    user_agent = models.CharField(_("user agent"), max_length=512, blank=True)
+    user_agent = FittedCharField(_("user agent"), max_length=512, blank=True)
 
     class Meta:
         verbose_name = _("failure count")

@@ -90,6 +90,11 @@ def position() -> int:
     return Cursor.objects.get(name=CURSOR).position
 
 
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
 class TestWeb:
     def test_all_is_sent_in_order(
         self, keys: list[int], receiver: Receiver, certificate: Path
@@ -110,8 +115,7 @@ class TestWeb:
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """A bar is drawn on a terminal, after each batch; the summary is one line."""
-        monkeypatch.setattr(StringIO, "isatty", lambda screen: True)
-        monkeypatch.setattr(sys, "stderr", screen := StringIO())
+        monkeypatch.setattr(sys, "stderr", screen := Terminal())
 
         summary = run("--ca-file", str(certificate), to=receiver.url)
 

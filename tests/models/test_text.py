@@ -33,18 +33,28 @@ from tests.support.hostile import IN_A_HEADER, TEXTS
 BEYOND_ASCII = {name: text for name, text in IN_A_HEADER.items() if not text.isascii()}
 
 OURS = {
-    "Authenticator.kind": "a choice",
+    "AdoptedKey.key_hash": "a digest",
     "Authenticator.algorithm": "a choice",
+    "Authenticator.imported_from": "a choice",
+    "Authenticator.kind": "a choice",
     "Challenge.backend": "a dotted path of the site's settings",
     "Challenge.credentials_hash": "a digest",
     "Challenge.methods": "words of ours or of the site's code",
     "Challenge.token_hash": "a digest",
+    "Cursor.name": "a name that an operator gives",
     "Device.agent_kind": "a choice",
+    "DeviceKey.algorithm": "a choice",
     "Device.token_hash": "a digest",
     "Device.trust_hash": "a digest",
+    "FailureCount.subject": "a digest",
+    "HourCount.event": "a choice",
+    "HourCount.outcome": "a choice",
+    "HourCount.reason": "words of ours",
+    "HourCount.span": "a choice",
     "Notice.event": "a choice",
     "Notice.token_hash": "a digest",
     "RecoveryCode.code_hash": "a digest",
+    "RecoveryCode.imported_from": "a choice",
     "Session.agent_kind": "a choice",
     "Session.auth_methods": "words of ours or of the site's code",
     "Session.key_hash": "a digest",
@@ -86,9 +96,11 @@ def test_each_text_column_is_decided(field: Any) -> None:
 
 @pytest.fixture
 def rows(user: User, password: str) -> dict[type[models.Model], Any]:
-    """A row of each model that has text of strangers, as a sign-in and an enrolment leave it."""
+    """A row of each model that has text of strangers, as sign-ins and an enrolment leave it."""
     account = {"username": "ann", "password": password}
-    Client(headers={"user-agent": FIREFOX}).post("/account/login/", account)
+    browser = Client(headers={"user-agent": FIREFOX})
+    for tried in ({**account, "password": "another"}, account):
+        browser.post("/account/login/", tried)
     enrol(user)
     found = {field.model: field.model._default_manager.first() for field in FITTED}
     assert all(found.values())

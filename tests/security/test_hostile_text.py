@@ -11,7 +11,6 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import closing
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
@@ -253,7 +252,7 @@ def test_on_a_page(
 ) -> None:
     """In every place of a page's address, every field that its form has, and its headers."""
     signed_in(client, user, password, has_factor=has_factor)
-    path = address.path(public_id=SOME_ID, token="x")
+    path = address.path(public_id=SOME_ID, token="x", uidb64="x")
     found = NAMED.findall(client.get(path, follow=True).content.decode())
     names = {*found, "next", "factors", "recovery", "page", "code", "name", "others", "cursor"}
 
@@ -274,6 +273,7 @@ def signed_in(client: Any, user: User, password: str, *, has_factor: bool) -> No
 
 
 def ask_page(client: Any, method: str, path: str, data: Any = None, **options: Any) -> None:
-    # A download is a file, which stays open until it is read or closed.
-    with closing(getattr(client, method)(path, data, **options)) as response:
-        assert response.status_code < 500
+    response = getattr(client, method)(path, data, **options)
+    assert response.status_code < 500
+    if response.streaming:
+        b"".join(response.streaming_content)  # a download stays open until it is read
