@@ -34,7 +34,7 @@ from sessions_plus.checks import (
     second_factor,
 )
 from sessions_plus.checks import values as value_checks
-from sessions_plus.conf import PREFIX, Conf
+from sessions_plus.conf import PREFIX, Conf, Setting
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session
 
@@ -149,6 +149,12 @@ def binding(**values: Any) -> dict[str, Any]:
     """A site that binds sessions to devices, but for these settings."""
     usual = {"SESSIONS_PLUS_DEVICE_BINDING": "observe", "SESSION_COOKIE_SECURE": True}
     return {**usual, **values}
+
+
+def named(setting: Setting[Any], function: object) -> dict[str, Any]:
+    """A site that names a function in a setting, and has what else that one needs."""
+    needed = binding() if setting.name.startswith("DEVICE_BINDING") else {}
+    return {**needed, setting.full_name: function}
 
 
 PROVOKED = [
@@ -528,11 +534,11 @@ def test_a_value_of_a_wrong_type_is_reported_and_breaks_no_check(setting: Any) -
         pytest.param(adopting(UNTIL=datetime.now(UTC) + timedelta(days=60)), id="until a moment"),
         pytest.param(adopting(KEEP_OLD=True, COOKIE_NAME="old"), id="moving in beside old code"),
         *(
-            pytest.param({setting.full_name: f"{__name__}.fits_all"}, id=f"{setting.name}: a path")
+            pytest.param(named(setting, f"{__name__}.fits_all"), id=f"{setting.name}: a path")
             for setting in FUNCTIONS
         ),
         *(
-            pytest.param({setting.full_name: fits_all}, id=f"{setting.name}: itself")
+            pytest.param(named(setting, fits_all), id=f"{setting.name}: itself")
             for setting in FUNCTIONS
             if FUNCTION in setting.kind
         ),
