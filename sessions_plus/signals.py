@@ -57,8 +57,8 @@ device_key_missing = Signal()
 ``row``, ``is_refused`` (False: the site only looks), ``client``."""
 
 user_gone = Signal()
-"""A session was presented whose user was disabled or deleted past the signals. Arguments:
-``row``, ``reason``, ``client``."""
+"""A session was presented whose user, or who acts in it, was disabled or deleted past the signals.
+Arguments: ``user_id``, ``reason``, ``client``."""
 
 client_changed = Signal()
 """A session was used by another client. Arguments: ``row``, ``change`` (what is different, and

@@ -112,7 +112,7 @@ def revoke_all(
     client: ClientInfo | None = None,
     now: datetime | None = None,
 ) -> Revocation:
-    """End every session of ``user``. See revoke()."""
+    """End every session of ``user``, and each in which they act as somebody else. See revoke()."""
     return revoke_others(user, keep=None, reason=reason, actor=actor, client=client, now=now)
 
 
@@ -140,11 +140,12 @@ def revoke_others(
     """
     End every session of ``user`` but the one whose public id is ``keep``. See revoke().
 
+    Those in which ``user`` acts as somebody else end with their own: they are in the same hands.
     While sessions of another engine are taken over, those that this user still has there are
     over, too.
     """
     bar(user.pk, now=now or timezone.now())
-    sessions = Session.objects.for_user(user)
+    sessions = Session.objects.of_people([user.pk])
     others = sessions.exclude(public_id=keep) if keep is not None else sessions
     return revoke_matching(others, reason=reason, actor=actor, client=client, now=now)
 

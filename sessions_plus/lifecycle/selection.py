@@ -27,7 +27,7 @@ class Selection:
     """
     Sessions that somebody is signed in to. Each part that is given narrows it.
 
-    user_ids      primary keys of users; None: everybody
+    user_ids      primary keys of who is signed in, or acts as somebody else; None: everybody
     begun_before  when they were signed in to, at the latest (exclusive)
     network       where they were last used from, as far as that is stored
     """
@@ -41,7 +41,7 @@ class Selection:
         rows = Session.objects.using(session_row.database()).filter(revoked_at=None)
         rows = rows.exclude(user=None)
         if self.user_ids is not None:
-            rows = rows.filter(user_id__in=self.user_ids)
+            rows = rows.of_people(self.user_ids)
         if self.begun_before is not None:
             rows = rows.filter(authenticated_at__lt=self.begun_before)
         return rows if self.network is None else rows.from_network(self.network)

@@ -32,13 +32,13 @@ def end_access(
     client: ClientInfo | None = None,
     now: datetime | None = None,
 ) -> Revocation:
-    """End the sessions and the trusted devices of a user. See revoke()."""
+    """End a user's trusted devices, their sessions, and those in which they act. See revoke()."""
     bar(user_id, now=now or timezone.now())
     database = session_row.database()
     devices = Device.objects.using(database).filter(user_id=user_id)
     devices.exclude(trusted_until=None).update(trusted_until=None, trust_hash="")
     return revoke_matching(
-        Session.objects.filter(user_id=user_id),
+        Session.objects.of_people([user_id]),
         reason=reason,
         actor=actor,
         client=client,

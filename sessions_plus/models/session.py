@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any, Self
 from uuid import UUID
@@ -57,9 +58,10 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def for_user(self, user: models.Model) -> Self:
         return self.filter(user_id=user.pk)
 
-    def of_person(self, user: models.Model) -> Self:
-        """Those of ``user``, and those in which they act as somebody else."""
-        return self.filter(Q(user_id=user.pk) | Q(actor_id=user.pk))
+    def of_people(self, user_ids: Iterable[Any]) -> Self:
+        """Those of users with these primary keys, and those in which they act as others."""
+        keys = tuple(user_ids)
+        return self.filter(Q(user_id__in=keys) | Q(actor_id__in=keys))
 
     def active(self) -> Self:
         """Those that neither ended nor expired."""

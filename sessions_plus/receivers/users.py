@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -14,7 +15,6 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.models import Reason
 from sessions_plus.privacy.erasure import erase
-from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import may_have_been_disabled
 from sessions_plus.signals import user_gone
 
@@ -30,14 +30,16 @@ def user_models() -> Iterator[type[models.Model]]:
 
 
 @receiver(user_gone, dispatch_uid="sessions_plus.user_gone")
-def end_after_user_went(row: Row, reason: Reason, client: ClientInfo | None, **_: object) -> None:
+def end_after_user_went(
+    user_id: Any, reason: Reason, client: ClientInfo | None, **_: object
+) -> None:
     """
     A user was disabled or deleted in a way that sends no signal.
 
     Nothing is erased for it: where a site has lost sight of its users for a moment, they
     come back with their second factors.
     """
-    end_access(row.user_id, reason=reason, client=client)
+    end_access(user_id, reason=reason, client=client)
 
 
 def end_sessions_of_disabled_user(

@@ -58,6 +58,11 @@ class Row:
     payload: bytes | None = None
 
     @property
+    def people(self) -> tuple[Any, ...]:
+        """The primary keys of who has to be allowed to sign in: the user, and who acts as them."""
+        return tuple(key for key in (self.user_id, self.actor_id) if key is not None)
+
+    @property
     def started_at(self) -> datetime:
         """Where the absolute lifetime is counted from."""
         return self.authenticated_at or self.created_at
@@ -132,15 +137,17 @@ def update(
 def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
     """
     Change a row that lives: it has not ended, its key is the one that was read, and its
-    user, if it has one, may still sign in. See update().
+    user, and who acts as them, if it has any, may still sign in. See update().
 
     Whoever only reads a session does this, so it waits for nobody: a row that somebody has
     locked is left as it is, and False returned. One statement, and one more where the users
-    are in another database.
+    are in another database, or somebody acts.
     """
     alias = database()
     condition = living_user(alias)
     if condition is None and row.user_id is not None and why_gone(row.user_id):
+        return False
+    if row.actor_id is not None and why_gone(row.actor_id):
         return False
     where = {**guards, "key_hash": row.key_hash, "public_id": row.public_id, "revoked_at": None}
     return bool(SESSIONS.update(alias, values, where, condition=condition, wait=LockWait.NONE))

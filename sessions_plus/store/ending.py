@@ -58,9 +58,14 @@ def end(row: Row, reason: str, *, client: ClientInfo | None, now: datetime, copi
 
 
 def end_with_its_user(row: Row, *, client: ClientInfo | None) -> bool:
-    """End the sessions of a user who was disabled or deleted unnoticed. False: they were not."""
-    reason = why_gone(row.user_id) if row.user_id is not None else None
-    if reason is None:
-        return False
-    user_gone.send_robust(sender=Session, row=row, reason=reason, client=client)
-    return True
+    """
+    End the sessions of who was disabled or deleted unnoticed. False: nobody was.
+
+    The user's, or of who acts as them.
+    """
+    for user_id in row.people:
+        reason = why_gone(user_id)
+        if reason is not None:
+            user_gone.send_robust(sender=Session, user_id=user_id, reason=reason, client=client)
+            return True
+    return False

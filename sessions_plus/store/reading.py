@@ -225,7 +225,7 @@ def _go_on(
 
 def _is_of_a_living_user(row: Row) -> bool:
     """Prove a row that was just read without writing: for a request that renews no lease."""
-    return row.user_id is None or why_gone(row.user_id) is None
+    return all(why_gone(user_id) is None for user_id in row.people)
 
 
 def _go_on_as_another_client(

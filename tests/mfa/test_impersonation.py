@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
+import time_machine
 from django.contrib.auth import get_user_model, login
 from django.contrib.auth.models import User
 from django.core import mail
+from django.core.management import call_command
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
+from django.utils import timezone
 
 from sessions_plus.events import record
+from sessions_plus.lifecycle import revoke_all
 from sessions_plus.mfa.impersonation import acting_as, returning
 from sessions_plus.models import Challenge, Device, Event, Session, SessionEvent
 from sessions_plus.testing import sign_in
@@ -242,3 +249,70 @@ def test_the_customer_sees_that_and_not_where_from(helper: Client, user: User, s
     for page in (devices, activity):
         assert "203.0.113.77" not in page
         assert "Firefox" not in page
+
+
+def _by_code(staff: User) -> None:
+    revoke_all(staff)
+
+
+def _by_command(staff: User) -> None:
+    call_command("revoke_sessions", staff.username, "--noinput", stdout=StringIO())
+
+
+def _disabled(staff: User) -> None:
+    staff.is_active = False
+    staff.save()
+
+
+def _new_password(staff: User) -> None:
+    staff.set_password("another one, set at a shell")
+    staff.save()
+
+
+@pytest.mark.parametrize(
+    "end",
+    [_by_code, _by_command, _disabled, User.delete, _new_password],
+    ids=lambda end: end.__name__,
+)
+def test_what_ends_the_helpers_sessions_ends_it(
+    helper: Client, user: User, staff: User, engine: str, end: Callable[[User], object]
+) -> None:
+    """It is in the helper's hands: whatever takes their own sessions takes it, too, at once."""
+    acting(helper)
+    customer = Client()
+    sign_in(customer, user, methods=("pwd",))
+
+    end(User.objects.get(pk=staff.pk))
+
+    assert helper.get("/").content == b"hello AnonymousUser"
+    assert not Session.objects.filter(user=user, auth_methods="imp", revoked_at=None).exists()
+    assert customer.get("/").content == b"hello ann"
+
+
+def test_the_helpers_own_hand_ends_it(helper: Client, user: User, staff: User) -> None:
+    """Signing out everywhere else, on the helper's own page."""
+    acting(helper)
+    elsewhere = Client()
+    sign_in(elsewhere, staff)
+
+    elsewhere.post("/account/devices/revoke-others/")
+
+    assert helper.get("/").content == b"hello AnonymousUser"
+    assert elsewhere.get("/").content == b"hello root"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_passive", [False, True], ids=["activity", "polling"])
+def test_a_helper_who_went_unnoticed(
+    helper: Client, user: User, staff: User, engine: str, is_passive: bool, settings: Any
+) -> None:
+    """Disabled past the signals, a helper acts until the lease is over, and no longer."""
+    session = acting(helper)
+    User.objects.filter(pk=staff.pk).update(is_active=False)
+    settings.SESSIONS_PLUS_PASSIVE_PATHS = ["/"] if is_passive else []
+
+    with time_machine.travel(timezone.now() + timedelta(seconds=61), tick=False):
+        assert helper.get("/").content == b"hello AnonymousUser"
+
+    session.refresh_from_db()
+    assert session.revoked_reason == "user_inactive"

@@ -67,6 +67,7 @@ DEVICE_VALUES = "tests/device_proof/test_values.py"
 ADOPTION = "tests/moving/test_adoption.py"
 AT_ONCE = "tests/moving/test_at_once.py"
 FACTOR = "tests/moving/test_second_factor.py"
+IMPERSONATION = "tests/mfa/test_impersonation.py"
 MISSES = "tests/moving/test_misses.py"
 
 # The settings that the fast path of a copy was worked out with.
@@ -2003,6 +2004,41 @@ SABOTAGES = (
         "        if is_foreign(request):\n            return HttpResponse(status=403)\n",
         "",
         DEVICE_KEYS,
+    ),
+    Sabotage(
+        "end only one's own, and not where one acts",
+        PACKAGE + "lifecycle/revocation.py",
+        "Session.objects.of_people([user.pk])",
+        "Session.objects.for_user(user)",
+        IMPERSONATION,
+    ),
+    Sabotage(
+        "let a command miss where people act",
+        PACKAGE + "lifecycle/selection.py",
+        "rows.of_people(self.user_ids)",
+        "rows.filter(user_id__in=self.user_ids)",
+        IMPERSONATION,
+    ),
+    Sabotage(
+        "let who was disabled act on",
+        PACKAGE + "lifecycle/users.py",
+        "Session.objects.of_people([user_id])",
+        "Session.objects.filter(user_id=user_id)",
+        IMPERSONATION,
+    ),
+    Sabotage(
+        "renew the lease of who acts unasked",
+        PACKAGE + "rows/session_row.py",
+        "if row.actor_id is not None and why_gone(row.actor_id):",
+        "if False:",
+        IMPERSONATION,
+    ),
+    Sabotage(
+        "ask only about the user where nothing is written",
+        PACKAGE + "store/reading.py",
+        "for user_id in row.people",
+        "for user_id in row.people[:1]",
+        IMPERSONATION,
     ),
 )
 
