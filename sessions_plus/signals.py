@@ -17,6 +17,10 @@ session_revoked = Signal()
 ``cache_reached``, and ``seconds`` (until it was ended in the database and the cache told, with
 those that were ended together)."""
 
+sessions_over = Signal()
+"""Sessions ended, whatever ended them, also those of nobody. Argument: ``public_ids``. Sent within
+the transaction that ended them, if there is one."""
+
 device_first_seen = Signal()
 """A person signed in on a device for the first time. Arguments: ``device``, ``user``,
 ``client`` or None."""

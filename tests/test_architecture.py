@@ -157,6 +157,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "rest_framework": ("api",),
     "drf_spectacular": ("api",),
     "joserfc": ("tokens",),
+    "channels": ("integrations",),
     "pyotp": ("mfa",),
     "segno": ("mfa",),
     "ua_parser": ("client_info",),

@@ -20,7 +20,12 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 # A driver has a client of its own in each world, and does with each what that one can; the
 # tier saves a call on the way to it where most requests come by.
-OTHERWISE = ("sessions_plus.cache.drivers.", "sessions_plus.cache.tier")
+# Sockets are served under asyncio alone.
+OTHERWISE = (
+    "sessions_plus.cache.drivers.",
+    "sessions_plus.cache.tier",
+    "sessions_plus.integrations.channels.sockets",
+)
 
 # Twins that are told apart by what Django has in one world alone.
 APART = {

@@ -19,7 +19,7 @@ from sessions_plus.events import draft, record_all
 from sessions_plus.models import Event, Reason, Session, SessionEvent
 from sessions_plus.rows import session_row
 from sessions_plus.rows.lock_wait import LockWait
-from sessions_plus.signals import session_revoked
+from sessions_plus.signals import session_revoked, sessions_over
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
 
@@ -132,6 +132,9 @@ def _tell(
         session.revoked_at, session.revoked_reason, session.data = ending.now, ending.reason, b""
         session.revoked_by_id = ending.facts["actor_id"]
     record_all([ending.event(session) for session in sessions])
+    if sessions:
+        names = [session.public_id for session in sessions]
+        sessions_over.send_robust(sender=Session, public_ids=names)
     for session in sessions:
         session_revoked.send_robust(
             sender=Session,

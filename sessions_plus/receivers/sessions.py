@@ -31,6 +31,7 @@ from sessions_plus.signals import (
     rows_changed,
     session_ended,
     session_expired,
+    sessions_over,
 )
 from sessions_plus.store.client_change import ClientChange, Reaction
 from sessions_plus.store.engine import site_copies
@@ -126,6 +127,7 @@ def tell_cache(public_ids: list[UUID], ended: bool, **_: object) -> None:
     copies = site_copies()
     if ended:
         copies.forget_many(public_ids)
+        sessions_over.send_robust(sender=Session, public_ids=public_ids)
         return
     for public_id in public_ids:
         copies.outdate(public_id)
@@ -143,3 +145,4 @@ def end_before_delete(instance: Session, **_: object) -> None:
         revoke(instance, reason=Reason.DELETED)
     else:
         site_copies().forget(instance.public_id)
+        sessions_over.send_robust(sender=Session, public_ids=[instance.public_id])

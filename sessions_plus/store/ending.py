@@ -12,7 +12,7 @@ from sessions_plus.rows import session_row
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import why_gone
-from sessions_plus.signals import session_ended, session_expired, user_gone
+from sessions_plus.signals import session_ended, session_expired, sessions_over, user_gone
 from sessions_plus.store.copies import Copies
 from sessions_plus.store.unwritable import doing_without
 
@@ -31,6 +31,7 @@ def expire(
     if not is_ended:
         return is_ended is None
     copies.forget(row.public_id)
+    sessions_over.send_robust(sender=Session, public_ids=[row.public_id])
     if row.user_id is not None:
         session_expired.send_robust(sender=Session, row=row, verdict=verdict, client=client)
     return True
@@ -55,6 +56,7 @@ def end(row: Row, reason: str, *, client: ClientInfo | None, now: datetime, copi
     elif session_row.end(row.public_id, reason=reason, now=now, wait=wait):
         session_ended.send_robust(sender=Session, row=row, reason=reason, client=client)
     copies.forget(row.public_id)
+    sessions_over.send_robust(sender=Session, public_ids=[row.public_id])
 
 
 def end_with_its_user(row: Row, *, client: ClientInfo | None) -> bool:

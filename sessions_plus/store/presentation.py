@@ -1,7 +1,7 @@
 """
 How a session is named, and what makes it the caller's: its key, or the word of who named it.
 
-Values, no I/O. A store has one presentation and never changes it; the key changes, and
+Values, no I/O. A store has one presentation and keeps it, but for a socket's; the key changes, and
 ``KeyState`` says where the one comes from that a request goes on under.
 """
 
@@ -139,6 +139,7 @@ SESSION_KEY = ByKey(Kind.BROWSER)
 REFRESH_TOKEN = ByKey(Kind.API)
 ACCESS_TOKEN = ByName(Kind.API, can_be_told_key=True)
 PUBLIC_ID = ByName(None, can_be_told_key=False)
+SOCKET = ByName(Kind.BROWSER, can_be_told_key=False)
 
 
 def holds(row: Row, key: str) -> bool:

@@ -60,6 +60,7 @@ from sessions_plus.store.presentation import (
     PUBLIC_ID,
     REFRESH_TOKEN,
     SESSION_KEY,
+    SOCKET,
     Caller,
     KeyState,
     Presentation,
@@ -192,6 +193,20 @@ class SessionStore(SessionBase):
         store = cls(str(public_id))
         store.presentation, store._named = presentation, public_id
         return store
+
+    def go_on_by_name(self) -> None:
+        """
+        Use the session without its key from now on: a socket that a request opened outlives it.
+
+        What replaces the key afterwards changes nothing for it, and it keeps nothing alive. One
+        that is not stored stays as it is.
+        """
+        row = self.row
+        if row is not None:
+            self.presentation, self._named = SOCKET, row.public_id
+            self._session_key, self.key_state = str(row.public_id), KeyState.PRESENTED
+            self.is_passive = True
+            self._owes_rotation = False
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.public_id or 'not stored'}>"
