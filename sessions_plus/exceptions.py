@@ -149,6 +149,18 @@ class SecondFactorRequired(SessionsPlusError):
     message = _("Please confirm with a code.")
 
 
+class SignInElsewhere(SessionsPlusError, PermissionDenied):
+    """
+    A password was right, and its user has a second factor that another package keeps and asks for.
+
+    Raised by whatever signs in. As Django's ``PermissionDenied`` it is an answer (403) wherever
+    nobody expects it, and no fault (500).
+    """
+
+    code = "sign_in_elsewhere"
+    message = _("This account has a second factor that cannot be asked for here.")
+
+
 class EnrolmentOver(SessionsPlusError):
     """An enrolment was completed, replaced or has expired, or belongs to another session."""
 

@@ -158,6 +158,8 @@ HOMES: dict[str, tuple[str, ...]] = {
     "drf_spectacular": ("api",),
     "joserfc": ("tokens",),
     "channels": ("integrations",),
+    "allauth": ("integrations",),
+    "django_otp": ("integrations",),
     "pyotp": ("mfa",),
     "segno": ("mfa",),
     "ua_parser": ("client_info",),

@@ -24,6 +24,7 @@ from django.utils import timezone
 import tests
 from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import (
+    beside,
     catalogue,
     databases,
     deployment,
@@ -103,6 +104,12 @@ class OwnMiddleware(SessionMiddleware):
     """A site's own subclass of ours."""
 
 
+class Staged:
+    """An adapter of allauth's kind, with our stage."""
+
+    has_second_factor_stage = True
+
+
 class OwnBackend(Backend):
     """A site's own subclass of ours."""
 
@@ -156,6 +163,22 @@ def named(setting: Setting[Any], function: object) -> dict[str, Any]:
     needed = binding() if setting.name.startswith("DEVICE_BINDING") else {}
     return {**needed, setting.full_name: function}
 
+
+ALLAUTH = "sessions_plus.integrations.allauth.AllauthIntegration"
+OTP = "sessions_plus.integrations.otp.OtpIntegration"
+# Packages that are not installed where these tests run: the checks know them by name.
+NEIGHBOURS = [
+    ("W401", ["allauth.mfa"]),
+    ("W401", ["django_otp.plugins.otp_totp"]),
+    ("W402", ["allauth.account.apps.AccountConfig"]),
+    ("E401", ["allauth.account", ALLAUTH]),
+    ("E402", ["allauth.mfa", ALLAUTH]),
+    ("E402", ["django_otp", OTP]),
+]
+WELL = [
+    ["allauth.mfa", "allauth.account", ALLAUTH, "django_otp", OTP],
+    ["allauthentic.mfa", "django_otpx"],
+]
 
 PROVOKED = [
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
@@ -459,6 +482,7 @@ def test_every_finding_is_provoked() -> None:
         "W104",
         "W105",
     }
+    provoked |= {finding for finding, _ in NEIGHBOURS}
 
     assert {finding.id for finding in catalogue.findings()} == provoked
 
@@ -585,6 +609,34 @@ def test_an_app_that_lists_keys_is_reported(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(settings, "INSTALLED_APPS", ["allauth.account"])
     assert moving.check_usersessions() == []
+
+
+@pytest.mark.parametrize(("expected", "apps"), NEIGHBOURS)
+def test_a_package_of_others_is_reported(
+    expected: str, apps: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A package that keeps second factors, or signs people in, is asked for its integration."""
+    monkeypatch.setattr(settings, "INSTALLED_APPS", [*settings.INSTALLED_APPS, *apps])
+
+    with override_settings(LOGIN_URL="sessions_plus:login"):
+        found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
+        found += beside.check_login_of_allauth()
+
+    assert f"sessions_plus.{expected}" in {message.id for message in found}
+
+
+@pytest.mark.parametrize("apps", WELL, ids=["integrated", "similar names"])
+@pytest.mark.parametrize("urls", ["tests.urls", "tests.support.sites", None])
+def test_packages_that_are_integrated_are_not(
+    apps: list[str], urls: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "INSTALLED_APPS", [*settings.INSTALLED_APPS, *apps])
+
+    with override_settings(
+        ROOT_URLCONF=urls, LOGIN_URL="/elsewhere/", ACCOUNT_ADAPTER=f"{__name__}.Staged"
+    ):
+        found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
+        assert not [*found, *beside.check_login_of_allauth()]
 
 
 def test_a_name_is_suggested() -> None:

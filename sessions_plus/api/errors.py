@@ -22,9 +22,11 @@ from sessions_plus.exceptions import (
     InvalidToken,
     SessionNotStored,
     SessionsPlusError,
+    SignInElsewhere,
     TooManyAttempts,
 )
 from sessions_plus.masked import Secret
+from sessions_plus.mfa.elsewhere import sign_in_url
 from sessions_plus.store.unwritable import not_stored
 from sessions_plus.tokens.bearer import REFUSED
 
@@ -38,6 +40,7 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "reauthentication_required": status.HTTP_403_FORBIDDEN,
         "mfa_required": status.HTTP_403_FORBIDDEN,
         "mfa_enrollment_required": status.HTTP_403_FORBIDDEN,
+        "sign_in_elsewhere": status.HTTP_403_FORBIDDEN,
         "session_limit_reached": status.HTTP_403_FORBIDDEN,
         "acting_for_another": status.HTTP_403_FORBIDDEN,
         "conflicting_sessions": status.HTTP_403_FORBIDDEN,
@@ -129,6 +132,8 @@ def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
     made.status_code = STATUS.get(error.code, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, TooManyAttempts | SessionNotStored):
         made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
+    if isinstance(error, SignInElsewhere):
+        made.extra = {"sign_in_url": sign_in_url()}  # type: ignore[attr-defined]
     if isinstance(error, InvalidToken):
         made.auth_header = REFUSED  # type: ignore[attr-defined]
     return made

@@ -6,6 +6,7 @@ ever shows a secret's value.
 """
 
 from sessions_plus.checks import (
+    beside,
     databases,
     deployment,
     device_keys,
@@ -18,6 +19,7 @@ from sessions_plus.checks import (
 )
 
 __all__ = [
+    "beside",
     "databases",
     "deployment",
     "device_keys",

@@ -2,7 +2,7 @@
 Every message of our checks: its id, its level, what is wrong and what to write instead.
 
 An id, once released, keeps its meaning. 0xx: settings; 1xx: installation; 2xx: deployment;
-3xx: moving in.
+3xx: moving in; 4xx: beside packages of others.
 """
 
 from __future__ import annotations
@@ -385,6 +385,35 @@ ADOPTS_FROM_NOWHERE = Finding(
     "W303",
     "{setting} is set, and SESSIONS_PLUS_ADOPT_FROM is not: it means nothing.",
     "Write SESSIONS_PLUS_ADOPT_FROM, what SESSION_ENGINE was before, or remove it.",
+)
+
+NO_LOGIN_STAGE = Finding(
+    "E401",
+    "ACCOUNT_ADAPTER is {adapter!r}, which has no stage for a second factor of ours: who has a "
+    "factor with django-allauth cannot sign in.",
+    "Write ACCOUNT_ADAPTER = 'sessions_plus.integrations.allauth.adapter.AccountAdapter', or "
+    "derive yours from SecondFactorMixin of that module, named before allauth's class.",
+)
+ASKS_NOWHERE = Finding(
+    "E402",
+    "LOGIN_URL is {url!r}, our page, which cannot ask for the factors that {package} keeps: "
+    "these people cannot sign in.",
+    "Write LOGIN_URL = {better!r}; or take them over with: manage.py import_factors --from "
+    "{source}, and remove {integration!r} from INSTALLED_APPS.",
+)
+FACTORS_ELSEWHERE = Finding(
+    "W401",
+    "{package} keeps second factors, which are not asked for on our sign-in page, in the admin and "
+    "at tokens/; and who has one there and one here is asked for both.",
+    "Add {integration!r} to INSTALLED_APPS; or take them over with: manage.py import_factors "
+    "--from {source}, and remove the app.",
+)
+FOREIGN_LOGIN = Finding(
+    "W402",
+    "django-allauth signs people in and does not know that a code may be due: who has a second "
+    "factor of ours is led to it by an error of its view, and its API does not tell.",
+    "Add 'sessions_plus.integrations.allauth.AllauthIntegration' to INSTALLED_APPS, and write "
+    "ACCOUNT_ADAPTER = 'sessions_plus.integrations.allauth.adapter.AccountAdapter'.",
 )
 
 

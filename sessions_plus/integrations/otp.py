@@ -1,9 +1,10 @@
 """
-``request.user.is_verified()``, as code for django-otp asks: answered from our sessions.
+django-otp and django-two-factor-auth: one second factor, whoever keeps it.
 
-Stands where ``django_otp.middleware.OTPMiddleware`` stood, whether or not its apps are still
-installed. Invariant for whoever edits this: what a user did elsewhere, or another person in
-their name, verifies nobody.
+``OTPMiddleware`` answers ``request.user.is_verified()`` from our sessions. It stands where
+``django_otp.middleware.OTPMiddleware`` stood, whether or not its apps are still installed.
+``OtpIntegration`` is for sites where django-otp goes on keeping factors. Invariant for whoever
+edits this: what a user did elsewhere, or another person in their name, verifies nobody.
 """
 
 from __future__ import annotations
@@ -13,12 +14,56 @@ from functools import partial
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.db import models
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 from sessions_plus.authority import known_authority
-from sessions_plus.mfa.methods import SECOND_FACTORS
+from sessions_plus.mfa.elsewhere import FactorKeeper
+from sessions_plus.mfa.methods import (
+    PASSWORD,
+    RECOVERY_CODE,
+    SECOND_FACTORS,
+    TOTP_CODE,
+    TRUSTED_DEVICE,
+)
+
+TYPED = "otp_token"
+"""How fields for a code are named there, with the step of the wizard before it."""
+
+
+WIZARD = "wizard_login_view"
+"""Where the login of two-factor-auth keeps how far it is, in the session."""
+
+
+class OtpIntegration(FactorKeeper):
+    """Lets a factor that django-otp asked for count here, and nobody sign in past it."""
+
+    name = "sessions_plus.integrations.otp"
+    label = "sessions_plus_otp"
+    verbose_name = "django-otp"
+
+    def has_factor(self, user: models.Model) -> bool:
+        """See ``FactorKeeper.has_factor()``."""
+        from django_otp import user_has_device
+
+        return bool(user_has_device(user))
+
+    def methods_of(self, request: HttpRequest | None, user: models.Model) -> tuple[str, ...]:
+        """
+        Return the factor of a sign-in whose form found ``user.otp_device``.
+
+        Without a code in this request the browser was remembered from an earlier one.
+        """
+        device = getattr(user, "otp_device", None)
+        if device is None or device.user_id != user.pk:
+            return ()
+        if request is None or not any(field.endswith(TYPED) for field in request.POST):
+            return (TRUSTED_DEVICE,)
+        factor = RECOVERY_CODE if hasattr(device, "token_set") else TOTP_CODE
+        # The wizard of two-factor-auth looked at the password in its step before this one.
+        return (PASSWORD, factor) if WIZARD in request.session else (factor,)
 
 
 class OTPMiddleware:

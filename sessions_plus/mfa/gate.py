@@ -13,7 +13,7 @@ from urllib.parse import urljoin
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.views import LoginView, LogoutView
+from django.contrib.auth.views import LoginView, LogoutView, redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -39,8 +39,9 @@ from sessions_plus.exceptions import (
     ReauthenticationRequired,
     SecondFactorRequired,
     SessionsPlusError,
+    SignInElsewhere,
 )
-from sessions_plus.mfa import device_policy
+from sessions_plus.mfa import device_policy, elsewhere
 from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
 from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
@@ -51,6 +52,7 @@ from sessions_plus.store.session_store import SessionStore
 CHALLENGE = "sessions_plus:challenge"
 ENROL = "sessions_plus:totp_enrol"
 REAUTHENTICATE = "sessions_plus:reauthenticate"
+PLAIN_TEXT = "text/plain; charset=utf-8"
 NOT_FOR_OTHERS = "sessions_plus/not_for_others.html"
 OTHER_BROWSER = "sessions_plus/device_binding_required.html"
 
@@ -61,11 +63,15 @@ LACKS_PROOF = (
     MfaEnrolmentRequired,
     MfaRequired,
     ReauthenticationRequired,
+    SignInElsewhere,
 )
 """Errors that a person can do something about elsewhere, whichever view raises them."""
 
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""
+
+HEADLESS_SESSION = "current_session"
+"""What allauth calls the session of who asks, in its API: deleting it signs out."""
 
 WAYS_OUT = (
     ("sessions_plus", "reauthenticate"),
@@ -284,12 +290,17 @@ def is_exempt(request: HttpRequest, view: Any) -> bool:
 
 
 def is_leaving(request: HttpRequest, view: Any) -> bool:
-    """Say whether people sign out here, by Django's view or the admin's."""
+    """Say whether people sign out here: by Django's view, or one of that name."""
     view_class = getattr(view, "view_class", None)
+    if view_class is not None and issubclass(view_class, LogoutView):
+        return True
     match = request.resolver_match
-    return (view_class is not None and issubclass(view_class, LogoutView)) or (
-        is_admin(request) and match is not None and match.url_name in ("logout", "jsi18n")
-    )
+    if match is None or match.url_name is None:
+        return False
+    if match.url_name == HEADLESS_SESSION:
+        return request.method == "DELETE" and "headless" in match.app_names
+    # ``account_logout``, ``rest_logout``, ``oidc_logout``, ``rp-initiated-logout``.
+    return match.url_name.endswith("logout") or (is_admin(request) and match.url_name == "jsi18n")
 
 
 def _is_static(path: str) -> bool:
@@ -333,6 +344,8 @@ def refuse(
     """
     response: HttpResponseBase
     error = why_nothing_is_proved(request) or error
+    if isinstance(error, SignInElsewhere):
+        return _lead_elsewhere(request, error, is_program=is_program)
     to = ENROL if isinstance(error, MfaEnrolmentRequired) else REAUTHENTICATE
     is_program = is_program or bearer_authority(request) is not None
     if is_program or wants_json(request) or not _is_mounted(to):
@@ -347,6 +360,23 @@ def refuse(
         target = safe_target(request, came_from(request))
         factors = error.factors if isinstance(error, ReauthenticationRequired) else "all"
         response = HttpResponseRedirect(with_next(to, target, factors=factors))
+    add_never_cache_headers(response)
+    return response
+
+
+def _lead_elsewhere(
+    request: HttpRequest, error: SignInElsewhere, *, is_program: bool
+) -> HttpResponse:
+    """Lead a person whose password was right to the page that asks for their second factor."""
+    response: HttpResponse
+    page = elsewhere.sign_in_url()
+    if is_program or wants_json(request):
+        response = refusal(error)
+    elif page == request.path:
+        response = HttpResponse(str(error.message), status=403, content_type=PLAIN_TEXT)
+    else:
+        target = request.POST.get("next") or request.GET.get("next", "")
+        response = redirect_to_login(safe_target(request, target), page)
     add_never_cache_headers(response)
     return response
 

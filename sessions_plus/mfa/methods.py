@@ -11,8 +11,14 @@ RECOVERY_CODE = "rcv"
 TRUSTED_DEVICE = "dev"
 IMPERSONATED = "imp"
 
-FIRST_FACTORS = frozenset({PASSWORD, EXTERNAL})
-SECOND_FACTORS = frozenset({TOTP_CODE, RECOVERY_CODE})
+PASSKEY = "pky"
+"""A passkey that also saw to it that its user is there, by finger, face or PIN: both factors."""
+
+SECURITY_KEY = "sec"
+"""A passkey that did not: whoever holds it can use it, so it is a second factor only."""
+
+FIRST_FACTORS = frozenset({PASSWORD, EXTERNAL, PASSKEY})
+SECOND_FACTORS = frozenset({TOTP_CODE, RECOVERY_CODE, PASSKEY, SECURITY_KEY})
 
 
 def is_impersonated(methods: Iterable[str]) -> bool:

@@ -26,16 +26,22 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser
 from django.db import models
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from sessions_plus.devices.recognition import SignIn, mark_seen, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
-from sessions_plus.exceptions import MfaRequired
+from sessions_plus.exceptions import MfaRequired, SignInElsewhere
 from sessions_plus.keys import read_token
-from sessions_plus.mfa import challenge, guesses, impersonation
+from sessions_plus.mfa import challenge, elsewhere, guesses, impersonation
 from sessions_plus.mfa.challenge import Passed
-from sessions_plus.mfa.methods import EXTERNAL, PASSWORD, TRUSTED_DEVICE, has_second_factor
+from sessions_plus.mfa.methods import (
+    EXTERNAL,
+    FIRST_FACTORS,
+    PASSWORD,
+    TRUSTED_DEVICE,
+    has_second_factor,
+)
 from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
@@ -125,14 +131,18 @@ def complete_or_challenge(
             raise MfaRequired
         impersonation.begin(store, user)
         return
-    methods = pending.methods or (method_of(request, store, user),)
+    methods = pending.methods or _methods_of(request, store, user)
     device = None
     if not has_second_factor(methods):
         device = _mark_seen_where_nothing_is_asked(user, store, now)
-        if device is None and has_authenticator(user):
+        is_asked_here = device is None and has_authenticator(user)
+        if is_asked_here or _is_asked_elsewhere(user, methods):
             if _is_signed_in_fully(store, user):
                 store.bind(Proved(user.pk, methods))
                 return
+            if not is_asked_here:
+                _sign_out(request, store)
+                raise SignInElsewhere
             successor = use_trust(
                 user, trust_token, device_token=store.device_token, client=store.client, now=now
             )
@@ -153,6 +163,19 @@ def _sign_in(
         return impersonation.Return(user, methods, since=store.pending.since)
     kind = TrustingSignIn if store.pending.wants_trust else SignIn
     return kind(user, methods, device=device)
+
+
+def _methods_of(
+    request: HttpRequest | None, store: SessionStore, user: AbstractBaseUser
+) -> tuple[str, ...]:
+    proved = elsewhere.methods_of(request, user)
+    has_first = not FIRST_FACTORS.isdisjoint(proved)
+    return proved if has_first else (method_of(request, store, user), *proved)
+
+
+def _is_asked_elsewhere(user: AbstractBaseUser, methods: tuple[str, ...]) -> bool:
+    """Say whether another package would ask for a factor: not on a device that it trusts."""
+    return TRUSTED_DEVICE not in methods and elsewhere.has_factor(user)
 
 
 def method_of(request: HttpRequest | None, store: SessionStore, user: AbstractBaseUser) -> str:
@@ -310,9 +333,16 @@ def _give_back(store: SessionStore, user: models.Model) -> None:
             store.setdefault(key, value)
 
 
-def finish(request: HttpRequest, passed: Passed, *, wants_trust: bool = False) -> None:
-    """Sign somebody in who passed a challenge: a new key, and all methods recorded."""
+def finish(
+    request: HttpRequest, passed: Passed, *, wants_trust: bool = False
+) -> HttpResponse | None:
+    """
+    Sign somebody in who passed a challenge: a new key, and all methods recorded.
+
+    Return where another package leads them that had begun the sign-in; None: none had.
+    """
     user: Any = passed.user
     pending = PendingSignIn(methods=passed.methods, wants_trust=wants_trust)
     with _pending(current_store(request), pending):
         login(request, user, backend=passed.backend)
+    return elsewhere.resume(request, user)

@@ -77,10 +77,10 @@ def challenge(request: HttpRequest) -> HttpResponse:
 def _sign_in(request: HttpRequest, waiting: Challenge, given: dict[str, Any]) -> HttpResponse:
     client = getattr(request, "client_info", None)
     passed = challenges.pass_(waiting, given["code"], client=client, now=timezone.now())
-    sign_in.finish(request, passed, wants_trust=bool(given.get("trust")))
+    elsewhere = sign_in.finish(request, passed, wants_trust=bool(given.get("trust")))
     if "rcv" in passed.methods:
         _say_how_many_are_left(request, recovery_codes.left(passed.user))
-    return HttpResponseRedirect(onward(request))
+    return elsewhere or HttpResponseRedirect(onward(request))
 
 
 def _say_how_many_are_left(request: HttpRequest, left: int) -> None:

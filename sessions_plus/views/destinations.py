@@ -7,13 +7,24 @@ Django's defaults name pages that a new site does not have.
 from __future__ import annotations
 
 from django.conf import global_settings, settings
+from django.http import HttpRequest
 from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
+
+from sessions_plus.mfa import elsewhere
 
 
 def login_url() -> str:
     """The site's ``LOGIN_URL``, or our sign-in page."""
     return _set_or_ours("LOGIN_URL", "sessions_plus:login")
+
+
+def sign_in_page_elsewhere(request: HttpRequest) -> str | None:
+    """Return ``LOGIN_URL`` where another package asks for second factors there; else None."""
+    if not any(elsewhere.keepers()):
+        return None
+    page = elsewhere.sign_in_url()
+    return page if page != request.path else None
 
 
 def after_sign_in_url() -> str:

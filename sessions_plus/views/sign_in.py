@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView as DjangoLoginView
 from django.contrib.auth.views import LogoutView as DjangoLogoutView
+from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
@@ -25,6 +26,7 @@ from sessions_plus.views.destinations import (
     after_sign_in_url,
     after_sign_out_url,
     password_reset_url,
+    sign_in_page_elsewhere,
 )
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import private
@@ -36,13 +38,16 @@ class LoginView(DjangoLoginView):
     Django's, with one message for every failure.
 
     Somebody who is signed in and was sent here with ``next`` is shown the form and
-    a link onward: a page that they may not see sent them, and would do so again.
+    a link onward: a page that they may not see sent them, and would do so again. Where
+    another package keeps second factors, its page is the one to sign in on.
     """
 
     authentication_form = SignInForm
     template_name = "sessions_plus/login.html"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if (elsewhere := sign_in_page_elsewhere(request)) is not None:
+            return redirect_to_login(self.get_redirect_url(), elsewhere)
         shows_form = request.method == "POST" or not request.user.is_authenticated
         if not shows_form and not self.get_redirect_url():
             return HttpResponseRedirect(self.get_default_redirect_url())

@@ -24,6 +24,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "sessions_plus.integrations.channels.ChannelsIntegration",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.dummy",
+    "allauth.headless",
 ]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",

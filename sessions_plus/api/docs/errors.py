@@ -30,6 +30,10 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "mfa_required": (403, "The site asks this user for a second factor."),
         "mfa_enrollment_required": (403, "The user must set up a second factor first."),
         "device_binding_required": (403, "The session must be bound to its browser's device."),
+        "sign_in_elsewhere": (
+            403,
+            "Another package asks this user for a second factor, at `sign_in_url`.",
+        ),
         "session_limit_reached": (403, "The user is signed in as often as the site allows."),
         "acting_for_another": (403, "Only the user themselves can do this, not who acts for them."),
         "conflicting_sessions": (403, "The request came with the sessions of two people."),

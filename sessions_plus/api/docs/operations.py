@@ -146,6 +146,7 @@ login = operation(
     errors=[
         "invalid_credentials",
         "second_factor_required",
+        "sign_in_elsewhere",
         "too_many_attempts",
         *LIMIT,
         *WRITING,
@@ -218,6 +219,7 @@ token_issue = operation(
     errors=[
         "invalid_credentials",
         "second_factor_required",
+        "sign_in_elsewhere",
         "mfa_enrollment_required",
         "too_many_attempts",
         *LIMIT,
