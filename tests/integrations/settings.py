@@ -50,6 +50,8 @@ ACCOUNT_RATE_LIMITS = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Who tried too often there is not what is asked here.
 OTP_TOTP_THROTTLE_FACTOR = 0
+# The admin signs people in by its own page, as where two-factor-auth is not.
+TWO_FACTOR_PATCH_ADMIN = False
 
 
 def middleware(sessions: str, *, otp: str = "") -> list[str]:
