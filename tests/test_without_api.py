@@ -18,11 +18,12 @@ import django
 django.setup()
 
 import sessions_plus
+OTHERS = "sessions_plus.integrations."  # each needs the package that it is for
 from django.core.management import call_command
 from django.urls import get_resolver
 
 for found in pkgutil.walk_packages(sessions_plus.__path__, "sessions_plus."):
-    extras = ("sessions_plus.api", "sessions_plus.tokens.", "sessions_plus.metrics")
+    extras = ("sessions_plus.api", "sessions_plus.tokens.", "sessions_plus.metrics", OTHERS)
     if not found.name.startswith(extras):
         importlib.import_module(found.name)
 get_resolver().url_patterns

@@ -83,7 +83,10 @@ def test_what_is_counted(desk: Client, now: datetime) -> None:
             "Ended by a rule": [4],
             "Suspected theft": [1],
         }
-        assert numbers(found["second_factor"]) == {"Sign-ins with a code": [25]}
+        assert numbers(found["second_factor"]) == {
+            "Sign-ins with a code": [25],
+            "Sign-ins with a passkey": [],
+        }
         assert numbers(found["new_devices"]) == {"New devices": [1]}
         assert numbers(found["signed_in"]) == {"Browser": [1], "API client": []}
         assert [chart.headline for chart in found.values()] == ["4", "3", "7", "1", "25 %", "1"]
