@@ -77,6 +77,7 @@ def site_with(cache: dict[str, Any], **settings: Any) -> Iterator[Tier]:
             yield connected(copies.tier())
         finally:
             copies.reset()
+            caches.close_all()
             # It keeps them by URL, and all our sentinels name the same service.
             ConnectionFactory._pools.clear()
 

@@ -28,10 +28,9 @@ class LocalMemoryDriver(CompareAndSwapDriver):
     def __init__(self, alias: str) -> None:
         self.alias = alias
         self._lock = threading.Lock()
-
-    @property
-    def _cache(self) -> Any:
-        return caches[self.alias]
+        # The one that it was chosen for, also where the alias names another by now: all threads
+        # share its memory.
+        self._cache: Any = caches[alias]
 
     def name_of(self, public_id: UUID) -> str:
         return stem(public_id)
