@@ -246,3 +246,17 @@ def test_closed_driver_leaves_no_connection(driver: Driver, server: Server) -> N
     copies.reset()
 
     wait_until(lambda: clients_of(server) < connected, what="the end of the connection")
+
+
+def test_one_in_use_is_closed_when_it_comes_back() -> None:
+    """A driver that is closed leaves no connection open, also none that a thread still uses."""
+    closed: list[object] = []
+    kept = idle.IdleConnections(object, closed.append)
+    resting, used = kept.take(), kept.take()
+    kept.give_back(resting)
+
+    kept.close()
+    assert closed == [resting]
+
+    kept.give_back(used)
+    assert closed == [resting, used]

@@ -297,6 +297,13 @@ SABOTAGES = (
         SIDE_BY_SIDE,
     ),
     Sabotage(
+        "keep a connection that was in use as its driver was closed",
+        PACKAGE + "cache/drivers/idle.py",
+        "        if self._is_closed:\n            self.close()\n",
+        "",
+        "tests/cache/test_kept_connections.py -k comes_back",
+    ),
+    Sabotage(
         "tell the cache of no ends, of many at once, where this server keeps no copies",
         PACKAGE + "store/copies.py",
         "return others.forget_many(public_ids) if others.is_named() else True",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Generic, TypeVar
 
 C = TypeVar("C")
@@ -18,8 +19,10 @@ class IdleConnections(Generic[C]):
     would take that answer for its own, and somebody's session for another's.
     """
 
-    def __init__(self, make: Callable[[], C]) -> None:
+    def __init__(self, make: Callable[[], C], discard: Callable[[C], object]) -> None:
         self._make = make
+        self._discard = discard
+        self._is_closed = False
         self._idle: list[C] = []
         self._process = os.getpid()
 
@@ -34,10 +37,12 @@ class IdleConnections(Generic[C]):
 
     def give_back(self, connection: C) -> None:
         self._idle.append(connection)
+        if self._is_closed:
+            self.close()
 
-    def take_all(self) -> list[C]:
-        """Return all, to be closed."""
-        taken = []
-        while self._idle:
-            taken.append(self._idle.pop())
-        return taken
+    def close(self) -> None:
+        """Close them, and those in use as soon as they are given back."""
+        self._is_closed = True
+        with suppress(IndexError):
+            while True:
+                self._discard(self._idle.pop())

@@ -47,7 +47,7 @@ class KeptClient:
 
     def __init__(self, address: Any, options: dict[str, Any]) -> None:
         self.address = address if isinstance(address, str) else "{}:{}".format(*address)
-        self._idle = IdleConnections(partial(_client, address, options))
+        self._idle = IdleConnections(partial(_client, address, options), TimedClient.close)
 
     def __getattr__(self, command: str) -> Callable[..., Any]:
         return partial(self._ask, command)
@@ -63,8 +63,7 @@ class KeptClient:
         return answer
 
     def close(self) -> None:
-        for client in self._idle.take_all():
-            client.close()
+        self._idle.close()
 
 
 def _client(address: Any, options: dict[str, Any]) -> TimedClient:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from operator import methodcaller
 from typing import Any
 from uuid import UUID
 
@@ -84,7 +85,7 @@ class RedisDriver:
         self._cluster = Prepared(configuration.client)
         # A cluster or sentinels say whom to ask.
         self._asks_itself = type(configuration) is Configuration
-        self._idle = IdleConnections(self._connection)
+        self._idle = IdleConnections(self._connection, methodcaller("disconnect"))
 
     @property
     def _client(self) -> Any:
@@ -266,8 +267,7 @@ class RedisDriver:
         return (names[start : start + size] for start in range(0, len(names), size))
 
     def close(self) -> None:
-        for connection in self._idle.take_all():
-            connection.disconnect()
+        self._idle.close()
         if self._made is not None:
             close(self._made)
 
