@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from sessions_plus.admin.listing import ReadOnlyAdmin
 from sessions_plus.models import Device
+from sessions_plus.moments import in_local
 
 READ_AT_ONCE = 500
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
@@ -67,7 +68,7 @@ class DownloadableAdmin(ReadOnlyAdmin):
         rows = self.get_changelist_instance(request).get_queryset(request)
         lines = self._as_csv(rows) if kind == "csv" else self._as_json_lines(rows)
         response = StreamingHttpResponse(lines, content_type=CONTENT_TYPES[kind])
-        name = f"{self.opts.model_name}s-{timezone.localdate():%Y-%m-%d}.{kind}"
+        name = f"{self.opts.model_name}s-{in_local(timezone.now()):%Y-%m-%d}.{kind}"
         response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         response.headers["Cache-Control"] = "no-store, private"
         response.headers["X-Content-Type-Options"] = "nosniff"

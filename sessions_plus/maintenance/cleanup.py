@@ -32,6 +32,7 @@ from sessions_plus.models import (
     Span,
     Throttle,
 )
+from sessions_plus.models.hour_count import as_stored
 from sessions_plus.models.throttle import FORGETFUL
 from sessions_plus.rows.session_row import database
 from sessions_plus.signals import cleaned_up
@@ -111,7 +112,9 @@ def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
     )
     yield _removing("counters", counters)
     # But for the sums of all time, which may never fall.
-    past = _all(HourCount).filter(hour__lte=now - HOUR_COUNTS_KEPT).exclude(span=Span.EVER)
+    past = (
+        _all(HourCount).filter(hour__lte=as_stored(now - HOUR_COUNTS_KEPT)).exclude(span=Span.EVER)
+    )
     yield _removing("hour_counts", past)
     if conf.adopts_until is None or conf.adopts_until + ADOPTION_REMEMBERED <= now:
         settled = now - ADOPTION_REMEMBERED

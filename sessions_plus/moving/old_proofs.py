@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.utils import timezone
 
 from sessions_plus.mfa.methods import EXTERNAL, PASSWORD
+from sessions_plus.moments import from_timestamp
 
 OTP_KEYS = ("otp_device_id",)
 """Where django-otp, and so two-factor-auth, keeps which device was used."""
@@ -82,5 +81,4 @@ def _began_at(records: list[dict[str, Any]]) -> datetime | None:
     moments = [entry["at"] for entry in records if isinstance(entry.get("at"), int | float)]
     if not moments:
         return None
-    began = datetime.fromtimestamp(min(moments), tz=UTC)
-    return began if settings.USE_TZ else timezone.make_naive(began)
+    return from_timestamp(min(moments))

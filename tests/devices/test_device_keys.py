@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -24,13 +24,13 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.models import DeviceKey, Reason, Session, SessionEvent
 from tests.conftest import World
 from tests.support.device_keys import REFRESH, REGISTER, KeyBrowser, SoftwareKey, nonce_in
+from tests.support.moments import START
 
 pytestmark = [
     pytest.mark.urls("tests.support.bound_sites"),
     pytest.mark.django_db(transaction=True),
 ]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 UNDER_WAY = timedelta(seconds=11)
 MOMENT = timedelta(seconds=1)
 OVER = timedelta(minutes=11, seconds=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +16,7 @@ from django.contrib.auth.models import User
 from django.contrib.sessions.backends.base import UpdateError
 from django.core.cache import caches
 from django.db import transaction
+from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
@@ -27,12 +28,12 @@ from sessions_plus.models import Session, SessionEvent
 from sessions_plus.tokens import refresh
 from tests.conftest import World
 from tests.support.browsers import Browser
+from tests.support.moments import START
 from tests.support.stores import stored, user_id_under
 from tests.tokens.factories import new_tokens
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 MOMENT = timedelta(seconds=1)
 IDLE_TIMEOUT = timedelta(seconds=settings.SESSION_COOKIE_AGE)
 
@@ -105,7 +106,7 @@ def test_holder_tells_no_key(ann: Browser, clock: Any) -> None:
     session["color"] = "red"
     ann.world(session, "save")
     clock.shift(conf.ROTATION_INTERVAL)
-    session.rotate(datetime.now(UTC))
+    session.rotate(timezone.now())
 
     assert session.session_key == str(name_of(ann))
     assert user_id_under(session.session_key) is None
@@ -181,7 +182,7 @@ def test_person_at_a_socket_is_activity(ann: Browser, clock: Any) -> None:
         clock.shift(IDLE_TIMEOUT / 2)
         assert opened(ann, is_passive=False) is not None
 
-    assert Session.objects.get().last_activity == datetime.now(UTC)
+    assert Session.objects.get().last_activity == timezone.now()
 
 
 def test_activity_waits_for_the_commit(ann: Browser, clock: Any) -> None:
@@ -193,7 +194,7 @@ def test_activity_waits_for_the_commit(ann: Browser, clock: Any) -> None:
         assert open_session(name_of(ann), is_passive=False) is not None
         assert Session.objects.get().last_activity == before
 
-    assert Session.objects.get().last_activity == datetime.now(UTC)
+    assert Session.objects.get().last_activity == timezone.now()
 
 
 def test_session_of_an_api_client(engine: str, user: User) -> None:
@@ -205,7 +206,7 @@ def test_session_of_an_api_client(engine: str, user: User) -> None:
     assert session is not None
     session["job"] = "done"
     session.save()
-    assert refresh.refresh(tokens.refresh, client=None, now=datetime.now(UTC)).access
+    assert refresh.refresh(tokens.refresh, client=None, now=timezone.now()).access
 
 
 def test_holder_of_somebody_elses_session(

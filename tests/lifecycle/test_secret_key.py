@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from importlib import import_module
 from itertools import permutations
 from threading import Barrier
@@ -19,6 +19,7 @@ from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse
 from django.test import override_settings
 from django.urls import path
+from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.models import Event, Session, SessionEvent
@@ -27,11 +28,11 @@ from sessions_plus.tokens import refresh
 from tests.conftest import World
 from tests.support import sites
 from tests.support.browsers import Browser
+from tests.support.moments import START
 from tests.support.pauses import PATIENCE_SECONDS, Pause, in_thread, stopped
 from tests.support.stores import enter, stored, under_way, user_id_under
 from tests.tokens.factories import new_tokens
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 OLD, NEW = settings.SECRET_KEY, "another key for tests only, which is as long as the first"
 DJANGO = "django.contrib.sessions.backends.cached_db"
 PARALLEL = 6
@@ -236,7 +237,7 @@ def test_failing_view_leaves_all_as_it_was(ann: Browser) -> None:
 def test_key_is_not_replaced_twice_in_a_moment(ann: Browser, clock: Any) -> None:
     """Where a key is new already, requests under way with the one before it stay let in."""
     late = ann.twin()
-    due = datetime.now(UTC) - timedelta(days=2)
+    due = timezone.now() - timedelta(days=2)
     Session.objects.update(rotated_at=due, authenticated_at=due)
     with override_settings(SECRET_KEY=OLD, SECRET_KEY_FALLBACKS=[]):
         ann.text("who")
@@ -378,8 +379,8 @@ def test_refresh_token_outlasts_the_old_key(engine: str, user: User) -> None:
     """An API client that refreshes while both keys count goes on with the new one alone."""
     tokens = new_tokens(user)
     with replaced():
-        tokens = refresh.refresh(tokens.refresh, client=None, now=datetime.now(UTC))
+        tokens = refresh.refresh(tokens.refresh, client=None, now=timezone.now())
         hashed = Session.objects.get().get_decoded()[HASH_SESSION_KEY]
 
         assert hashed == user.get_session_auth_hash()
-        assert refresh.refresh(tokens.refresh, client=None, now=datetime.now(UTC)).access
+        assert refresh.refresh(tokens.refresh, client=None, now=timezone.now()).access

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from threading import Barrier
 from typing import Any
 
@@ -24,10 +24,10 @@ from sessions_plus.models import Event, FailureCount, HourCount, Outcome, Sessio
 from sessions_plus.models.hour_count import Span
 from sessions_plus.signals import event_recorded
 from tests.support.browsers import FIREFOX
+from tests.support.moments import START
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-START = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 HERE = ClientInfo.of(ip_address="198.51.100.7", user_agent=FIREFOX)
 THERE = ClientInfo.of(ip_address="203.0.113.9")

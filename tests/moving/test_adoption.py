@@ -19,6 +19,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.models import AdoptedKey, AdoptionBar, Device, Session, SessionEvent
+from sessions_plus.moments import in_local
 from sessions_plus.store.adoption import count_waiting
 from tests.conftest import people
 from tests.moving.conftest import Arrive
@@ -288,10 +289,10 @@ def test_nothing_is_adopted_later(djangos: str, arrive: Arrive, user: User, sett
 
 def test_a_day_counts_whole(djangos: str, arrive: Arrive, user: User, settings: Any) -> None:
     """A date means until its end."""
-    settings.SESSIONS_PLUS_ADOPT_UNTIL = timezone.localdate()
+    settings.SESSIONS_PLUS_ADOPT_UNTIL = in_local(timezone.now()).date()
     assert arrive(user).text("who") == "ann"
 
-    settings.SESSIONS_PLUS_ADOPT_UNTIL = timezone.localdate() - timedelta(days=1)
+    settings.SESSIONS_PLUS_ADOPT_UNTIL = in_local(timezone.now()).date() - timedelta(days=1)
     assert arrive(user).text("who") == "AnonymousUser"
 
 

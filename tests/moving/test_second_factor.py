@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from sessions_plus.mfa.sign_in import HELD_KEY
 from sessions_plus.models import Authenticator, RecoveryCode, Session
+from sessions_plus.moments import from_timestamp
 from sessions_plus.moving.old_proofs import OldProofs, read_proofs
 from tests.moving.conftest import Arrive
 from tests.support.authenticators import App, enrol
@@ -80,7 +81,7 @@ def test_what_was_proved(data: dict[str, Any], first: str | None, factors: set[s
 
 def test_when_it_was_proved() -> None:
     """The first proof counts, where it has a time."""
-    assert read_proofs(allauth(MFA, PASSWORD)).began_at == datetime.fromtimestamp(AT, tz=UTC)
+    assert read_proofs(allauth(MFA, PASSWORD)).began_at == from_timestamp(AT)
     assert read_proofs(allauth({"method": "password", "at": "odd"})) == OldProofs("pwd")
 
 

@@ -20,6 +20,7 @@ import sessions_plus
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.cache import copies
 from sessions_plus.middleware import SessionMiddleware
+from sessions_plus.moments import in_local
 from tests.support.stores import signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_adopts")]
@@ -53,7 +54,7 @@ def calls(act: Callable[[], object]) -> list[str]:
 def _adopts(request: pytest.FixtureRequest, settings: Any) -> None:
     """Whether sessions of another engine are taken over, which costs our own nothing."""
     settings.SESSIONS_PLUS_ADOPT_FROM = request.param
-    settings.SESSIONS_PLUS_ADOPT_UNTIL = timezone.localdate() + timedelta(days=1)
+    settings.SESSIONS_PLUS_ADOPT_UNTIL = in_local(timezone.now()).date() + timedelta(days=1)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from sessions_plus.keys import read_token
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
+from sessions_plus.moments import in_local
 from tests.views.conftest import SAFARI, SignIn, same_browser
 
 LIST = "/account/devices/"
@@ -370,7 +371,8 @@ def test_a_session_has_a_page(user: User, sign_in: SignIn) -> None:
 
     html = detail(client, session)
 
-    for shown in ("Safari", "17", "iOS", "password", "198.51.100.24", "UTC", "First seen"):
+    zone = str(in_local(session.last_activity).tzname())
+    for shown in ("Safari", "17", "iOS", "password", "198.51.100.24", zone, "First seen"):
         assert shown in html
     assert "Signed in on a new device" in html
     assert revoke_url(session) in html
