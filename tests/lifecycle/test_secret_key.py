@@ -140,8 +140,9 @@ def test_parallel_requests_get_one_successor(ann: Browser) -> None:
     answered = ask_together(ann)
 
     keys = {twin.key for twin in answered}
-    assert len(keys) == 1
-    assert keys != {before}
+    assert len(keys - {before}) == 1
+    # One who came while the row was locked went on with the old key, and hears of it now.
+    assert {twin.key for twin in answered if twin.get("who")} == keys - {before}
     assert Session.objects.get().revoked_at is None
     assert not accused()
 
