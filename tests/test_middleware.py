@@ -27,6 +27,7 @@ from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.models import Session
 from tests.conftest import World
 from tests.support.browsers import Browser
+from tests.support.sql import verb_of
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
@@ -44,11 +45,11 @@ def visitor(engine: str, world: World) -> Browser:
 
 @contextmanager
 def statements() -> Iterator[list[str]]:
-    """Collect the first words of each SQL statement."""
+    """Collect the verb of each SQL statement."""
     found: list[str] = []
     with CaptureQueriesContext(connection) as captured:
         yield found
-    found += [" ".join(query["sql"].split()[:1]) if query["sql"] else "" for query in captured]
+    found += [verb_of(query["sql"]) for query in captured]
 
 
 def is_cached(engine: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +12,7 @@ from django.utils import timezone as site_clock
 from pytest_django import Settings
 
 from sessions_plus.moments import from_timestamp, in_local, in_utc, of_site
+from sessions_plus.rows import statements
 
 MOMENT = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
 IN_NEW_YORK = datetime(2030, 1, 1, 22, 4, 5)  # noqa: DTZ001 - as a site without zones has it
@@ -18,11 +20,14 @@ ELSEWHERE = MOMENT.astimezone(timezone(timedelta(hours=5)))
 
 
 @pytest.fixture(params=[True, False], ids=["zones", "no zones"])
-def zones(request: pytest.FixtureRequest, settings: Settings) -> bool:
+def zones(request: pytest.FixtureRequest, settings: Settings) -> Iterator[bool]:
     """A site in New York, with time zones and without."""
     settings.TIME_ZONE = "America/New_York"
     settings.USE_TZ = request.param
-    return bool(request.param)
+    # A site has one USE_TZ for good; what was prepared for the other goes.
+    statements.converters_of.cache_clear()
+    yield bool(request.param)
+    statements.converters_of.cache_clear()
 
 
 def test_what_the_clock_tells_can_be_compared(zones: bool) -> None:

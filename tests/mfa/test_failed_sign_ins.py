@@ -216,6 +216,7 @@ def test_a_deleted_user_leaves_none(user: User) -> None:
     assert not FailureCount.objects.exists()
 
 
+@pytest.mark.usefixtures("_nobody_else_writes")
 def test_hourly_counts_know_of_them(user: User) -> None:
     """Of an attack that is over, too: no failure comes by any more that writes it down."""
     fail(40, user, at=START)

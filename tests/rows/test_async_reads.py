@@ -40,7 +40,7 @@ def store_class(
 
 @contextmanager
 def opened() -> Iterator[list[Any]]:
-    """The connections to databases that are opened in the block."""
+    """The connections to databases that are opened in the block, as often as they are."""
     found: list[Any] = []
 
     def note(connection: Any, **_: object) -> None:
@@ -110,7 +110,7 @@ def test_few_read_at_once_and_leave_few_connections(
         reads.go_on.set()
         while len(served) < REQUESTS:
             await asyncio.sleep(0.01)
-        held = sum(connection.connection is not None for connection in found)
+        held = sum(connection.connection is not None for connection in set(found))
         is_over.set()
         await asyncio.gather(*requests)
         return held

@@ -55,7 +55,7 @@ async def aexpire(request: HttpRequest) -> HttpResponse:
 
 def by_password(request: HttpRequest) -> AbstractContextManager[None]:
     """Take it that the person typed their password; other engines have no methods."""
-    return using(request, methods=["pwd"]) if find_store(request) else nullcontext()
+    return using(request, methods=["pwd"]) if find_store(request) is not None else nullcontext()
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
