@@ -364,12 +364,6 @@ SAME_COOKIE_AS_OLD = Finding(
     "removes what the other has set, so people are signed out.",
     "Write SESSION_COOKIE_NAME = {better!r} and SESSIONS_PLUS_ADOPT_COOKIE_NAME = {name!r}.",
 )
-OTHERS_LIST_KEYS = Finding(
-    "E305",
-    "INSTALLED_APPS holds 'allauth.usersessions', which writes each session's key into a table as "
-    "it is, and shows sessions that it cannot end.",
-    "Remove it and its middleware. Its table stays: what it knows of old sessions is read there.",
-)
 LONG_ADOPTION = Finding(
     "W301",
     "SESSIONS_PLUS_ADOPT_UNTIL is {until}, in {days} days: until then a copy of an old cookie or "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from importlib import import_module
-from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
@@ -107,10 +106,3 @@ def _given_besides_engine() -> Iterator[str]:
         is_about = setting.name.startswith("ADOPT_") and setting.name != "ADOPT_FROM"
         if is_about and has_right_type(setting, value) and value != setting.default:
             yield setting.name
-
-
-@register(TAG)
-def check_usersessions(**_: object) -> list[CheckMessage]:
-    apps: list[Any] = settings.INSTALLED_APPS
-    is_there = any(str(app).startswith("allauth.usersessions") for app in apps)
-    return [catalogue.OTHERS_LIST_KEYS.about()] if is_there else []
