@@ -16,6 +16,8 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
+from django.core.cache import caches
+
 from sessions_plus.cache import slots
 from sessions_plus.cache.breaker import FIRST_PAUSE_SECONDS, Breaker
 from sessions_plus.cache.drivers.contract import Driver, ServerState
@@ -65,7 +67,7 @@ class Tier:
         self._collector: threading.Thread | None = None
 
     def close(self) -> None:
-        """Give up the connections, and those that telling what is pending still opens."""
+        """Give up connections and what is pending: it is none of the site's caches any more."""
         self._is_closed = True
         self.driver.close()
 
@@ -259,11 +261,14 @@ class Tier:
             self._collector.start()
 
     def _collect(self) -> None:
-        while pending := self.pending.outstanding():
-            time.sleep(FIRST_PAUSE_SECONDS)
-            if self.breaker.is_open:
-                self.recover()
-            elif self._try(next(iter(pending)), partial(self.driver.clear, list(pending))):
-                self.pending.discharge(pending)
-        if self._is_closed:
-            self.driver.close()
+        try:
+            while pending := self.pending.outstanding():
+                time.sleep(FIRST_PAUSE_SECONDS)
+                if self._is_closed:  # its alias may name another cache by now
+                    return
+                if self.breaker.is_open:
+                    self.recover()
+                elif self._try(next(iter(pending)), partial(self.driver.clear, list(pending))):
+                    self.pending.discharge(pending)
+        finally:
+            caches.close_all()  # of Django's, what this thread has opened

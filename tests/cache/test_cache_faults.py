@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from sessions_plus.cache import copies
 from sessions_plus.cache.tier import Tier
+from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
 from sessions_plus.signals import cache_recovered, cache_unavailable
@@ -23,7 +25,7 @@ from tests.conftest import World
 from tests.support import caches
 from tests.support.browsers import Browser
 from tests.support.services.caches import RedisSentinel, ask_redis
-from tests.support.services.process import Server, wait_until
+from tests.support.services.process import PATIENCE_SECONDS, Server, wait_until
 
 pytestmark = [
     pytest.mark.urls("tests.support.sites"),
@@ -34,6 +36,9 @@ pytestmark = [
 
 # One timeout of 250 ms, and what a slow machine adds to two requests.
 LONGEST_SECONDS = 0.9
+
+
+LOCAL_MEMORY = "django.core.cache.backends.locmem.LocMemCache"
 
 
 @pytest.fixture
@@ -342,3 +347,23 @@ def test_failover_signs_nobody_out_and_revives_nothing(
         stays.get("read")
         assert tier.read(Session.objects.earliest("pk").public_id).entry is not None
         assert goes.text("who") == "AnonymousUser"
+
+
+def test_a_cache_that_was_given_up_is_told_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is pending is nobody's then: after the settings changed its alias names another."""
+    told: list[object] = []
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("cut off")
+
+    with caches.site_with({"BACKEND": LOCAL_MEMORY}) as tier:
+        monkeypatch.setattr(tier.driver, "faults", (ConnectionError,))
+        monkeypatch.setattr(tier.driver, "mark_ended", fail)
+        monkeypatch.setattr(tier.driver, "clear", told.append)
+        assert not copies.forget(new_public_id())
+        collector = tier._collector
+
+    assert collector is not None
+    collector.join(PATIENCE_SECONDS)
+    assert not collector.is_alive()
+    assert told == []

@@ -297,6 +297,13 @@ SABOTAGES = (
         SIDE_BY_SIDE,
     ),
     Sabotage(
+        "tell a cache that was given up",
+        PACKAGE + "cache/tier.py",
+        "                if self._is_closed:",
+        "                if False:",
+        "tests/cache/test_cache_faults.py -k given_up",
+    ),
+    Sabotage(
         "keep a connection that was in use as its driver was closed",
         PACKAGE + "cache/drivers/idle.py",
         "        if self._is_closed:\n            self.close()\n",
