@@ -11,7 +11,6 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
-from contextlib import suppress
 
 from django.db import connections
 
@@ -73,21 +72,34 @@ class Background:
         self._settle(future, TimeoutError(f"no answer within {DEADLINE_SECONDS:g} seconds"))
 
     def _settle(self, future: Future[None], failure: BaseException | None) -> None:
-        """Say what became of it, unless that was said; whoever listens may ask the database."""
-        with suppress(InvalidStateError):
-            if failure is not None:
-                future.set_exception(failure)
-            else:
-                future.set_result(None)
+        """
+        Say what became of it, unless that was said; whoever listens may ask the database.
+
+        Who waits for the end goes on when this thread has parted from the database.
+        """
+        is_told = _tell(future, failure)
+        connections.close_all()
+        if is_told:
             with self._settled:
                 self._under_way.discard(future)
                 self._settled.notify_all()
-        connections.close_all()
 
     def drain(self) -> None:
         """Return once all that is under way is done or given up, and told of."""
         with self._settled:
             self._settled.wait_for(lambda: not self._under_way, 2 * DEADLINE_SECONDS)
+
+
+def _tell(future: Future[None], failure: BaseException | None) -> bool:
+    """Settle the future; False where another thread did."""
+    try:
+        if failure is not None:
+            future.set_exception(failure)
+        else:
+            future.set_result(None)
+    except InvalidStateError:
+        return False
+    return True
 
 
 background = Background()

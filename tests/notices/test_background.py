@@ -17,6 +17,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connections, transaction
 from django.test import override_settings
+from django.utils.connection import BaseConnectionHandler
 
 from sessions_plus.events import record
 from sessions_plus.models import Event, SessionEvent
@@ -225,9 +226,13 @@ def test_more_than_can_wait(user: User, server: Server, monkeypatch: pytest.Monk
 def test_threads_leave_no_connection_open(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that wrote down a failed mail parts from the database."""
     closed: list[int] = []
-    monkeypatch.setattr(
-        type(connections), "close_all", lambda self: closed.append(threading.get_ident())
-    )
+    close_all = type(connections).close_all
+
+    def count(handler: BaseConnectionHandler) -> None:
+        close_all(handler)
+        closed.append(threading.get_ident())
+
+    monkeypatch.setattr(type(connections), "close_all", count)
 
     with site_that_mails_to(closed_port()):
         record(Event.PASSWORD_CHANGED, user=user)
