@@ -158,6 +158,19 @@ def test_slow_response_leaves_a_newer_key(ann: Browser) -> None:
     assert ann.text("who") == "ann"
 
 
+@pytest.mark.parametrize("act", ["who", "flush", "answer_late"])
+def test_superseded_key_takes_no_cookie_away(ann: Browser, act: str) -> None:
+    """A request under way while privilege changed is a stranger's, and deletes no cookie."""
+    late = ann.twin()
+    presented = late.key
+    ann.get("prove_again")
+
+    late.get(act)
+
+    assert late.key == presented  # the answer with the newer one may have arrived before
+    assert ann.text("who") == "ann"
+
+
 def test_flush_under_the_key_before(ann: Browser) -> None:
     """Whoever flushes with a key that was replaced a moment ago ends the session all the same."""
     late = ann.twin()
