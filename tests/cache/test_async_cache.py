@@ -62,7 +62,7 @@ def every_thread_busy() -> Iterator[None]:
     """Occupy the one thread that ``sync_to_async`` hops to, so that a hop would wait."""
     release = threading.Event()
     executor: ThreadPoolExecutor = SyncToAsync.single_thread_executor
-    occupied = executor.submit(release.wait, 30)
+    occupied = executor.submit(release.wait, 300)
     try:
         yield
     finally:
@@ -79,10 +79,10 @@ def test_a_read_makes_no_thread_hop(tier: Tier) -> None:
         loop = asyncio.get_running_loop()
         executor = ThreadPoolExecutor(1)
         release = threading.Event()
-        executor.submit(release.wait, 30)
+        executor.submit(release.wait, 300)
         loop.set_default_executor(executor)
         try:
-            return await asyncio.wait_for(SessionStore(key).aget("color"), 5)
+            return await asyncio.wait_for(SessionStore(key).aget("color"), 60)
         finally:
             release.set()
 

@@ -27,7 +27,7 @@ class Slow:
     def __call__(self) -> Any:
         self.count += 1
         self.began.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(120)
         return lambda text, domain: text
 
 
@@ -55,7 +55,7 @@ class Queue:
 
     def wait(self) -> None:
         for _ in range(self._expected):
-            assert self._coming.acquire(timeout=20), "not all came"
+            assert self._coming.acquire(timeout=120), "not all came"
 
 
 def test_many_threads_build_one(slow: Slow) -> None:
@@ -70,7 +70,7 @@ def test_many_threads_build_one(slow: Slow) -> None:
     queue.wait()
     slow.go_on.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(120)
 
     assert found == [FIREFOX] * 8
     assert slow.count == 1
@@ -83,7 +83,7 @@ def test_a_child_does_not_wait_for_its_parents_thread(slow: Slow) -> None:
     parser = AgentParser()
     building = Thread(target=parser.warm_up)
     building.start()
-    assert slow.began.wait(20)
+    assert slow.began.wait(120)
 
     child = os.fork()
     if child == 0:
@@ -91,7 +91,7 @@ def test_a_child_does_not_wait_for_its_parents_thread(slow: Slow) -> None:
         slow.go_on.set()
         os._exit(0 if str(parser.parse(FIREFOX)) == FIREFOX else 1)
     slow.go_on.set()
-    building.join(20)
+    building.join(120)
 
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 

@@ -288,7 +288,7 @@ def test_one_reader_for_all_threads(
     barrier = Barrier(10)
 
     def ask(_: int) -> str:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=120)
         return locate(BERLIN)
 
     with ThreadPoolExecutor(10) as pool:

@@ -246,12 +246,12 @@ def test_rows_that_others_hold_are_left(now: datetime) -> None:
         with transaction.atomic():
             Session.objects.select_for_update().get(pk=held.pk)
             is_held.set()
-            may_go.wait(10)
+            may_go.wait(120)
         connection.close()
 
     other = Thread(target=hold)
     other.start()
-    is_held.wait(10)
+    is_held.wait(120)
     try:
         cleanup(now)
         assert list(Session.objects.values_list("pk", flat=True)) == [held.pk]

@@ -142,9 +142,9 @@ def test_metrics_and_health_of_both(cluster: Cluster) -> None:
     sites = [f"http://{HOST}:{port}/-" for port in cluster.ports]
 
     live = [httpx.get(f"{site}/health/live").status_code for site in sites]
-    ready = [httpx.get(f"{site}/health/ready", timeout=20).json()["status"] for site in sites]
-    pages = [httpx.get(f"{site}/metrics", headers=holds, timeout=20) for site in sites]
-    strangers = httpx.get(f"{cluster.url}/-/metrics", timeout=20)
+    ready = [httpx.get(f"{site}/health/ready", timeout=120).json()["status"] for site in sites]
+    pages = [httpx.get(f"{site}/metrics", headers=holds, timeout=120) for site in sites]
+    strangers = httpx.get(f"{cluster.url}/-/metrics", timeout=120)
 
     assert live == [200, 200]
     # The shop's weeks are seeded, and nobody has cleaned up yet.

@@ -244,7 +244,7 @@ def test_a_request_under_way_brings_nothing_back(ann: Life) -> None:
         pause.wait()
         ann.user.delete()
         pause.release()
-        assert request.result(20).status_code == 302
+        assert request.result(120).status_code == 302
 
     assert found_in(dump(), ann.words) == []
 

@@ -21,7 +21,7 @@ from tests.support import caches
 pytestmark = pytest.mark.django_db(transaction=True)
 
 REQUESTS = 3 * READS_AT_ONCE
-PATIENCE_SECONDS = 30
+PATIENCE_SECONDS = 120
 
 
 @pytest.fixture(params=["db", "cached_db without its cache"])

@@ -37,7 +37,7 @@ def race(act: Callable[[int], object], *, threads: int = THREADS) -> Counter[str
     def run(number: int) -> str:
         try:
             connections["default"].ensure_connection()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=120)
             return "ok" if act(number) else "no"
         except SessionsPlusError as refusal:
             return refusal.code

@@ -41,7 +41,7 @@ def at_once(act: Callable[[int], T], *, threads: int = THREADS) -> list[T]:
     def run(number: int) -> T:
         try:
             connections["default"].ensure_connection()
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=120)
             return act(number)
         finally:
             connections.close_all()

@@ -200,7 +200,7 @@ def test_many_sign_ins_are_all_ended(tier: Tier, world: World, user: User) -> No
     """Every one of ten concurrent sign-ins is ended: no list of them can be overwritten (V1)."""
     visitors = [Browser(world, user_agent=f"{SAFARI} {number}") for number in range(10)]
     for running in [in_thread(lambda v=v: v.get("sign-in", name="ann")) for v in visitors]:  # type: ignore[misc]
-        running.result(20)
+        running.result(120)
     for visitor in visitors:
         assert visitor.text("who") == "ann"
 
@@ -235,7 +235,7 @@ def test_late_commit_leaves_no_window(visitor: Browser, end: Alone) -> None:
         with transaction.atomic():
             end()
             for _ in range(2):
-                in_thread(lambda: visitor.get("read")).result(20)
+                in_thread(lambda: visitor.get("read")).result(120)
 
     # The second word to the cache is the one after the commit.
     with stopped(revoke_slowly, at=Pause(Tier, end.tells, before=True, turn=2)):
@@ -285,7 +285,7 @@ def test_commit_of_a_new_key_leaves_no_window(visitor: Browser, world: World) ->
         with transaction.atomic():
             store.cycle_key()
             for _ in range(2):
-                in_thread(lambda: thief.get("read")).result(20)
+                in_thread(lambda: thief.get("read")).result(120)
 
     with stopped(change_slowly, at=Pause(Tier, "replace", before=True)):
         assert is_over(thief)
@@ -357,7 +357,7 @@ def test_bulk_update_in_a_transaction(visitor: Browser) -> None:
     visitor.get("read")
     with transaction.atomic():
         Session.objects.update(ip_address="192.0.2.1")
-        in_thread(lambda: visitor.get("read")).result(20)
+        in_thread(lambda: visitor.get("read")).result(120)
     before = Session.objects.get().version
 
     visitor.get("read")
@@ -374,7 +374,7 @@ def test_commit_of_a_bulk_update_leaves_no_window(visitor: Browser) -> None:
         with transaction.atomic():
             Session.objects.update(ip_address="192.0.2.1")
             for _ in range(2):
-                in_thread(lambda: visitor.get("read")).result(20)
+                in_thread(lambda: visitor.get("read")).result(120)
 
     with stopped(update_slowly, at=Pause(Tier, "occupy", before=True, turn=2)):
         found = copies.recall(Session.objects.get().public_id).copy
@@ -436,7 +436,7 @@ def test_uncommitted_change_is_not_shared(visitor: Browser) -> None:
     with transaction.atomic():
         store["color"] = "blue"
         store.save()
-        assert in_thread(lambda: visitor.text("read")).result(20) == "red"
+        assert in_thread(lambda: visitor.text("read")).result(120) == "red"
         transaction.set_rollback(True)
 
     assert visitor.text("read") == "red"

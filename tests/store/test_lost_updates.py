@@ -41,7 +41,7 @@ def stored(new_store: Any, **data: Any) -> str:
 
 def in_step(count: int, change: Callable[[Any, int], None], load: Callable[[], Any]) -> None:
     """Let ``count`` threads load, then all change and save what they loaded, in every round."""
-    barrier = threading.Barrier(count, timeout=20)
+    barrier = threading.Barrier(count, timeout=120)
 
     def work(number: int) -> None:
         for _ in range(ROUNDS):

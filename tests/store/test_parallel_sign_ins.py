@@ -84,14 +84,14 @@ def test_many_at_once_on_one_device(user: User) -> None:
     """However the steps of two parallel sign-ins fall, one is left; the next replaces them all."""
     token = new_token(new_public_id(), purpose=Purpose.DEVICE_TOKEN)
     signed_in(user, device_token=token)
-    barrier = Barrier(2, timeout=20)
+    barrier = Barrier(2, timeout=120)
 
     def sign_in() -> str:
         barrier.wait()
         return signed_in(user, device_token=token)
 
     for _ in range(ROUNDS):
-        keys = [running.result(20) for running in [in_thread(sign_in), in_thread(sign_in)]]
+        keys = [running.result(120) for running in [in_thread(sign_in), in_thread(sign_in)]]
 
         assert str(user.pk) in [user_id_under(key) for key in keys]
         signed_in(user, device_token=token)
@@ -101,7 +101,7 @@ def test_many_at_once_on_one_device(user: User) -> None:
 
 def test_many_at_once_with_one_anonymous_key(visitor: Browser, user: User) -> None:
     """At least one of two requests that sign in with the same key gets a key that is good."""
-    barrier = Barrier(2, timeout=20)
+    barrier = Barrier(2, timeout=120)
 
     def sign_in(browser: Browser) -> str:
         barrier.wait()
@@ -114,7 +114,7 @@ def test_many_at_once_with_one_anonymous_key(visitor: Browser, user: User) -> No
         twins = [visitor.twin(), visitor.twin()]
         running = [in_thread(lambda t=twin: sign_in(t)) for twin in twins]  # type: ignore[misc]
 
-        keys = [one.result(20) for one in running]
+        keys = [one.result(120) for one in running]
 
         assert str(user.pk) in [user_id_under(key) for key in keys]
 

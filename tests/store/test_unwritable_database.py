@@ -154,7 +154,7 @@ def test_revocation_holds(ann: Browser) -> None:
     session = Session.objects.get()
     with refusing(READ_ONLY):
         assert ann.text("who") == "ann"
-        in_thread(lambda: revoke(session)).result(20)  # with a connection of its own
+        in_thread(lambda: revoke(session)).result(120)  # with a connection of its own
 
         assert ann.text("who") == "AnonymousUser"
 

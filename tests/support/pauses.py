@@ -12,7 +12,7 @@ from django.db import connections
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 120
 
 
 class Pause:

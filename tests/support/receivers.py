@@ -130,7 +130,7 @@ def receiving(receiver: Receiver, *, certificate: Path | None = None) -> Iterato
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(120)
 
 
 @dataclass
@@ -169,7 +169,7 @@ def receiving_syslog(receiver: SyslogReceiver, certificate: Path) -> Iterator[Sy
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        thread.join(10)
+        thread.join(120)
 
 
 def reset(connection: socket.socket) -> None:
@@ -228,4 +228,4 @@ def dripping() -> Iterator[int]:
     finally:
         over.set()
         listener.close()
-        thread.join(10)
+        thread.join(120)

@@ -16,7 +16,7 @@ from typing import Any
 
 from django.db import connections
 
-STEP_SECONDS = 10.0
+STEP_SECONDS = 120.0
 LOCK_SECONDS = 0.05
 
 

@@ -116,7 +116,7 @@ def write_certificate(directory: Path) -> tuple[Path, Path]:
 def ask_redis(server: Server, *words: str) -> str:
     """Send one command through redis-cli."""
     command = [find_program("redis-cli"), "-h", HOST, "-p", str(server.port), *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=120).stdout
 
 
 @dataclass
