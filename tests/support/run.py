@@ -36,6 +36,7 @@ SAME_EVERYWHERE = [
     "test_docs.py",
     "test_policy.py",
     "test_readme.py",
+    "test_sabotages.py",
     "test_save_every_request.py",
     "test_translations.py",
     "test_uuid_users.py",
