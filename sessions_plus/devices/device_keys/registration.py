@@ -105,8 +105,16 @@ def _is_offered(row: Row, signed: Signed, now: datetime) -> bool:
 
 
 def _store(store: SessionStore, row: Row, key: DevicePublicKey, now: datetime) -> Bound | Refused:
+    """
+    Bind the session, and keep the key. One conditional UPDATE decides among many.
+
+    The session's row first: storing the key shares a lock on it, and of two that had one each
+    neither could go on (InnoDB).
+    """
     public_id = new_public_id()
     with transaction.atomic(using=database()):
+        if not store.bind_to_device(public_id, now):
+            return Refused.SECOND_KEY
         DeviceKey.objects.using(database()).create(
             public_id=public_id,
             session_id=_primary_key(row),
@@ -118,10 +126,7 @@ def _store(store: SessionStore, row: Row, key: DevicePublicKey, now: datetime) -
             ),
             registered_at=now,
         )
-        is_bound = store.bind_to_device(public_id, now)
-        if not is_bound:
-            transaction.set_rollback(True, using=database())
-    return Bound(row.public_id, public_id) if is_bound else Refused.SECOND_KEY
+    return Bound(row.public_id, public_id)
 
 
 def _primary_key(row: Row) -> int:
