@@ -105,12 +105,12 @@ def _page_that_asks_again(request: HttpRequest) -> HttpResponse:
         _("One moment …"),
         path,
     )
-    return HttpResponse(page, headers={"Refresh": f"0;url={path}"})
+    return HttpResponse(page, headers={headers.COME_AGAIN: headers.come_again(path)})
 
 
 def will_prove_later(request: HttpRequest) -> bool:
     """Say whether the browser holds a key, but could not prove it for this request."""
-    return "Secure-Session-Skipped" in request.headers
+    return headers.SKIPPED in request.headers
 
 
 def set_proof(response: HttpResponseBase, name: str, value: str) -> None:

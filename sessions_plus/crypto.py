@@ -21,7 +21,10 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature, InvalidTag, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import (
+    decode_dss_signature,
+    encode_dss_signature,
+)
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.conf import settings
@@ -65,6 +68,7 @@ class Purpose(StrEnum):
     DEVICE_KEY_NAME = "device-key-name"
     PROOF_NONCE = "proof-nonce"
     PROOF_COOKIE = "proof-cookie"
+    SELF_CHECK = "self-check"
 
     # An enum's own is a Python function, and this is looked up several times a request.
     __hash__ = str.__hash__
@@ -304,6 +308,29 @@ def _verify_rs256(jwk: Mapping[str, str], message: bytes, signed: bytes) -> None
         raise ValueError
     key = rsa.RSAPublicNumbers(exponent, modulus).public_key()
     key.verify(signed, message, padding.PKCS1v15(), SHA256())
+
+
+class SoftwareKeyPair:
+    """A key pair for ``ES256`` that lives in this object alone (RFC 7518 §3.4, §6.2.1)."""
+
+    def __init__(self) -> None:
+        self._private = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def jwk(self) -> dict[str, str]:
+        """Its public half."""
+        numbers = self._private.public_key().public_numbers()
+        point = {"x": _encoded(numbers.x), "y": _encoded(numbers.y)}
+        return {"kty": "EC", "crv": "P-256", **point}
+
+    def sign(self, message: bytes) -> bytes:
+        r, s = decode_dss_signature(self._private.sign(message, ec.ECDSA(SHA256())))
+        return r.to_bytes(32, "big") + s.to_bytes(32, "big")
+
+
+def _encoded(number: int) -> str:
+    """Write a coordinate of a point as JWKs have it."""
+    return base64.urlsafe_b64encode(number.to_bytes(32, "big")).rstrip(b"=").decode()
 
 
 def _number(encoded: str) -> int:

@@ -73,6 +73,7 @@ urlpatterns = [
     path("session/stay/", remaining.session_stay, name="session_stay"),
     path("device-key/register/", device_keys.device_key_register, name="device_key_register"),
     path("device-key/refresh/", device_keys.device_key_refresh, name="device_key_refresh"),
+    path("device-key/check/", device_keys.device_key_check, name="device_key_check"),
     path("activity/", activity.event_list, name="event_list"),
     path("data/", data.data_download, name="data_download"),
 ]

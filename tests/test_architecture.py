@@ -135,6 +135,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("old_tables",),
     ),
     "device_proof": (
+        ("self_check", "signing"),
         ("names", "nonces", "proof_cookie", "signed"),
         ("headers", "instructions", "rule", "spelling"),
     ),

@@ -13,6 +13,12 @@ OFFER = "Secure-Session-Registration"
 CHALLENGE = "Secure-Session-Challenge"
 RESPONSE = "Secure-Session-Response"
 IDENTIFIER = "Sec-Secure-Session-Id"
+SKIPPED = "Secure-Session-Skipped"
+COME_AGAIN = "Refresh"
+
+OF_RESPONSES = (OFFER, CHALLENGE, COME_AGAIN)
+OF_REQUESTS = (RESPONSE, IDENTIFIER, SKIPPED, "Sec-Fetch-Site", "Sec-Fetch-Mode")
+"""What has to get through, beside cookies, between a browser and a site that binds sessions."""
 
 LONGEST = 4096
 """More than any proof takes: one with an RSA key of 4096 bits takes some 1,800 characters."""
@@ -47,3 +53,8 @@ def offer(path: str, nonce: str) -> str:
 def challenge(nonce: str, identifier: str) -> str:
     """``"…";id="…"``"""
     return f'"{nonce}";id="{identifier}"'
+
+
+def come_again(path: str) -> str:
+    """``0;url=/account/``: the page of another site's link asks for itself, as our own."""
+    return f"0;url={path}"

@@ -2,7 +2,8 @@
 The two addresses that browsers ask for by themselves to bind a session and to prove it (DBSC).
 
 No redirect, no 429, and no 400 for anything that passes: browsers then end what is bound.
-Whoever asks is no person, so there is no form, no page, and nothing to sign in to.
+Whoever asks is no person, so there is no form, no page, and nothing to sign in to. A third is
+for ``sessionsdoctor``, which finds out what becomes of the headers on the way.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ from sessions_plus.decorators import mfa_exempt
 from sessions_plus.device_proof import headers
 from sessions_plus.device_proof.instructions import instructions, the_end
 from sessions_plus.device_proof.names import identifier_of, read_identifier
+from sessions_plus.device_proof.nonces import new_nonce
 from sessions_plus.device_proof.proof_cookie import name_of, new_value
+from sessions_plus.device_proof.self_check import answer_to, is_question
 from sessions_plus.devices.device_keys.refresh import (
     Answer,
     Refreshed,
@@ -39,7 +42,7 @@ from sessions_plus.devices.device_keys.refresh import (
     refresh,
 )
 from sessions_plus.devices.device_keys.registration import Bound, register
-from sessions_plus.keys import read_token
+from sessions_plus.keys import new_public_id, read_token
 from sessions_plus.models import DeviceKey
 from sessions_plus.store.of_request import find_store
 from sessions_plus.views.protection import private
@@ -59,7 +62,12 @@ def for_browsers(view: View) -> Any:
         except DatabaseError:
             return HttpResponse(status=503)  # the browser keeps its key, and tries again
 
-    return csrf_exempt(login_not_required(mfa_exempt(private(require_POST(guarded)))))
+    return open_to_programs(guarded)
+
+
+def open_to_programs(view: View) -> Any:
+    """Open a view to whoever asks without a page, a form, or anybody signed in."""
+    return csrf_exempt(login_not_required(mfa_exempt(private(require_POST(view)))))
 
 
 def is_foreign(request: HttpRequest) -> bool:
@@ -92,6 +100,32 @@ def device_key_refresh(request: HttpRequest) -> HttpResponseBase:
     here = request.build_absolute_uri()
     found = refresh(key, headers.proof_in(request), audience=here, now=timezone.now())
     return _answer(request, found)
+
+
+@open_to_programs
+def device_key_check(request: HttpRequest) -> HttpResponseBase:
+    """
+    Tell the site's own doctor what arrived of its question, with the headers that browsers get.
+
+    Nobody else can ask, and there is nothing in it but what they sent. It touches no session.
+    """
+    question, now = request.POST.get("question", ""), timezone.now()
+    if not is_question(question, now):
+        return HttpResponse(status=404)
+    nobody = new_public_id()
+    nonce = new_nonce(nobody, None, now)
+    response = JsonResponse(
+        {
+            "answer": answer_to(question),
+            "origin": f"{request.scheme}://{request.get_host()}",
+            "arrived": {name: request.headers.get(name) for name in headers.OF_REQUESTS},
+        }
+    )
+    register_at = reverse("sessions_plus:device_key_register")
+    response.headers[headers.OFFER] = headers.offer(register_at, nonce)
+    response.headers[headers.CHALLENGE] = headers.challenge(nonce, identifier_of(nobody))
+    response.headers[headers.COME_AGAIN] = headers.come_again(request.get_full_path())
+    return response
 
 
 def _key_that_is_meant(request: HttpRequest) -> DeviceKey | None:

@@ -93,6 +93,7 @@ KINDS: dict[str, Kind] = {
     "sessions_plus:session_remaining": OPEN,
     "sessions_plus:device_key_register": Kind(needs="nothing", method="post"),
     "sessions_plus:device_key_refresh": Kind(needs="nothing", method="post"),
+    "sessions_plus:device_key_check": Kind(needs="nothing", method="post"),
     "sessions_plus:session_stay": OPEN,
     "sessions_plus:account": ACCOUNT,
     "sessions_plus:session_list": ACCOUNT,

@@ -25,6 +25,7 @@ ONCE = "not browser and not packaging and not services"
 # Nor do these ask the database anything that it could answer otherwise than SQLite does.
 SAME_EVERYWHERE = [
     "client_info",
+    "commands/test_doctor_from_outside.py",
     "journeys",
     "lifecycle/test_user_names.py",
     "logs/test_formats.py",

@@ -27,11 +27,37 @@ from django.test.testcases import LiveServerThread, QuietWSGIRequestHandler
 
 StartResponse = Callable[..., Any]
 
+FEATURES = ",".join(
+    (
+        "DeviceBoundSessions:RefreshQuota/false",
+        "EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
+    )
+)
+"""Of Chromium: it binds sessions, also where the device has no hardware for keys."""
+
 
 class Certificate:
     """A self-made certificate of ``localhost`` and ``127.0.0.1``, and its key, as files."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, *, days: int = 7) -> None:
+        self.certificate, self.key = directory / "site.pem", directory / "site.key"
+        if not self._is_kept():
+            self._make(days)
+        made = x509.load_pem_x509_certificate(self.certificate.read_bytes()).public_key()
+        spki = made.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        hashed = Hash(SHA256())
+        hashed.update(spki)
+        self.fingerprint = base64.b64encode(hashed.finalize()).decode()
+        """By which Chromium is told to trust it."""
+
+    def _is_kept(self) -> bool:
+        """Say whether one of before is there, and good for a day more."""
+        if not (self.certificate.exists() and self.key.exists()):
+            return False
+        kept = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        return kept.not_valid_after_utc > datetime.now(UTC) + timedelta(days=1)
+
+    def _make(self, days: int) -> None:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
@@ -43,19 +69,14 @@ class Certificate:
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=7))
+            .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.SubjectAlternativeName(names), critical=False)
             .sign(key, SHA256())
         )
-        pem = PrivateFormat.PKCS8
-        self.certificate, self.key = directory / "site.pem", directory / "site.key"
+        secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        self.key.touch(mode=0o600)
+        self.key.write_bytes(secret)
         self.certificate.write_bytes(made.public_bytes(Encoding.PEM))
-        self.key.write_bytes(key.private_bytes(Encoding.PEM, pem, NoEncryption()))
-        spki = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        hashed = Hash(SHA256())
-        hashed.update(spki)
-        self.fingerprint = base64.b64encode(hashed.finalize()).decode()
-        """By which Chromium is told to trust it."""
 
 
 class Proxy:
@@ -92,13 +113,19 @@ class Proxy:
         return body
 
 
-class _Handler(QuietWSGIRequestHandler):
+class Handler(QuietWSGIRequestHandler):
     def get_environ(self) -> Any:
         return {**super().get_environ(), "HTTPS": "on", "wsgi.url_scheme": "https"}
 
 
-class _Server(ThreadedWSGIServer):
+class Server(ThreadedWSGIServer):
+    """Ends TLS itself. ``use`` comes before the first request."""
+
     context: ssl.SSLContext
+
+    def use(self, certificate: Certificate) -> None:
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(certificate.certificate, certificate.key)
 
     def get_request(self) -> Any:
         opened, address = super().get_request()
@@ -114,20 +141,19 @@ class _Server(ThreadedWSGIServer):
 def served(certificate: Certificate, proxy: Proxy) -> Iterator[str]:
     """Serve the site of the settings in force; the value is its address."""
 
-    class Handler(StaticFilesHandler):
+    class Site(StaticFilesHandler):
         def __call__(self, environ: Any, start_response: Any) -> Any:
             return proxy(super().__call__, environ, start_response)
 
     class Thread(LiveServerThread):
-        def _create_server(self, connections_override: Any = None) -> _Server:
-            server = _Server(
+        def _create_server(self, connections_override: Any = None) -> Server:
+            server = Server(
                 (self.host, self.port),
-                _Handler,
+                Handler,
                 allow_reuse_address=False,
                 connections_override=connections_override,
             )
-            server.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            server.context.load_cert_chain(certificate.certificate, certificate.key)
+            server.use(certificate)
             return server
 
     shared = {
@@ -137,7 +163,7 @@ def served(certificate: Certificate, proxy: Proxy) -> Iterator[str]:
     }
     for connection in shared.values():
         connection.inc_thread_sharing()
-    thread = Thread("localhost", Handler, connections_override=shared)
+    thread = Thread("localhost", Site, connections_override=shared)
     thread.daemon = True
     thread.start()
     thread.is_ready.wait()

@@ -7,11 +7,16 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core import checks
-from django.core.management.base import BaseCommand
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError
+from django.urls import NoReverseMatch
 from django.utils import timezone
 
 from sessions_plus.cache.drivers.contract import ServerState
+from sessions_plus.devices.device_keys.walk.asking import Site
+from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
+from sessions_plus.management.people import first_superuser, get_user
 from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
 
@@ -20,7 +25,8 @@ class Command(BaseCommand):
     help = (
         "Shows the session engine, its cache and how fast it answers, writes to both and takes "
         "it back, compares copies with rows and clocks with each other, and lists problems of "
-        "the settings. "
+        "the settings. With --url it also binds a session to a device key as browsers do, "
+        "through whatever stands before the site, and says what gets lost there. "
         "Exits with 1 where there is any problem."
     )
     requires_system_checks: list[str] = []  # its own job is to list them, not to fail of them
@@ -30,17 +36,62 @@ class Command(BaseCommand):
         parser.add_argument(
             "--sample", type=int, default=200, help="How many of the newest sessions to compare."
         )
+        parser.add_argument(
+            "--url",
+            help="The site's address as browsers know it, https://…: walk through registration "
+            "and refresh of a device key there, where the database takes writes.",
+        )
+        parser.add_argument(
+            "--user",
+            help="Whose session that is: it opens no page, and is ended after it. The first "
+            "superuser's, where nobody is named.",
+        )
+        parser.add_argument(
+            "--ca", help="A file of the certificates to trust, where the machine's do not do."
+        )
 
     def handle(self, **options: Any) -> None:
         found = diagnose(sample=options["sample"], tier=site_tier())
+        can_walk = options["url"] and found.database_takes_writes
+        walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()
         found.not_adopted = count_waiting(timezone.now())
+        if walked is not None:
+            found.problems += walked.problems.values()
         if options["json"]:
-            self.stdout.write(json.dumps(found.facts(), indent=2))
+            walk_facts = {"device_binding": walked.facts()} if walked is not None else {}
+            self.stdout.write(json.dumps(found.facts() | walk_facts, indent=2))
         else:
-            self.stdout.write("\n".join(lines(found)))
+            self.stdout.write("\n".join(lines(found, walked)))
         if found.problems:
             raise SystemExit(1)
+
+
+def walk_through(options: dict[str, Any]) -> Walk:
+    """
+    Do what a browser does that binds its session.
+
+    Raises:
+        CommandError: there is no such address, file or user, or none of our pages or engines.
+    """
+    try:
+        site = Site(options["url"], authorities=options["ca"])
+    except ValueError:
+        raise CommandError(
+            f"--url is {options['url']!r}, and browsers bind sessions over HTTPS alone. Write the "
+            "address that people use, such as https://example.com."
+        ) from None
+    except OSError as error:
+        raise CommandError(f"--ca {options['ca']} cannot be read: {error}.") from None
+    try:
+        return walk(site, get_user(options["user"]) if options["user"] else first_superuser())
+    except NoReverseMatch:
+        raise CommandError(
+            "No address leads to sessions_plus.urls, where browsers bind sessions. Mount it: "
+            'path("account/", include("sessions_plus.urls")).'
+        ) from None
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from None
 
 
 def problems_of_settings() -> list[str]:
@@ -49,7 +100,7 @@ def problems_of_settings() -> list[str]:
     return [f"{message.id}: {message.msg}" for message in messages if not message.is_silenced()]
 
 
-def lines(found: Diagnosis) -> list[str]:
+def lines(found: Diagnosis, walked: Walk | None = None) -> list[str]:
     """The diagnosis for a terminal."""
     texts = [
         ("Engine", found.engine),
@@ -72,6 +123,8 @@ def lines(found: Diagnosis) -> list[str]:
     ]
     if found.not_adopted is not None:
         texts.append(("Not adopted", _not_adopted(found.not_adopted)))
+    if walked is not None:
+        texts.append(("Device binding", _walked(walked)))
     shown = [f"{title:<16}{text}" for title, text in texts]
     return shown + [f"PROBLEM         {problem}" for problem in found.problems or []]
 
@@ -94,6 +147,11 @@ def _not_adopted(count: int) -> str:
     if not count:
         return "nothing: each old session is here, or has expired"
     return f"{count} old sessions: no list shows them. `adopt_sessions` takes them all over"
+
+
+def _walked(walked: Walk) -> str:
+    steps = ", ".join(f"{step} {status}" for step, status in walked.steps.items())
+    return f"{walked.url} with a session of {walked.user}: {steps or 'not reached'}"
 
 
 def _milliseconds(seconds: float | None) -> str:
