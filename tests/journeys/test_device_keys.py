@@ -4,29 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.cache import caches
 from django.db import DatabaseError
 from django.test import override_settings
-from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expect
+from playwright.sync_api import Browser, BrowserContext, BrowserType, expect
 
 from sessions_plus.models import DeviceKey, Session, SessionEvent
 from tests.conftest import people
-from tests.support.services.process import wait_until
+from tests.support.bound_browsers import (
+    PATIENCE,
+    REFRESH,
+    certificate,
+    chromium,
+    launch_options,
+    lose_proof,
+    proof_of,
+    sign_in,
+    who,
+)
 from tests.support.tls import Certificate, Proxy, served
+
+__all__ = ["certificate", "chromium", "launch_options"]  # fixtures
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-FEATURES = ",".join(
-    (
-        "DeviceBoundSessions:RefreshQuota/false",
-        "EnableBoundSessionCredentialsSoftwareKeysForManualTesting",
-    )
-)
-REFRESH = "/account/device-key/refresh/"
-PATIENCE = 60_000
 SITE: dict[str, Any] = {
     "ROOT_URLCONF": "tests.support.bound_sites",
     "SESSION_COOKIE_SECURE": True,
@@ -35,29 +40,6 @@ SITE: dict[str, Any] = {
     "STATIC_URL": "/static/",
     "ALLOWED_HOSTS": ["localhost", "127.0.0.1"],
 }
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return Certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(scope="module")
-def chromium(
-    browser_type: BrowserType, browser_type_launch_args: dict[str, Any], certificate: Certificate
-) -> Iterator[Browser]:
-    """A Chromium that binds sessions, to keys that are not of the device's own hardware."""
-    options = {
-        **browser_type_launch_args,
-        "args": [
-            *browser_type_launch_args.get("args", []),
-            f"--enable-features={FEATURES}",
-            f"--ignore-certificate-errors-spki-list={certificate.fingerprint}",
-        ],
-    }
-    browser = browser_type.launch(**options)
-    yield browser
-    browser.close()
 
 
 @pytest.fixture
@@ -92,39 +74,6 @@ def open_browser(chromium: Browser, site: str) -> Iterator[Callable[[], BrowserC
     yield make
     for context in opened:
         context.close()
-
-
-def proof_of(context: BrowserContext) -> str | None:
-    """Return the name of the proof cookie that a browser has."""
-    names = [cookie.get("name", "") for cookie in context.cookies()]
-    return next((name for name in names if name.startswith("__Host-proof-")), None)
-
-
-def sign_in(context: BrowserContext, name: str = "ann") -> Page:
-    """Sign in, wait for the browser to bind the session, and show the proof once."""
-    page = context.new_page()
-    page.goto(f"/sync/sign-in/?name={name}")
-    wait_until(lambda: bool(_waited(page) and proof_of(context)), what="the proof cookie")
-    page.goto("/sync/who/")
-    expect(page.locator("body")).to_have_text(name)
-    return page
-
-
-def _waited(page: Page) -> bool:
-    page.wait_for_timeout(20)  # lets the browser's own messages in
-    return True
-
-
-def lose_proof(context: BrowserContext) -> None:
-    """Let the age of the proof cookie end."""
-    name = proof_of(context)
-    assert name is not None
-    context.clear_cookies(name=name)
-
-
-def who(page: Page, path: str = "/sync/who/") -> str:
-    page.goto(path)
-    return page.locator("body").inner_text()
 
 
 def test_a_person_notices_nothing(open_browser: Callable[[], BrowserContext], proxy: Proxy) -> None:
@@ -276,3 +225,24 @@ def test_a_site_that_only_looks(open_browser: Callable[[], BrowserContext]) -> N
 
         assert who(thief.new_page()) == "ann"
     assert SessionEvent.objects.get(event="device_key.missing").reason == "observed"
+
+
+def test_a_restart_of_the_browser(
+    browser_type: BrowserType, launch_options: dict[str, Any], site: str, tmp_path: Path
+) -> None:
+    """The key is kept with the profile: the next day's first page proves it, and opens."""
+
+    def start() -> BrowserContext:
+        profile = browser_type.launch_persistent_context(tmp_path, base_url=site, **launch_options)
+        profile.set_default_timeout(PATIENCE)
+        return profile
+
+    context = start()
+    sign_in(context)
+    lose_proof(context)
+    context.close()
+    context = start()
+
+    assert who(context.new_page()) == "ann"
+    assert DeviceKey.objects.get().last_proved_at is not None
+    context.close()
