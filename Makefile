@@ -9,7 +9,7 @@ SOURCES := sessions_plus demo_project tests benchmarks docs manage.py
 PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-code demo-cluster test quick services check lint format types migrations deploy-check package \
+.PHONY: help demo demo-code demo-cluster demo-tls test quick services check lint format types migrations deploy-check package \
 	messages docs docs-serve matrix browser django-suite integrations bench clean
 
 help:  ## List the targets
@@ -35,6 +35,13 @@ demo-code: $(STAMP)  ## Tell a code for signing in to the demo shop as noor
 
 demo-cluster: $(STAMP)  ## Serve the shop from two processes, with PostgreSQL and Redis
 	$(BIN)/python -m demo_project.cluster $(PORT)
+
+demo-tls: PORT := 8443
+demo-tls: export DJANGO_SETTINGS_MODULE := demo_project.settings_tls
+demo-tls: $(STAMP)  ## Serve the demo shop over TLS, with sessions bound to their device (PORT=8443)
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo --address localhost:$(PORT)
+	$(BIN)/python -m demo_project.over_tls $(PORT)
 
 test: $(STAMP)  ## Run every test, on SQLite and on each database server that is installed
 	$(BIN)/python -m tests.support.run

@@ -47,9 +47,8 @@ class Command(BaseCommand):
 
     def tell(self, address: str) -> None:
         write = self.stdout.write
-        write(
-            f"\nMarlow & Fig, a demo shop: http://{address}/   (admin: http://{address}/admin/)\n"
-        )
+        site = f"{'https' if settings.SESSION_COOKIE_SECURE else 'http'}://{address}"
+        write(f"\nMarlow & Fig, a demo shop: {site}/   (admin: {site}/admin/)\n")
         write(f"Accounts, each with the password {self.style.SUCCESS(PASSWORD)}:\n\n")
         for person in PEOPLE:
             write(
