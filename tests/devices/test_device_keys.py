@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.db import DatabaseError, connection
@@ -17,29 +16,29 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.devices.device_keys import refresh as refreshing
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import DeviceKey, Reason, Session, SessionEvent
 from tests.conftest import World
+from tests.support.bound_sessions import (
+    HTTPS,
+    MOMENT,
+    OVER,
+    START,
+    UNDER_WAY,
+    ann,
+    clock,
+    thief_of,
+)
 from tests.support.device_keys import REFRESH, REGISTER, KeyBrowser, SoftwareKey, nonce_in
-from tests.support.moments import START
+
+__all__ = ["ann", "clock"]  # fixtures
 
 pytestmark = [
     pytest.mark.urls("tests.support.bound_sites"),
     pytest.mark.django_db(transaction=True),
 ]
-
-UNDER_WAY = timedelta(seconds=11)
-MOMENT = timedelta(seconds=1)
-OVER = timedelta(minutes=11, seconds=1)
-HTTPS: dict[str, Any] = {
-    "SESSION_COOKIE_SECURE": True,
-    "SESSION_COOKIE_NAME": "__Host-sessionid",
-    "SESSIONS_PLUS_DEVICE_BINDING": "enforce",
-    "STATIC_URL": "/static/",
-}
 
 
 @pytest.fixture(autouse=True)
@@ -47,32 +46,6 @@ def _bound() -> Iterator[None]:
     caches["default"].clear()
     with override_settings(**HTTPS):
         yield
-
-
-@pytest.fixture
-def clock() -> Iterator[Any]:
-    with time_machine.travel(START, tick=False) as traveller:
-        yield traveller
-    copies.reset()  # it noted when it began
-
-
-@pytest.fixture
-def ann(engine: str, world: World, user: User, clock: Any) -> KeyBrowser:
-    """Ann's browser, whose session is bound; what it asked for before has arrived."""
-    browser = KeyBrowser(world)
-    browser.bind("ann")
-    clock.shift(UNDER_WAY)
-    return browser
-
-
-def thief_of(browser: KeyBrowser) -> KeyBrowser:
-    """Somebody with all its cookies but its proof, which has ended."""
-    thief = KeyBrowser(browser.world)
-    for name, morsel in browser.cookies.items():
-        if name != browser.proof_cookie and morsel.value:
-            thief.cookies[name] = morsel.value
-    thief.identifier = browser.identifier
-    return thief
 
 
 def columns() -> dict[str, Any]:
@@ -281,9 +254,10 @@ def test_a_dead_database_loses_no_key(ann: KeyBrowser, monkeypatch: pytest.Monke
 
 
 def test_who_is_shown_that_a_session_is_bound(ann: KeyBrowser, staff: User) -> None:
-    """Its user on the devices page and by the API, staff in the admin: this one and no other."""
+    """Its user on their pages and by the API, staff in the admin: this one and no other."""
     root = KeyBrowser(ann.world)
     root.sign_in("root")
+    session = Session.objects.get(is_anns)
 
     page = ann.ask("GET", "/account/devices/").content.decode()
     listed = ann.ask("GET", "/api/sessions/").json()["results"]
@@ -292,7 +266,14 @@ def test_who_is_shown_that_a_session_is_bound(ann: KeyBrowser, staff: User) -> N
         for answer in ("yes", "no")
     )
 
+    details = ann.ask("GET", f"/account/devices/sessions/{session.public_id}/").content.decode()
+    shown = root.ask("GET", f"/admin/sessions_plus/session/{session.pk}/change/").content.decode()
+    one = ann.ask("GET", f"/api/sessions/{session.public_id}/").json()
+
     assert page.count("Bound to this device") == 1
+    assert details.count("Bound to this device") == 1
+    assert one["is_bound"] is True
+    assert "Bound to its device" in shown
     assert [session["is_bound"] for session in listed] == [True]
     name = str(Session.objects.get(user=staff).pk)
     assert "Bound to this device" not in root.ask("GET", "/account/devices/").content.decode()

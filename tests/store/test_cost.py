@@ -19,6 +19,8 @@ from django.utils import timezone
 import sessions_plus
 from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.cache import copies
+from sessions_plus.device_proof.proof_cookie import name_of, new_value
+from sessions_plus.keys import new_public_id
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.moments import in_local
 from tests.support.stores import signed_in
@@ -31,6 +33,7 @@ OURS = str(Path(sessions_plus.__file__).parent)
 CALLS_OF_A_READ = 33
 CALLS_OF_AN_ASYNC_READ = 36
 CALLS_OF_A_REQUEST = 43
+CALLS_OF_A_PROOF = 10
 
 
 def calls(act: Callable[[], object]) -> list[str]:
@@ -97,3 +100,43 @@ def test_cached_read_in_async(key: str) -> None:
             SessionStore(key).aload().send(None)
 
     assert len(calls(read)) <= CALLS_OF_AN_ASYNC_READ
+
+
+def test_a_session_bound_to_nothing(key: str) -> None:
+    """It costs a site that binds sessions no call more than one that does not."""
+
+    def read() -> None:
+        SessionStore(key).load()
+
+    with override_settings(SESSIONS_PLUS_DEVICE_BINDING="off"):
+        read()  # the settings were changed
+        usual = calls(read)
+    with override_settings(SESSIONS_PLUS_DEVICE_BINDING="enforce"):
+        read()
+        found = calls(read)
+
+    assert found == usual
+    assert not any("proof" in name for name in found)
+
+
+def test_a_session_bound_to_its_device(key: str) -> None:
+    """Its proof costs a few calls more, and is checked where the copy is."""
+    store = SessionStore(key)
+    store.load()
+    device_key, now = new_public_id(), timezone.now()
+    store.bind_to_device(device_key, now)
+    assert store.public_id is not None
+    value = new_value(store.public_id.bytes, device_key.bytes, now=now.timestamp())
+    cookies = {name_of(device_key.bytes): value}
+
+    def read() -> SessionStore:
+        found = SessionStore(key)
+        found.cookies = cookies
+        found.load()
+        return found
+
+    read()  # the first proof is written down
+    found = calls(read)
+
+    assert read().row is not None
+    assert len(found) <= CALLS_OF_A_READ + CALLS_OF_A_PROOF, found

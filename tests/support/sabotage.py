@@ -64,6 +64,8 @@ SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
 DEVICE_KEYS = "tests/devices/test_device_keys.py"
 DEVICE_VALUES = "tests/device_proof/test_values.py"
+DEVICE_RULE = "tests/devices/test_device_key_rules.py -k test_"
+OUTSIDE = "tests/commands/test_doctor_from_outside.py -k "
 ADOPTION = "tests/moving/test_adoption.py"
 AT_ONCE = "tests/moving/test_at_once.py"
 FACTOR = "tests/moving/test_second_factor.py"
@@ -2022,6 +2024,93 @@ SABOTAGES = (
         "        return False\n",
         "",
         DEVICE_VALUES,
+    ),
+    Sabotage(
+        "bind what was bound meanwhile",
+        STORE,
+        "if not session_row.update(row.public_id, columns, device_key_id=None):",
+        "if not session_row.update(row.public_id, columns):",
+        DEVICE_RULE + "1_two",
+    ),
+    Sabotage(
+        "let whoever comes with the cookie bind it",
+        PACKAGE + "bound_browsers.py",
+        "    if session.may_be_bound:\n",
+        "    if True:\n",
+        DEVICE_RULE + "1_who",
+    ),
+    Sabotage(
+        "prove a key with another session's cookie",
+        PACKAGE + "views/device_keys.py",
+        "    if key is None or session not in (None, key.session.public_id):\n",
+        "    if key is None:\n",
+        DEVICE_RULE + "2",
+    ),
+    Sabotage(
+        "look at the key before its proof",
+        PACKAGE + "store/admission.py",
+        "    if lacks_proof(row, caller.presentation, caller.cookies, now) and",
+        "    first = _match(row, caller, now)[0]\n"
+        "    if first in (Match.DEAD, Match.REUSED):\n"
+        "        return Refused(_REFUSED[first])\n"
+        "    if lacks_proof(row, caller.presentation, caller.cookies, now) and",
+        DEVICE_RULE + "4_an_old",
+    ),
+    Sabotage(
+        "keep a proof cookie that opens nothing",
+        PACKAGE + "bound_browsers.py",
+        '    elif site in ("same-origin", "none") and',
+        "    elif False and",
+        DEVICE_RULE + "6",
+    ),
+    Sabotage(
+        "go on with the key of a sign-in before",
+        PACKAGE + "devices/recognition.py",
+        "            **UNBOUND,  # the browser binds it anew",
+        "            # the browser binds it anew",
+        DEVICE_RULE + "7",
+    ),
+    Sabotage(
+        "tell what to sign with a 403 alone",
+        PACKAGE + "bound_browsers.py",
+        "    if session.has_shown_key:\n",
+        "    if False:\n",
+        DEVICE_RULE + "8",
+    ),
+    Sabotage(
+        "refuse where a site only looks",
+        PACKAGE + "store/reading.py",
+        "    if binding is DeviceBinding.ENFORCE:\n        return caller, answer\n",
+        "    if True:\n        return caller, answer\n",
+        DEVICE_RULE + "9",
+    ),
+    Sabotage(
+        "ask browsers to sign in before they prove their key",
+        PACKAGE + "views/device_keys.py",
+        "csrf_exempt(login_not_required(mfa_exempt(private(require_POST(view)))))",
+        "csrf_exempt(mfa_exempt(private(require_POST(view))))",
+        DEVICE_RULE + "10",
+    ),
+    Sabotage(
+        "ask nobody for a browser that binds",
+        PACKAGE + "mfa/gate.py",
+        "    return device_policy.lacks_device(authority, timezone.now())\n",
+        "    return False\n",
+        "tests/mfa/test_device_policy.py",
+    ),
+    Sabotage(
+        "send a session's key to whoever answers",
+        PACKAGE + "devices/device_keys/walk/walking.py",
+        '    return "check" not in found\n',
+        "    return True\n",
+        OUTSIDE + "stranger",
+    ),
+    Sabotage(
+        "answer whoever asks for the doctor's check",
+        PACKAGE + "views/device_keys.py",
+        "    if not is_question(question, now):\n",
+        "    if not question:\n",
+        OUTSIDE + "who_may",
     ),
     Sabotage(
         "let another site ask for a nonce",
