@@ -10,6 +10,8 @@ from __future__ import annotations
 import ast
 import gc
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -144,7 +146,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("site_figures",),
         ("cleanup", "resealing", "diagnosis"),
         ("batch_delete", "counting", "writability"),
-        ("key_ranges", "lock_timeout", "event_reader"),
+        ("key_ranges", "lock_timeout", "event_reader", "own_migrations"),
     ),
 }
 
@@ -484,3 +486,25 @@ def test_the_picture_of_the_floors_is_true() -> None:
         room, _, floors = line.partition(" ")
         drawn = tuple(tuple(names.split(" · ")) for names in floors.strip().split(" > "))
         assert drawn == FLOORS[room], room
+
+
+INTEGRATIONS = sorted(
+    f"sessions_plus.integrations.{path.stem}"
+    for path in (PACKAGE / "integrations").iterdir()
+    if path.stem.isidentifier() and not path.stem.startswith("_")
+)
+
+
+@pytest.mark.parametrize("module", INTEGRATIONS)
+def test_integrations_are_imported_before_any_model_may_be(module: str) -> None:
+    """INSTALLED_APPS names them, so Django imports them while no app is ready."""
+    script = f"from django.conf import settings; settings.configure(); import {module}"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr

@@ -19,7 +19,6 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from sessions_plus.authority import known_authority
 from sessions_plus.mfa.elsewhere import FactorKeeper
 from sessions_plus.mfa.methods import (
     PASSWORD,
@@ -108,6 +107,9 @@ def _is_verified(request: HttpRequest, user: Any) -> bool:
 
 
 def _second_factors(request: HttpRequest, user: Any) -> list[str]:
+    # Not above: INSTALLED_APPS names this module, which is imported before any model may be.
+    from sessions_plus.authority import known_authority
+
     authority = known_authority(request)
     if authority is None or authority.actor_id is not None or user.pk != authority.user_id:
         return []
