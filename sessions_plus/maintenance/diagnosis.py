@@ -17,6 +17,7 @@ from sessions_plus.cache import entries
 from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
 from sessions_plus.keys import new_public_id
+from sessions_plus.maintenance import own_migrations
 from sessions_plus.maintenance.writability import cache_refusal, database_refusal
 from sessions_plus.models.session import Session
 from sessions_plus.rows.session_row import Row, database, fetch
@@ -51,10 +52,12 @@ class Diagnosis:
     ``sampled`` sessions were looked up in the cache; ``copies`` of them had a copy, and
     ``disagreeing`` of these were not of the row as it is (also after a second look).
     ``not_adopted`` sessions of the old engine have not come yet, where a site moves in.
+    ``pages`` is the address of the devices page.
     """
 
     engine: str
     database: str
+    is_migrated: bool = False
     cache_alias: str | None = None
     cache_kind: str | None = None
     breaker: str | None = None
@@ -68,6 +71,7 @@ class Diagnosis:
     database_clock_seconds: float | None = None
     cache_clock_seconds: float | None = None
     not_adopted: int | None = None
+    pages: str | None = None
     problems: list[str] = field(default_factory=list)
 
     def facts(self) -> dict[str, Any]:
@@ -83,8 +87,15 @@ def diagnose(*, sample: int, tier: Tier | None) -> Diagnosis:
     found = Diagnosis(engine=settings.SESSION_ENGINE, database=database())
     try:
         found.database_clock_seconds = _difference(_database_clock)
+        found.is_migrated = own_migrations.are_applied()
     except DatabaseError as error:
         found.problems.append(f"The database does not answer: {error}")
+        return found
+    if not found.is_migrated:
+        found.problems.append(
+            f"The database {found.database!r} lacks tables or columns of this version. "
+            "Run: manage.py migrate"
+        )
         return found
     _examine_database(found)
     if tier is not None:

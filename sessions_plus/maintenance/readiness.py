@@ -14,20 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from importlib import import_module
-from pkgutil import iter_modules
 from types import MappingProxyType
 from typing import Any
 
 from django.db import DatabaseError, connections, models
-from django.db.migrations.loader import MigrationLoader
-from django.db.migrations.recorder import MigrationRecorder
 from django.utils import timezone
 
 from sessions_plus.cache.tier import Tier
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.keys import new_public_id
+from sessions_plus.maintenance import own_migrations
 from sessions_plus.maintenance.cleanup import last_cleanup
 from sessions_plus.models import Session, SigningKey
 from sessions_plus.models.session import unseal_data
@@ -91,17 +88,7 @@ def check_database(now: datetime) -> State:
 
 
 def check_migrations(now: datetime) -> State:
-    """Our own: code that is newer than its tables fails at the first request."""
-    applied = MigrationRecorder(connections[database()]).applied_migrations()
-    missing = [name for name in _migrations() if ("sessions_plus", name) not in applied]
-    return State.FAILED if missing else State.OK
-
-
-def _migrations() -> list[str]:
-    path, _ = MigrationLoader.migrations_module("sessions_plus")
-    if path is None:  # a site's tests may go without
-        return []
-    return [module.name for module in iter_modules(import_module(path).__path__)]
+    return State.OK if own_migrations.are_applied() else State.FAILED
 
 
 def check_encryption(now: datetime) -> State:

@@ -19,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sessions_plus.cache import copies
 from sessions_plus.events import record
-from sessions_plus.maintenance import readiness
+from sessions_plus.maintenance import own_migrations, readiness
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.maintenance.counting import count_events
 from sessions_plus.maintenance.exposition import exposition
@@ -206,7 +206,8 @@ Provoke = Callable[[Any, pytest.MonkeyPatch], object]
 
 
 def lacks_a_migration(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readiness, "_migrations", lambda: ["0001_initial", "0002_of_tomorrow"])
+    names = ["0001_initial", "0002_of_tomorrow"]
+    monkeypatch.setattr(own_migrations, "_names", lambda: names)
 
 
 def lacks_a_key(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:

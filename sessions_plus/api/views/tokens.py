@@ -102,6 +102,8 @@ class TokenEndpoint(Endpoint):
 
 
 class TokenList(TokenEndpoint):
+    """Tokens for a name and a password, or a challenge that takes a code."""
+
     @docs.token_issue
     @sensitive_variables()
     def post(self, request: Request) -> Response:
@@ -145,6 +147,8 @@ class TokenChallenge(TokenEndpoint):
 
 
 class TokenRefresh(TokenEndpoint):
+    """The next tokens for a refresh token, which is spent."""
+
     throttle_classes = [RequestThrottle, RefreshThrottle]
 
     @docs.token_refresh

@@ -6,10 +6,11 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError
-from django.urls import NoReverseMatch
+from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from sessions_plus.cache.drivers.contract import ServerState
@@ -19,6 +20,8 @@ from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
 from sessions_plus.management.people import first_superuser, get_user
 from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
+
+NO_PAGES = 'nowhere. In urls.py: path("account/", include("sessions_plus.urls"))'
 
 
 class Command(BaseCommand):
@@ -55,7 +58,8 @@ class Command(BaseCommand):
         can_walk = options["url"] and found.database_takes_writes
         walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()
-        found.not_adopted = count_waiting(timezone.now())
+        found.not_adopted = count_waiting(timezone.now()) if found.is_migrated else None
+        found.pages = place_of_pages()
         if walked is not None:
             found.problems += walked.problems.values()
         if options["json"]:
@@ -97,7 +101,21 @@ def walk_through(options: dict[str, Any]) -> Walk:
 def problems_of_settings() -> list[str]:
     """What the system checks say of this app."""
     messages = [m for m in checks.run_checks() if (m.id or "").startswith("sessions_plus.")]
-    return [f"{message.id}: {message.msg}" for message in messages if not message.is_silenced()]
+    return [_told(message) for message in messages if not message.is_silenced()]
+
+
+def _told(message: checks.CheckMessage) -> str:
+    return f"{message.id}: {message.msg} {message.hint or ''}".rstrip()
+
+
+def place_of_pages() -> str | None:
+    """Where people see their devices. None: nowhere, which a site may want."""
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return None
+    try:
+        return reverse("sessions_plus:session_list")
+    except NoReverseMatch:
+        return None
 
 
 def lines(found: Diagnosis, walked: Walk | None = None) -> list[str]:
@@ -105,6 +123,7 @@ def lines(found: Diagnosis, walked: Walk | None = None) -> list[str]:
     texts = [
         ("Engine", found.engine),
         ("Database", f"{found.database}, {_writes(found.database_takes_writes)}"),
+        ("Pages", found.pages or NO_PAGES),
     ]
     if found.cache_alias is not None:
         texts += [
