@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.support.fresh_projects import ROOT, Project
+
 BLOCK = re.compile(r"```python\n# (settings|urls)\.py, at the end\n(.*?)```", re.DOTALL)
 WISH = re.compile(
     r"^\*\*… (?P<words>.+?)[.,]\*\*(?P<text>.*?)(?=^\*\*… |^## )", re.DOTALL | re.MULTILINE
@@ -72,42 +69,10 @@ WISHES = wishes()
 FIRST, *FURTHER = WISHES
 
 
-@dataclass
-class Project:
-    """A site made by ``startproject``, in a process of its own."""
-
-    directory: Path
-
-    def add(self, lines: list[tuple[str, str]]) -> None:
-        for name, text in lines:
-            with (self.directory / "mysite" / f"{name}.py").open("a", encoding="utf-8") as file:
-                file.write(f"\n{text}")
-
-    def manage(self, *arguments: str) -> str:
-        return self.run("-W", "error", "manage.py", *arguments)
-
-    def run(self, *arguments: str) -> str:
-        """Run Python, which must succeed, and return what it said."""
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        environment.pop("DJANGO_SETTINGS_MODULE", None)
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            cwd=self.directory,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=300,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     """A new project with the lines of the first wish."""
-    made = Project(tmp_path)
-    made.run("-m", "django", "startproject", "mysite", ".")
+    made = Project.start(tmp_path)
     made.add(WISHES[FIRST])
     return made
 

@@ -39,6 +39,7 @@ SAME_EVERYWHERE = [
     "test_readme.py",
     "test_sabotages.py",
     "test_save_every_request.py",
+    "test_start.py",
     "test_translations.py",
     "test_uuid_users.py",
     "test_without_api.py",
