@@ -33,7 +33,7 @@ def write(request: HttpRequest) -> HttpResponse:
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
-    user = get_user_model()._default_manager.get(username="ann")
+    user = get_user_model()._default_manager.get(username=request.GET.get("name", "ann"))
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session["color"] = "blue"
     return HttpResponse("ok")
