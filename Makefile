@@ -9,7 +9,7 @@ SOURCES := sessions_plus demo_project tests benchmarks docs manage.py
 PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-code demo-cluster demo-tls test quick services check lint format types migrations deploy-check package \
+.PHONY: help demo demo-code demo-cluster demo-tls test quick services check lint format types migrations deploy-check package packages \
 	messages docs docs-serve matrix browser django-suite integrations bench clean
 
 help:  ## List the targets
@@ -94,6 +94,9 @@ package: $(STAMP)  ## Build the distribution into dist/
 	rm -rf build dist
 	$(BIN)/python -m build --no-isolation
 	rm -rf build
+
+packages: $(STAMP)  ## Check the distribution, and install each extra on each supported Python
+	$(BIN)/python -m tests.support.packages
 
 matrix: $(STAMP)  ## Run the quick tests on each Python and Django that we support
 	$(BIN)/python -m tests.support.matrix

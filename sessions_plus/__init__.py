@@ -1,3 +1,3 @@
 """Know, show and end every signed-in session of a Django site."""
 
-__version__ = "0.1.0"
+__version__ = "1.0.0rc1"
