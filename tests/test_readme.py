@@ -1,4 +1,4 @@
-"""The lines of the README work as they stand, in a new project that has nothing else."""
+"""README: one screen. The lines of what a site adds next work as they stand, in a new project."""
 
 from __future__ import annotations
 
@@ -13,32 +13,6 @@ BLOCK = re.compile(r"```python\n# (settings|urls)\.py, at the end\n(.*?)```", re
 WISH = re.compile(
     r"^\*\*… (?P<words>.+?)[.,]\*\*(?P<text>.*?)(?=^\*\*… |^## )", re.DOTALL | re.MULTILINE
 )
-
-VISIT = """
-import re
-from django.conf import settings
-from django.contrib.auth.models import User
-from django.test import Client
-
-settings.ALLOWED_HOSTS = ["testserver"]
-User.objects.create_user("ada", password="a phrase of ada's")
-
-
-def signed_in():
-    client = Client()
-    form = {"username": "ada", "password": "a phrase of ada's"}
-    client.post("/account/login/?next=/account/devices/", form)
-    return client
-
-
-here, there = signed_in(), signed_in()
-page = here.get("/account/devices/").content.decode()
-revoke = re.findall(r"/account/devices/sessions/[0-9a-f-]+/revoke/", page)
-before = there.get("/account/devices/").status_code
-here.post(revoke[0])
-after = there.get("/account/devices/")
-print(page.count("This device"), len(revoke), before, after.status_code, after.headers["Location"])
-"""
 
 TOKENS = """
 import json
@@ -55,41 +29,31 @@ print(len(Client().get("/api/sessions/", headers=bearer).json()["results"]))
 """
 
 
+PAGE = (ROOT / "docs" / "next-steps.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ONE_SCREEN = 55  # lines
+
+
 def wishes() -> dict[str, list[tuple[str, str]]]:
-    """What the README fulfils: for each wish the file and the lines to add to it."""
-    found = {m["words"]: BLOCK.findall(m["text"]) for m in WISH.finditer(_readme())}
+    """What the page fulfils: for each wish the file and the lines to add to it."""
+    found = {m["words"]: BLOCK.findall(m["text"]) for m in WISH.finditer(PAGE)}
     return {words: lines for words, lines in found.items() if lines}
 
 
-def _readme() -> str:
-    return (ROOT / "README.md").read_text(encoding="utf-8")
-
-
 WISHES = wishes()
-FIRST, *FURTHER = WISHES
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
-    """A new project with the lines of the first wish."""
+    """A new project that followed the first five minutes, but for its commands."""
     made = Project.start(tmp_path)
-    made.add(WISHES[FIRST])
+    made.write("start/django.md")
     return made
 
 
-def test_a_new_project_tracks_its_sessions(project: Project) -> None:
-    """With those lines somebody signs in twice, and ends one session from the other."""
-    project.manage("check", "--fail-level", "WARNING")
-    project.manage("migrate", "--verbosity", "0")
-
-    said = project.manage("shell", "--no-imports", "-c", VISIT)
-
-    assert said.split() == ["1", "1", "200", "302", "/account/login/?next=/account/devices/"]
-
-
-@pytest.mark.parametrize("wish", FURTHER)
-def test_each_further_wish_is_sound(project: Project, wish: str) -> None:
-    """The lines of each further wish pass the system checks beside those of the first."""
+@pytest.mark.parametrize("wish", WISHES)
+def test_each_wish_is_sound(project: Project, wish: str) -> None:
+    """The lines of each wish pass the system checks beside those of the first five minutes."""
     project.add(WISHES[wish])
 
     project.manage("check", "--fail-level", "WARNING")
@@ -103,15 +67,17 @@ def test_the_api_answers(project: Project) -> None:
     assert project.manage("shell", "--no-imports", "-c", TOKENS).split() == ["1"]
 
 
-def test_the_readme_names_its_wishes() -> None:
+def test_the_page_names_its_wishes() -> None:
     """None of the wishes is lost to the pattern that finds them."""
-    assert len(WISHES) == _readme().count("\n**… ")
-    assert len(BLOCK.findall(_readme())) == _readme().count("```python")
+    assert len(WISHES) == PAGE.count("\n**… ")
 
 
-def test_the_quickstart_has_the_same_lines() -> None:
-    """Whoever follows the longer way writes what the README says."""
-    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+def test_the_readme_is_one_screen() -> None:
+    """Two commands, three pictures, five lines of comparison, three of figures."""
+    commands = re.findall(r"^make \w+", README, re.MULTILINE)
+    parts = re.split(r"^## ", README, flags=re.MULTILINE)
+    lines = {part.partition("\n")[0]: part.count("\n- ") for part in parts}
 
-    for _, text in WISHES[FIRST]:
-        assert text in page
+    assert len(README.splitlines()) <= ONE_SCREEN
+    assert (len(commands), README.count("<img ")) == (2, 3)
+    assert (lines["What others do"], lines["What it costs"]) == (5, 3)

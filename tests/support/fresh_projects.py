@@ -52,13 +52,25 @@ class Project:
     def follow(self, page: str) -> None:
         """Do what a page of the documentation says, block by block."""
         for block in blocks(page):
-            place = PLACE.match(block)
-            if place is None:
+            if not self._write(block):
                 self._obey(block)
-            elif place["at_end"]:
-                self.append(place["file"], in_time(block[place.end() :]))
-            else:
-                (self.directory / "mysite" / place["file"]).write_text(block[place.end() :])
+
+    def write(self, page: str) -> None:
+        """Write what a page says, and run none of its commands."""
+        for block in blocks(page):
+            self._write(block)
+
+    def _write(self, block: str) -> bool:
+        """Put a block where its first line says, and return whether it says so."""
+        place = PLACE.match(block)
+        if place is None:
+            return False
+        text = block[place.end() :]
+        if place["at_end"]:
+            self.append(place["file"], in_time(text))
+        else:
+            (self.directory / "mysite" / place["file"]).write_text(text)
+        return True
 
     def _obey(self, commands: str) -> None:
         for line in commands.splitlines():
