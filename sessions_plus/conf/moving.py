@@ -41,7 +41,7 @@ class MovingSettings:
     ADOPT_KEEP_OLD = Setting[bool](
         bool,
         False,
-        "Whether old code still serves beside the new: then a session that is taken over goes on "
+        "Whether old code still serves beside the new. Then a session that is taken over goes on "
         "at the old engine, too, until either ends.",
     )
 

@@ -27,9 +27,9 @@ class SecondFactorSettings:
     MFA_POLICY = Setting[Callable[[Any], bool] | str](
         (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
         "optional",
-        "Who must have a second factor: nobody (`optional`), `staff`, everybody (`required`), or "
-        "a function of the user, or its dotted path. Who must and has none reaches nothing but "
-        "its enrolment.",
+        "Who must have a second factor: nobody (`optional`), `staff`, or everybody (`required`); "
+        "or a function of the user, or its dotted path. People who must have one and have none "
+        "are led to set it up, and reach nothing else.",
         problem=no_policy,
         call=Call(("user",), words=POLICIES),
     )
@@ -55,15 +55,15 @@ class SecondFactorSettings:
     TOTP_TOLERANCE = Setting[int](
         int,
         FROM_PROFILE,
-        "How many time steps (30 s) an authenticator's clock may be off, either way.",
+        "How many time steps of 30 s the clock of an authenticator may be early or late.",
         profile_field="totp_tolerance",
         problem=not_negative,
     )
     THROTTLE_ATTEMPTS = Setting[int](
         int,
         FROM_PROFILE,
-        "How many wrong passwords or codes in a row are let through before each next one has to "
-        "wait: 30 s at first, then longer and longer, an hour at most.",
+        "How many wrong passwords or codes in a row are free. Each one after them has to wait: "
+        "30 s at first, then longer, an hour at most.",
         profile_field="throttle_attempts",
         problem=positive,
     )
@@ -77,22 +77,22 @@ class SecondFactorSettings:
     FRESH_FACTOR_AGE = Setting[timedelta](
         timedelta,
         FROM_PROFILE,
-        "How long ago somebody may have proved one factor to end sessions.",
+        "To end sessions, a person must have proved one factor within this time.",
         profile_field="fresh_factor_age",
         problem=positive,
     )
     REAUTHENTICATION_AGE = Setting[timedelta](
         timedelta,
         FROM_PROFILE,
-        "How long ago somebody may have proved all their factors to change one.",
+        "To change a factor, a person must have proved all of theirs within this time.",
         profile_field="reauthentication_age",
         problem=positive,
     )
     TRUSTED_DEVICE_LIFETIME = Setting[timedelta | None](
         timedelta,
         FROM_PROFILE,
-        "How long a device that its user trusts may skip the second factor; staff always need it. "
-        "None: never.",
+        "How long a trusted device may skip the second factor. Staff always need it. None: no "
+        "device may.",
         optional=True,
         profile_field="trusted_device_lifetime",
         problem=positive,

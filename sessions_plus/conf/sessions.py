@@ -49,8 +49,8 @@ class SessionSettings:
     ACTIVITY_INTERVAL = Setting[timedelta](
         timedelta,
         timedelta(seconds=60),
-        "How often, at most, a session's last activity is written; and how long, at most, "
-        "a session goes on after its end if the cache could not be told of it.",
+        "A session's last activity is written at most this often. It is also how long a session "
+        "that was ended may still go on, where the cache could not be told.",
         problem=positive,
     )
 
@@ -65,8 +65,7 @@ class SessionSettings:
     ROTATION_GRACE_PERIOD = Setting[timedelta](
         timedelta,
         FROM_PROFILE,
-        "How long a key that was replaced while in use still finds the session, for requests "
-        "that were under way.",
+        "How long a replaced key still finds its session, for requests that were under way.",
         profile_field="rotation_grace_period",
         problem=not_negative,
     )
@@ -74,24 +73,24 @@ class SessionSettings:
     PERSISTENT_COOKIE = Setting[bool](
         bool,
         FROM_PROFILE,
-        "Whether the session's cookie may outlive the browser's window. False: it goes when the "
-        "browser closes, whatever `SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
+        "Whether the session's cookie stays when the browser closes. False: it goes, whatever "
+        "`SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
         profile_field="persistent_cookie",
     )
     LIMITS = Setting[Callable[..., Any] | str | None](
         (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
         None,
-        "A function `(session) -> Limits | None`, or its dotted path, that gives a user's or a "
-        "session's own limits in place of the ones above. It runs at each request, so it must "
-        "not ask a database. Its argument is a `sessions_plus.policy.SessionFacts`.",
+        "A function `(session) -> Limits | None`, or its dotted path. It gives a user or a "
+        "session limits of their own, in place of the ones above. It is called at each request, "
+        "so it must not ask a database. Its argument is a `sessions_plus.policy.SessionFacts`.",
         optional=True,
         call=Call(("session",)),
     )
     PASSIVE_PATHS = Setting[list[str]](
         (list, tuple),
         [],
-        "Paths whose requests use a session without counting as activity, as a page that polls "
-        "does: each stands for itself and all below it.",
+        "Paths whose requests are no activity, such as a page that polls. Each stands for itself "
+        "and all below it.",
     )
 
     MAX_SESSIONS_PER_USER = Setting[int | None](
@@ -111,8 +110,8 @@ class SessionSettings:
     ON_SESSION_LIMIT = Setting[Literal["revoke_oldest", "refuse"]](
         str,
         "revoke_oldest",
-        "What one sign-in too many does: end the session that was signed in to longest ago, or "
-        "not sign in.",
+        "What happens at one sign-in too many. `revoke_oldest`: the session that was signed in "
+        "to longest ago ends. `refuse`: nobody is signed in.",
         choices=("revoke_oldest", "refuse"),
     )
 
@@ -144,14 +143,15 @@ class SessionSettings:
     CLIENT_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
         str,
         "record",
-        "What follows where a session is used with another browser or system than it is known by "
-        "(an update is none). `reauthenticate`: nothing goes on before its user proved themselves "
-        "again; `revoke`: it ends.",
+        "What happens when a session is used with another browser or system (an update is no "
+        "change). `reauthenticate`: nothing goes on before its user proved themselves again. "
+        "`revoke`: it ends.",
         choices=("ignore", "record", "reauthenticate", "revoke"),
     )
     NETWORK_CHANGE = Setting[Literal["ignore", "record", "reauthenticate", "revoke"]](
         str,
         "ignore",
-        "The same, for another network (/24 or /48). Telephones change theirs all day.",
+        "The same for another network (/24 of IPv4, /48 of IPv6). Telephones change theirs all "
+        "day.",
         choices=("ignore", "record", "reauthenticate", "revoke"),
     )

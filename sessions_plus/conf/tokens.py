@@ -38,8 +38,8 @@ class TokenSettings:
     TOKEN_VERIFICATION = Setting[Literal["session", "stateless"]](
         str,
         "session",
-        "What a bearer token has to pass: `session` also asks whether its session still lives, "
-        "`stateless` asks nobody, so that it holds until it expires.",
+        "What a bearer token has to pass. `session`: its session still lives. `stateless`: "
+        "nobody is asked, so the token holds until it expires.",
         choices=("session", "stateless"),
     )
     TOKEN_CLAIMS = Setting[Callable[..., Mapping[str, Any]] | str | None](
