@@ -12,7 +12,7 @@ import pytest
 from django.dispatch import Signal
 from django.utils.module_loading import import_string
 
-from sessions_plus import signals
+from sessions_plus import __version__, signals
 from sessions_plus.checks import catalogue
 from sessions_plus.conf import Conf
 from sessions_plus.models import Event, Reason
@@ -142,3 +142,11 @@ def test_the_reference_lists_what_a_site_imports(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(_names_in_the_reference()))
 def test_what_the_reference_lists_says_what_it_does(name: str) -> None:
     assert inspect.getdoc(import_string(name))
+
+
+def test_the_changelog_has_this_version() -> None:
+    """Whoever releases a version dates what is new in it."""
+    newest = re.search(r"^## (.+)$", (DOCS.parent / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+    assert newest is not None
+    assert re.fullmatch(re.escape(__version__) + r" \(\d{4}-\d\d-\d\d\)|Unreleased", newest[1])
