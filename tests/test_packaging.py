@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -89,6 +90,16 @@ def test_metadata_names_licence_and_extras(wheel: Path) -> None:
     assert "BSD-3-Clause" in metadata
     for extra in ("redis", "api", "geoip"):
         assert f"Provides-Extra: {extra}" in metadata
+
+
+def test_the_base_needs_five_packages(wheel: Path) -> None:
+    """Whatever else is needed by somebody stands behind an extra."""
+    with zipfile.ZipFile(wheel) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("METADATA"))
+        needed = re.findall(r"^Requires-Dist: (.+)$", archive.read(name).decode(), re.MULTILINE)
+
+    base = {re.split(r"[<>=\[ ]", line)[0].lower() for line in needed if "extra ==" not in line}
+    assert base == {"django", "cryptography", "pyotp", "segno", "ua-parser"}
 
 
 def test_a_new_project_runs_with_it(wheel: Path, tmp_path: Path) -> None:
