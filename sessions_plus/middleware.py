@@ -145,7 +145,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if isinstance(exception, TooManyAttempts):
             return too_many_attempts(request, exception)
         if isinstance(exception, gate.LACKS_PROOF):
-            return gate.refuse(request, exception)
+            return gate.refuse_where_asked(request, exception)
         answer = gate.instead_of_failure(request, session) if session is not None else None
         if answer is not None:
             logger.warning(

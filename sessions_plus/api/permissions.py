@@ -13,7 +13,7 @@ from sessions_plus.api.errors import Refused
 from sessions_plus.authority import authority_of, proof_of, why_nothing_is_proved
 from sessions_plus.events import record
 from sessions_plus.exceptions import ActingForAnother, MfaRequired, ReauthenticationRequired
-from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.mfa.policy import has_authenticator, needs_second_factor
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.models import Event, Outcome
 from sessions_plus.tokens.bearer import Credentials, client_of
@@ -64,7 +64,7 @@ class HasPassedSecondFactor(BasePermission):
         user: Any = request.user
         if user is None or not user.is_authenticated or proof_of(request) is not None:
             return True
-        if has_authenticator(user) or must_have_factor(user):
+        if needs_second_factor(user):
             raise Refused(why_nothing_is_proved(request) or MfaRequired())
         return True
 

@@ -327,8 +327,8 @@ PASSES_SECOND_FACTOR = Finding(
     "W220",
     "{used} gives out tokens for a password alone, at {path}: people with a second factor are "
     "not asked for it there.",
-    "Let programs sign in with sessions_plus.api, or refuse such people in a serializer of your "
-    "own: see docs/mfa.md, 'Ways in that we do not see'.",
+    "Let programs sign in with sessions_plus.api, or refuse such people where the token is made: "
+    "docs/with/recipes.md has the lines for each package.",
 )
 PASSWORD_ALONE = Finding(
     "W221",

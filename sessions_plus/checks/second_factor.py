@@ -7,7 +7,8 @@ Run by ``manage.py check --deploy``. They make no session, so nothing of ours is
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
@@ -16,18 +17,77 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
+from sessions_plus.checks.installation import find
 
-TOKEN_VIEWS: Mapping[str, str] = MappingProxyType(
-    {
-        "rest_framework_simplejwt.views.TokenObtain": "djangorestframework-simplejwt",
-        "rest_framework.authtoken.views.": "rest_framework.authtoken",
-        "oauth2_provider.views.base.TokenView": "django-oauth-toolkit (its password grant)",
-        "ninja_jwt.": "django-ninja-jwt",
-        "knox.views.LoginView": "django-rest-knox",
-        "dj_rest_auth.": "dj-rest-auth (where it gives out tokens)",
-    }
+
+@dataclass(frozen=True)
+class TokenView:
+    """A view of another package that gives a token for a password."""
+
+    begins: str
+    """How its dotted path begins."""
+    package: str
+    setting: str = ""
+    """Where a site tells the package how it works: a dictionary."""
+    key: str = ""
+    """Which entry of it names what is asked before a token is made."""
+
+    def key_in(self, told: Mapping[str, Any]) -> str | None:
+        """Return that entry's key; None: no token is made at all."""
+        return self.key
+
+    def is_held(self) -> bool:
+        """Say whether the site has it ask for the second factor, or has it make no tokens."""
+        told: Mapping[str, Any] = getattr(settings, self.setting, {}) if self.setting else {}
+        key = self.key_in(told)
+        return key is None or says_it_asks(_found(told.get(key)))
+
+
+class DjRestAuthView(TokenView):
+    """It makes one of two kinds of token, or none and a session alone."""
+
+    def key_in(self, told: Mapping[str, Any]) -> str | None:
+        if told.get("USE_JWT"):
+            return "JWT_TOKEN_CLAIMS_SERIALIZER"
+        return None if told.get("TOKEN_MODEL", "") is None else "TOKEN_CREATOR"
+
+
+class OAuthToolkitView(TokenView):
+    """Its password grant can be switched off."""
+
+    def key_in(self, told: Mapping[str, Any]) -> str | None:
+        return None if told.get("COMPLIANT_BCP_RFC9700_PASSWORD_GRANT") else self.key
+
+
+TOKEN_VIEWS = (
+    TokenView(
+        "rest_framework_simplejwt.views.TokenObtain",
+        "djangorestframework-simplejwt",
+        "SIMPLE_JWT",
+        "USER_AUTHENTICATION_RULE",
+    ),
+    TokenView("rest_framework.authtoken.views.", "rest_framework.authtoken"),
+    OAuthToolkitView(
+        "oauth2_provider.views.base.TokenView",
+        "django-oauth-toolkit (its password grant)",
+        "OAUTH2_PROVIDER",
+        "OAUTH2_VALIDATOR_CLASS",
+    ),
+    TokenView("ninja_jwt.", "django-ninja-jwt", "NINJA_JWT", "USER_AUTHENTICATION_RULE"),
+    TokenView("knox.views.LoginView", "django-rest-knox"),
+    DjRestAuthView("dj_rest_auth.views.LoginView", "dj-rest-auth", "REST_AUTH"),
+    DjRestAuthView("dj_rest_auth.registration.views.RegisterView", "dj-rest-auth", "REST_AUTH"),
 )
-"""Where views that give a token for a password begin, and whose they are."""
+
+
+def says_it_asks(thing: object) -> bool:
+    """Say whether a view, or what decides for one, says that it asks for the second factor."""
+    return bool(getattr(thing, "asks_second_factor", False))
+
+
+def _found(named: Any) -> object:
+    return find(named) if isinstance(named, str) else named
+
 
 PASSWORD_IN_EACH_REQUEST = "rest_framework.authentication.BasicAuthentication"  # noqa: S105
 
@@ -41,7 +101,8 @@ def check_ways_past_second_factor(**_: object) -> list[CheckMessage]:
         catalogue.PASSES_SECOND_FACTOR.about(used=package, path=path)
         for package, path in _token_views(views).items()
     ]
-    by_password = [path for path, view in views if _takes_password(view) and not _package_of(view)]
+    others = [(path, view) for path, view in views if _token_view(view) is None]
+    by_password = [path for path, view in others if _takes_password(view)]
     if by_password:
         found.append(catalogue.PASSWORD_ALONE.about(count=len(by_password), path=by_password[0]))
     return found
@@ -60,30 +121,52 @@ def mounted_views(
 
 
 def _token_views(views: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """Return the packages that give a token for a password, each with an address of it."""
+    """Return the packages that give a token for a password alone, each with an address of it."""
     found: dict[str, str] = {}
     for path, view in views:
-        if package := _package_of(view):
-            found.setdefault(package, path)
+        known = _token_view(view)
+        if known is not None and not says_it_asks(_made_of(view)) and not known.is_held():
+            found.setdefault(known.package, path)
     return found
 
 
-def _package_of(view: Any) -> str:
-    """Return whose view gives a token for a password; "" where it is none that we know."""
-    name = _name_of(view)
-    return next((package for start, package in TOKEN_VIEWS.items() if name.startswith(start)), "")
+def _token_view(view: Any) -> TokenView | None:
+    """Return which view of another package this is, or is derived from; None: none we know."""
+    names = [*_names_of(_made_of(view)), *_names_in_ninja(view)]
+    return next(
+        (known for known in TOKEN_VIEWS if any(name.startswith(known.begins) for name in names)),
+        None,
+    )
 
 
-def _name_of(view: Any) -> str:
-    made_of = getattr(view, "cls", None) or getattr(view, "view_class", None) or view
-    return f"{getattr(made_of, '__module__', '')}.{getattr(made_of, '__qualname__', '')}"
+def _made_of(view: Any) -> Any:
+    return getattr(view, "cls", None) or getattr(view, "view_class", None) or view
+
+
+def _names_of(thing: Any) -> list[str]:
+    """Return the dotted paths of a function, or of a class and those it is derived from."""
+    kinds = thing.__mro__ if isinstance(thing, type) else (thing,)
+    return [_path_of(kind) for kind in kinds]
+
+
+def _path_of(thing: Any) -> str:
+    return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
+
+
+def _names_in_ninja(view: Any) -> list[str]:
+    """Return what django-ninja calls at an address: its view is a function around all of it."""
+    if not _path_of(view).startswith("ninja."):
+        return []
+    held = [cell.cell_contents for cell in view.__closure__ or ()]
+    operations = chain.from_iterable(getattr(each, "operations", ()) for each in held)
+    return [_path_of(operation.view_func) for operation in operations]
 
 
 def _takes_password(view: Any) -> bool:
     """Say whether a view of REST framework takes name and password, and asks nothing of ours."""
     kind = getattr(view, "cls", None)
-    classes = {_name_of(found) for found in getattr(kind, "authentication_classes", ())}
-    asked = [getattr(found, "asks_second_factor", False) for found in _permissions_of(kind)]
+    classes = {_path_of(found) for found in getattr(kind, "authentication_classes", ())}
+    asked = [says_it_asks(found) for found in _permissions_of(kind)]
     return PASSWORD_IN_EACH_REQUEST in classes and not any(asked)
 
 

@@ -330,8 +330,19 @@ def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
     if not request.user.is_authenticated:
         return None
     error = admit(known_authority(request), page_of(request, view), request.user)
-    # Django REST framework's views have `cls`.
-    return refuse(request, error, is_program=hasattr(view, "cls")) if error is not None else None
+    is_program = is_for_programs(view)
+    return refuse(request, error, is_program=is_program) if error is not None else None
+
+
+def is_for_programs(view: Any) -> bool:
+    """Say whether programs ask a view: one of Django REST framework, which has ``cls``."""
+    return hasattr(view, "cls")
+
+
+def refuse_where_asked(request: HttpRequest, error: SessionsPlusError) -> HttpResponseBase:
+    """Answer an error that the view of this request raised: see refuse()."""
+    view = request.resolver_match.func if request.resolver_match is not None else None
+    return refuse(request, error, is_program=is_for_programs(view))
 
 
 def refuse(

@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import DEVICES
+from sessions_plus.mfa import elsewhere
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
 from sessions_plus.rows.table import Table
@@ -81,3 +82,19 @@ def _asks_no_factor(alias: str, vendor: str) -> str:
 async def ahas_authenticator(user: models.Model) -> bool:
     """See has_authenticator()."""
     return await sync_to_async(has_authenticator)(user)
+
+
+def needs_second_factor(user: models.Model) -> bool:
+    """
+    Say whether a password alone opens nothing for ``user``.
+
+    They have a second factor, here or with a package whose integration is installed, or must
+    have one. For code of a site that lets people in without a session, such as by a token of
+    another package.
+    """
+    return has_authenticator(user) or elsewhere.has_factor(user) or must_have_factor(user)
+
+
+async def aneeds_second_factor(user: models.Model) -> bool:
+    """See needs_second_factor()."""
+    return await sync_to_async(needs_second_factor)(user)

@@ -27,6 +27,7 @@ from sessions_plus.cache.fast_path import UNBOUND
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.cookies import device_token_in
+from sessions_plus.current import current_request
 from sessions_plus.device_proof.proof_cookie import proves
 from sessions_plus.exceptions import OpenedByName, SessionLimitReached, SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
@@ -220,7 +221,21 @@ class SessionStore(SessionBase):
     @cached_property
     def device_token(self) -> str | None:
         """The device cookie that came with the request, or None."""
+        if self.cookies is None:
+            self._meet_request()
         return device_token_in(self.cookies) if self.cookies is not None else None
+
+    def _meet_request(self) -> None:
+        """
+        Learn what the middleware tells its own session, where a view has put this one in its place.
+
+        mozilla-django-oidc does so, to read anew what is stored. It would sign people in on a
+        new device each time.
+        """
+        request: Any = current_request()
+        if getattr(request, "session", None) is self:
+            self.cookies, self.path = request.COOKIES, request.path
+            self.client = self.client or request.client_info
 
     @cached_property
     def is_passive(self) -> bool:
@@ -255,12 +270,13 @@ class SessionStore(SessionBase):
         return self._copy is not None and not self.modified
 
     def _caller(self) -> Caller:
+        device_token = self.device_token  # first of all: it may find out who is calling
         return Caller(
             self.presentation,
             self._session_key or "",
             self.key_state,
             self.client,
-            self.device_token,
+            device_token,
             self.is_passive,
             self.cookies,
         )

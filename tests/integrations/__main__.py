@@ -17,8 +17,12 @@ ROOT = HERE.parents[1]
 ENVIRONMENT = ROOT / ".cache" / "integrations"
 LISTS = [ROOT / "requirements.txt", HERE / "requirements.txt"]
 
-# Warnings are errors here, too; this one is of django-user-sessions, about itself.
-QUIET = ["-W", "ignore:pkg_resources is deprecated:UserWarning"]
+# Warnings are errors here, too; these are of django-user-sessions, about itself, and of what
+# social-auth imports.
+QUIET = [
+    *("-W", "ignore:pkg_resources is deprecated:UserWarning"),
+    *("-W", "ignore:defusedxml.cElementTree is deprecated:DeprecationWarning"),
+]
 
 
 def main(arguments: list[str]) -> int:

@@ -27,6 +27,11 @@ INSTALLED_APPS = [
     "allauth.socialaccount",
     "allauth.socialaccount.providers.dummy",
     "allauth.headless",
+    "axes",
+    "ninja_extra",
+    "rest_framework.authtoken",
+    "oauth2_provider",
+    "social_django",
 ]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",
@@ -50,6 +55,11 @@ ACCOUNT_RATE_LIMITS = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Who tried too often there is not what is asked here.
 OTP_TOTP_THROTTLE_FACTOR = 0
+# Each of these takes part in the tests of its own recipe alone.
+AXES_ENABLED = False
+SIMPLE_JWT: dict[str, str] = {}
+NINJA_JWT: dict[str, str] = {}
+OIDC_RP_CLIENT_ID = OIDC_RP_CLIENT_SECRET = "shop"
 # The admin signs people in by its own page, as where two-factor-auth is not.
 TWO_FACTOR_PATCH_ADMIN = False
 

@@ -69,6 +69,7 @@ OUTSIDE = "tests/commands/test_doctor_from_outside.py -k "
 ADOPTION = "tests/moving/test_adoption.py"
 AT_ONCE = "tests/moving/test_at_once.py"
 FACTOR = "tests/moving/test_second_factor.py"
+WAYS_PAST = "tests/security/test_ways_past_second_factor.py"
 IMPERSONATION = "tests/mfa/test_impersonation.py"
 MISSES = "tests/moving/test_misses.py"
 
@@ -2153,6 +2154,34 @@ SABOTAGES = (
         "for user_id in row.people",
         "for user_id in row.people[:1]",
         IMPERSONATION,
+    ),
+    Sabotage(
+        "let a session that a view put there meet nobody",
+        STORE,
+        "        if self.cookies is None:\n            self._meet_request()\n",
+        "",
+        "tests/devices/test_replaced_session.py",
+    ),
+    Sabotage(
+        "ask no other package for factors",
+        PACKAGE + "mfa/policy.py",
+        " or elsewhere.has_factor(user)",
+        "",
+        WAYS_PAST,
+    ),
+    Sabotage(
+        "know views of others by their own name alone",
+        PACKAGE + "checks/second_factor.py",
+        "thing.__mro__ if isinstance(thing, type) else (thing,)",
+        "(thing,)",
+        WAYS_PAST,
+    ),
+    Sabotage(
+        "lead programs to a page",
+        PACKAGE + "mfa/gate.py",
+        "    return refuse(request, error, is_program=is_for_programs(view))\n",
+        "    return refuse(request, error)\n",
+        WAYS_PAST,
     ),
 )
 
