@@ -10,11 +10,11 @@ PRESENT = $(wildcard $(SOURCES))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-code demo-cluster demo-tls test quick services check lint format types migrations deploy-check package packages \
-	messages docs docs-serve matrix browser django-suite integrations bench clean
+	messages docs docs-serve matrix browser django-suite integrations servers foreign-suites bench clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1|\2/' \
-		| awk -F'|' '{ printf "make %-13s %s\n", $$1, $$2 }'
+		| awk -F'|' '{ printf "make %-14s %s\n", $$1, $$2 }'
 
 $(STAMP): requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -54,7 +54,7 @@ services:  ## Install the servers and tools that the tests use (apt, as root)
 	@test "$$(id -u)" = 0 || { echo "make services needs root: sudo make services"; exit 1; }
 	apt-get update -qq </dev/null
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-		redis-server redis-sentinel redis-tools memcached postgresql mariadb-server \
+		redis-server redis-sentinel redis-tools memcached postgresql pgbouncer mariadb-server \
 		oathtool chromium gettext </dev/null
 
 check: lint types migrations deploy-check test  ## Everything that a change must pass
@@ -109,6 +109,12 @@ django-suite: $(STAMP)  ## Run Django's own tests with our engines and middlewar
 
 integrations: $(STAMP)  ## Run the tests against the real packages of others (ARGS="-k otp")
 	$(BIN)/python -m tests.integrations $(ARGS)
+
+servers: $(STAMP)  ## Start each server with two processes, and print which it runs with (ARGS=uvicorn)
+	$(BIN)/python -m tests.servers $(ARGS)
+
+foreign-suites: $(STAMP)  ## Run released tests of others without us and with us (ARGS=allauth)
+	$(BIN)/python -m tests.foreign_suites $(ARGS)
 
 bench: $(STAMP)  ## Measure requests beside Django's own engines
 	$(BIN)/python -m benchmarks

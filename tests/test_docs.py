@@ -16,6 +16,7 @@ from sessions_plus import __version__, signals
 from sessions_plus.checks import catalogue
 from sessions_plus.conf import Conf
 from sessions_plus.models import Event, Reason
+from tests.servers.kinds import KINDS, Kind
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 WRITTEN = [*sorted(DOCS.rglob("*.md")), *sorted(DOCS.parent.glob("*.md"))]
@@ -109,6 +110,15 @@ def test_the_index_links_every_page() -> None:
     shown_for_files_beside = {page for page in pages if page.startswith("project/")}
 
     assert pages - shown_for_files_beside - {"index.md"} <= linked
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=str)
+def test_servers_are_those_of_the_table(kind: Kind) -> None:
+    """The page that says which servers it runs with has each that is tried, and its database."""
+    page = (DOCS / "deploying.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith(f"| {kind.server} "))
+
+    assert kind.between in row
 
 
 NAMED = re.compile(r"from (sessions_plus[\w.]*) import ([\w, ]+)")

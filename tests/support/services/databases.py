@@ -1,4 +1,4 @@
-"""PostgreSQL and MariaDB, tuned to forget everything and do it quickly."""
+"""PostgreSQL (with PgBouncer) and MariaDB, tuned to forget everything and do it quickly."""
 
 from __future__ import annotations
 
@@ -54,6 +54,39 @@ def start_postgresql() -> Server:
         url=f"postgresql://postgres@{HOST}:{port}/postgres",
         directory=directory,
         is_ready=lambda: _succeeds([programs / "pg_isready", "-h", HOST, "-p", str(port)]),
+        user=user,
+    )
+    server.start()
+    return server
+
+
+def start_pgbouncer(postgresql: Server) -> Server:
+    """Start a PgBouncer that lends connections to a PostgreSQL for one transaction each."""
+    program = find_program("pgbouncer")
+    user = account("postgres")
+    directory = new_directory(user)
+    port = free_port()
+    settings = {
+        "listen_addr": HOST,
+        "listen_port": str(port),
+        "unix_socket_dir": "",
+        "pool_mode": "transaction",
+        "auth_type": "any",
+        "max_client_conn": "300",
+        "default_pool_size": "10",
+    }
+    target = f"* = host={HOST} port={postgresql.port} user=postgres"
+    lines = ["[databases]", target, "[pgbouncer]", *(f"{k} = {v}" for k, v in settings.items())]
+    configuration = directory / "pgbouncer.ini"
+    configuration.write_text("\n".join(lines) + "\n")
+    configuration.chmod(0o644)
+    server = Server(
+        name="pgbouncer",
+        command=[program, configuration],
+        port=port,
+        url=f"postgresql://postgres@{HOST}:{port}/postgres",
+        directory=directory,
+        is_ready=lambda: _succeeds([find_postgresql() / "pg_isready", "-h", HOST, "-p", str(port)]),
         user=user,
     )
     server.start()

@@ -1,0 +1,5 @@
+"""What servers of ASGI call."""
+
+from django.core.asgi import get_asgi_application
+
+application = get_asgi_application()
