@@ -1,0 +1,99 @@
+"""
+Run released tests of others without us and with us, and print what became of them.
+
+``python -m tests.foreign_suites [WORD ...] [--postgresql]`` runs those whose name holds a word.
+It fails on every difference that is not in ``expected``, and on every one there that is none.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from tests.foreign_suites.expected import EXPECTED
+from tests.foreign_suites.runs import AS_IT_IS, Run, run
+from tests.foreign_suites.sources import find_source
+from tests.foreign_suites.suites import INCOMPLETE, SUITES, Suite
+from tests.support.databases import from_url
+from tests.support.environments import BESIDE, OURS, ROOT, python_with
+from tests.support.services.databases import start_postgresql
+
+NEEDED = ROOT / "tests" / "foreign_suites" / "requirements.txt"
+ENGINES = ("sessions_plus.backends.db", "sessions_plus.backends.cached_db")
+
+
+def main(arguments: list[str]) -> int:
+    python = python_with("foreign-environment", OURS, BESIDE, NEEDED)
+    if sys.executable != str(python):
+        command = [str(python), "-m", "tests.foreign_suites", *arguments]
+        return subprocess.run(command, cwd=ROOT, check=False).returncode
+    words = [word for word in arguments if not word.startswith("--")]
+    chosen = [suite for suite in SUITES if not words or any(word in suite.name for word in words)]
+    print(f"| {'Tests of':30} | {'Database':10} | {'with':10} | passed | failed | skipped |")
+    with database_of(arguments) as database:
+        unexpected = sum(compare(suite, database) for suite in chosen)
+    for name, reason in INCOMPLETE.items():
+        print(f"{name} is not run: {reason}.")
+    print(f"{unexpected} unexpected differences")
+    return 1 if unexpected or not chosen else 0
+
+
+@contextmanager
+def database_of(arguments: list[str]) -> Iterator[Mapping[str, Any] | None]:
+    """Give the database that was asked for; None: the suite's own, which is SQLite."""
+    if "--postgresql" not in arguments:
+        yield None
+        return
+    server = start_postgresql()
+    try:
+        yield from_url(server.url)
+    finally:
+        server.stop()
+
+
+def compare(suite: Suite, database: Mapping[str, Any] | None) -> int:
+    """Run a suite as it is and with each engine; return how many differences nobody expects."""
+    source = find_source(suite)
+    name = "PostgreSQL" if database else "SQLite"
+    before = run(suite, source, engine=AS_IT_IS, database=database)
+    _print_row(suite, name, "nothing", before)
+    found = 0 if before.count("passed") else _complain(f"{suite} ran nothing", before.output)
+    expected = EXPECTED.get((suite.name, name), {})
+    for engine in ENGINES:
+        after = run(suite, source, engine=engine, database=database)
+        _print_row(suite, name, engine.rpartition(".")[2], after)
+        found += _judge(before, after, expected)
+    return found
+
+
+def _judge(before: Run, after: Run, expected: Mapping[str, str]) -> int:
+    """Print and count each difference that is not expected, and each expected one that is none."""
+    tests = before.outcomes.keys() | after.outcomes.keys()
+    different = {
+        test: f"{before.outcomes.get(test)} → {after.outcomes.get(test)}"
+        for test in tests
+        if before.outcomes.get(test) != after.outcomes.get(test)
+    }
+    for test in sorted(different.keys() - expected.keys()):
+        print(f"  {different[test]}: {test}")
+    for test in sorted(expected.keys() - different.keys()):
+        print(f"  expected to differ, and does not: {test}")
+    wrong = different.keys() ^ expected.keys()
+    return _complain(f"{len(wrong)} differences", after.output, count=len(wrong)) if wrong else 0
+
+
+def _complain(what: str, output: str, *, count: int = 1) -> int:
+    print(f"  {what}; the end of what it said:\n{output[-4000:]}")
+    return count
+
+
+def _print_row(suite: Suite, database: str, engine: str, done: Run) -> None:
+    counts = " | ".join(f"{done.count(each):6}" for each in ("passed", "failed", "skipped"))
+    print(f"| {suite.name:30} | {database:10} | {engine:10} | {counts}  |", flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,88 @@
+"""One run of a suite, in a process of its own, and what became of each of its tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from tests.foreign_suites.sources import CACHE
+from tests.foreign_suites.suites import Suite
+from tests.support.environments import ROOT
+
+PLUGIN = Path(__file__).with_name("in_place.py")
+AS_IT_IS = ""
+
+
+@dataclass(frozen=True)
+class Run:
+    """``outcomes``: by a test's name, ``passed``, ``failed`` or ``skipped``."""
+
+    outcomes: Mapping[str, str]
+    output: str
+
+    def count(self, outcome: str) -> int:
+        return sum(each == outcome for each in self.outcomes.values())
+
+
+def run(suite: Suite, source: Path, *, engine: str, database: Mapping[str, Any] | None) -> Run:
+    """Run a suite with one of our engines in place; ``AS_IT_IS``: with nothing of ours."""
+    with tempfile.TemporaryDirectory(prefix="sp-foreign-") as directory:
+        report = Path(directory) / "report.xml"
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-p", "in_place", "-p", "no:cacheprovider"),
+                *("-o", "addopts=", f"--junitxml={report}", "-n", "2", *suite.tests),
+            ],
+            cwd=source,
+            env=_environment(suite, source, engine, database),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        outcomes = dict(_outcomes(report)) if report.exists() else {}
+    return Run(outcomes, done.stdout)
+
+
+def _environment(
+    suite: Suite, source: Path, engine: str, database: Mapping[str, Any] | None
+) -> dict[str, str]:
+    own = [str(source / path) for path in suite.paths]
+    settings = {"DJANGO_SETTINGS_MODULE": suite.settings} if suite.settings else {}
+    inherited = {k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"}
+    return {
+        **inherited,
+        **settings,
+        "PYTHONPATH": os.pathsep.join([*own, str(_ours())]),
+        "FOREIGN_ENGINE": engine,
+        "FOREIGN_DATABASE": json.dumps(database) if database else "",
+    }
+
+
+def _ours() -> Path:
+    """Return a directory with our app and the plugin alone: our tests are named as others' are."""
+    directory = CACHE / "ours"
+    directory.mkdir(parents=True, exist_ok=True)
+    for target in (ROOT / "sessions_plus", PLUGIN):
+        link = directory / target.name
+        if not link.exists():
+            link.symlink_to(target)
+    return directory
+
+
+def _outcomes(report: Path) -> dict[str, str]:
+    found = {}
+    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
+        name = f"{case.get('classname')}.{case.get('name')}"
+        kinds = {child.tag for child in case}
+        failed = kinds & {"failure", "error"}
+        found[name] = "failed" if failed else "skipped" if "skipped" in kinds else "passed"
+    return found
