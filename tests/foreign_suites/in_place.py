@@ -25,6 +25,8 @@ _set_up = django.setup
 
 
 def set_up(*args: Any, **kwargs: Any) -> None:
+    # In every run: most of the time of some of them was spent on hashing passwords well.
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     if DATABASE:
         settings.DATABASES = {**settings.DATABASES, "default": json.loads(DATABASE)}
     if ENGINE:

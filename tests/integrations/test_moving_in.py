@@ -6,12 +6,13 @@ Built with the packages' own pages, and moved by the steps of ``docs/migrating.m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from io import StringIO
 
 import pytest
+import time_machine
 from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.core import mail
@@ -35,6 +36,8 @@ from tests.integrations.sites import (
 )
 from tests.security.test_error_reports import Secrets, every_frame_watched
 from tests.support.authenticators import enrol
+from tests.support.pauses import in_thread
+from tests.support.services.process import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -91,6 +94,96 @@ def test_nobody_notices(site: Site, is_in_bulk: bool) -> None:
     for person in people:
         methods = Session.objects.get(user=person.user).auth_methods
         assert methods == ("pwd otp" if person.app is not None else "pwd")
+
+
+TABS = 8
+
+
+def test_tabs_that_open_together(site: Site) -> None:
+    """Eight requests at once with one old cookie: the same person in each, in one session."""
+    with site.serving():
+        person = site.make_person("ann", has_factor=True)
+        browser = site.sign_in(person)
+    with moved_in(site):
+        import_factors(site)
+        tabs = [come_again(browser) for _ in range(TABS)]
+        running = [in_thread(lambda tab=tab: tab.get("/who/").json()) for tab in tabs]  # type: ignore[misc]
+        found = [each.result(PATIENCE_SECONDS) for each in running]
+
+    assert found == [{"user": "ann", "cart": [person.cart]}] * TABS
+    assert Session.objects.count() == Device.objects.count() == 1
+    assert len({tab.cookies["sessionid"].value for tab in tabs}) == 1
+
+
+def _disable(person: Person, browser: Client) -> None:
+    User.objects.filter(pk=person.user.pk).update(is_active=False)
+
+
+def _change_password(person: Person, browser: Client) -> None:
+    person.user.set_password("another phrase of hers")
+    person.user.save()
+
+
+def _tamper(person: Person, browser: Client) -> None:
+    cookie = browser.cookies["sessionid"]
+    last = "b" if cookie.value.endswith("a") else "a"
+    browser.cookies["sessionid"] = cookie.value[:-1] + last
+
+
+def _wait(person: Person, browser: Client) -> None:
+    """Nothing but time goes by, below."""
+
+
+@pytest.mark.parametrize(
+    ("change", "days"),
+    [(_disable, 0), (_change_password, 0), (_tamper, 0), (_wait, 15)],
+    ids=["disabled", "another password", "tampered", "expired"],
+)
+@pytest.mark.parametrize("has_factor", [False, True], ids=["without", "with a factor"])
+def test_who_is_not_let_in(
+    site: Site, change: Callable[[Person, Client], None], days: int, *, has_factor: bool
+) -> None:
+    """Whom the old code would not have let in any more is nobody, with nothing of theirs."""
+    with site.serving():
+        person = site.make_person("ann", has_factor=has_factor)
+        browser = site.sign_in(person)
+        change(person, browser)
+    with time_machine.travel(timezone.now() + timedelta(days=days)), moved_in(site):
+        import_factors(site)
+        found = come_again(browser).get("/who/").json()
+
+    assert found == {"user": "", "cart": None}
+    assert not Session.objects.exclude(user=None).exists()
+
+
+@pytest.mark.parametrize("has_factor", [False, True], ids=["without", "with a factor"])
+def test_old_and_new_processes(site: Site, *, has_factor: bool) -> None:
+    """One request by the old code, one by the new, as often as may be: the same person."""
+    with site.serving():
+        person = site.make_person("ann", has_factor=has_factor)
+        browser = site.sign_in(person)
+    import_factors(site)
+    for _ in range(3):
+        with both_cookies(), moved_in(site):
+            browser = come_again(browser)
+            assert browser.get("/who/").json()["user"] == "ann"
+            browser.get("/fill/", {"what": "coffee"})
+        with site.serving():
+            browser = come_again(browser)
+            assert browser.get("/who/").json()["user"] == "ann"
+            browser.get("/fill/", {"what": "cake"})
+
+    assert {"sessionid", "session"} <= set(browser.cookies)
+    assert Session.objects.count() == Device.objects.count() == 1
+
+
+def both_cookies() -> override_settings:
+    """What the page says for old and new side by side."""
+    return override_settings(
+        SESSION_COOKIE_NAME="session",
+        SESSIONS_PLUS_ADOPT_COOKIE_NAME="sessionid",
+        SESSIONS_PLUS_ADOPT_KEEP_OLD=True,
+    )
 
 
 def sign_in_here(person: Person, code: str) -> Client:
