@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import include, path
 from rest_framework.authtoken.views import ObtainAuthToken, obtain_auth_token
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
@@ -43,4 +43,5 @@ urlpatterns = [
     path("orders/", orders),
     path("guarded-orders/", guarded_orders),
     path("failing/", failing),
+    path("ours/", include("sessions_plus.urls")),
 ]
