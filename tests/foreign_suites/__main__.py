@@ -71,18 +71,13 @@ def compare(suite: Suite, database: Mapping[str, Any] | None) -> int:
 
 def _judge(before: Run, after: Run, expected: Mapping[str, str]) -> int:
     """Print and count each difference that is not expected, and each expected one that is none."""
-    tests = before.outcomes.keys() | after.outcomes.keys()
-    different = {
-        test: f"{before.outcomes.get(test)} → {after.outcomes.get(test)}"
-        for test in tests
-        if before.outcomes.get(test) != after.outcomes.get(test)
-    }
-    for test in sorted(different.keys() - expected.keys()):
-        print(f"  {different[test]}: {test}")
-    for test in sorted(expected.keys() - different.keys()):
+    found = before.differences(after)
+    for test in sorted(found.keys() - expected.keys()):
+        print(f"  {found[test]}: {test}")
+    for test in sorted(expected.keys() - found.keys()):
         print(f"  expected to differ, and does not: {test}")
-    wrong = different.keys() ^ expected.keys()
-    return _complain(f"{len(wrong)} differences", after.output, count=len(wrong)) if wrong else 0
+    wrong = len(found.keys() ^ expected.keys())
+    return _complain(f"{wrong} differences", after.output, count=wrong) if wrong else 0
 
 
 def _complain(what: str, output: str, *, count: int = 1) -> int:

@@ -31,6 +31,14 @@ class Run:
     def count(self, outcome: str) -> int:
         return sum(each == outcome for each in self.outcomes.values())
 
+    def differences(self, other: Run) -> dict[str, str]:
+        """Return what became of each test that did not end as in another run; None: it is not."""
+        return {
+            test: f"{self.outcomes.get(test)} → {other.outcomes.get(test)}"
+            for test in self.outcomes.keys() | other.outcomes.keys()
+            if self.outcomes.get(test) != other.outcomes.get(test)
+        }
+
 
 def run(suite: Suite, source: Path, *, engine: str, database: Mapping[str, Any] | None) -> Run:
     """Run a suite with one of our engines in place; ``AS_IT_IS``: with nothing of ours."""
