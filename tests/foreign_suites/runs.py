@@ -47,7 +47,9 @@ def run(suite: Suite, source: Path, *, engine: str, database: Mapping[str, Any] 
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "in_place", "-p", "no:cacheprovider"),
-                *("-o", "addopts=", f"--junitxml={report}", "-n", "2", *suite.tests),
+                *("-o", "addopts=", f"--junitxml={report}", "-n", "2"),
+                *(() if suite.is_configured else ("-c", os.devnull, f"--rootdir={source}")),
+                *suite.tests,
             ],
             cwd=source,
             env=_environment(suite, source, engine, database),

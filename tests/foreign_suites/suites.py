@@ -17,6 +17,9 @@ class Suite:
     settings: str = ""
     """Its module of settings; where there is none, its tests configure Django by themselves."""
 
+    is_configured: bool = True
+    """Whether it has a configuration of pytest; without, pytest would find ours, further up."""
+
     @property
     def requirement(self) -> str:
         return f"{self.name}=={self.version}"
@@ -47,6 +50,7 @@ SUITES = (
         ),
         paths=("src", "test"),
         settings="test_project.settings",
+        is_configured=False,
     ),
     Suite("django-axes", "8.3.1", ("tests",), settings="tests.settings"),
     Suite("djangorestframework-simplejwt", "5.5.1", ("tests",)),
