@@ -31,7 +31,25 @@ _AXES = {
     )
 }
 
+_NEW_PASSWORD = (
+    "It sets a new password past any request, and takes it that a session of before goes on, or "
+    "is left as nobody's. With us a new password ends that user's sessions, at once."
+)
+_HEADLESS = "tests.apps.headless."
+_NINJA = f"{_HEADLESS}contrib.ninja.test_security."
+_REST = f"{_HEADLESS}contrib.rest_framework.test_authentication."
+_JWT = f"{_HEADLESS}tokens.test_jwttokenstrategy."
+_SURVIVES = "survives_session_auth_hash_update[app]"
+_ALLAUTH = {
+    f"{_NINJA}test_anonymous_authentication_allows_stale_session_auth_hash[app]": _NEW_PASSWORD,
+    f"{_NINJA}test_authenticate_{_SURVIVES}": _NEW_PASSWORD,
+    f"{_REST}test_authenticate_rejects_anonymous_user_when_not_allowed[app]": _NEW_PASSWORD,
+    f"{_REST}test_authenticate_{_SURVIVES}": _NEW_PASSWORD,
+    f"{_JWT}test_stateful_access_token_{_SURVIVES}": _NEW_PASSWORD,
+}
+
 EXPECTED: Mapping[tuple[str, str], Mapping[str, str]] = {
+    ("django-allauth", "SQLite"): _ALLAUTH,
     ("django-axes", "SQLite"): _AXES,
     ("django-axes", "PostgreSQL"): _AXES,
 }

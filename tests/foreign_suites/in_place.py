@@ -14,6 +14,8 @@ from typing import Any
 
 import django
 from django.conf import settings
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 OURS = "sessions_plus.middleware.SessionMiddleware"
@@ -22,6 +24,13 @@ DATABASE = os.environ.get("FOREIGN_DATABASE", "")
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "sessions"}
 
 _set_up = django.setup
+
+
+@receiver(setting_changed)
+def keep_our_cache(*, setting: str, value: Any, enter: bool, **_: Any) -> None:
+    """Tests that set all caches of a site know nothing of the one that we were given."""
+    if ENGINE and setting == "CACHES" and value is not None and enter:
+        value.setdefault("sessions", LOCAL)
 
 
 def set_up(*args: Any, **kwargs: Any) -> None:
