@@ -24,7 +24,7 @@ QUIET = [
 
 def main(arguments: list[str]) -> int:
     tests = ["-q", "--ds=tests.integrations.settings", *QUIET, *(arguments or [str(HERE)])]
-    command = [python_beside(), "-m", "pytest", *tests]
+    command = [str(python_beside()), "-m", "pytest", *tests]
     return subprocess.run(command, cwd=ROOT, check=False).returncode
 
 
