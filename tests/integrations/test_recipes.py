@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import time_machine
 from django.contrib.auth.models import User
 from django.core.cache import caches
 from django.core.checks import run_checks
 from django.test import Client, override_settings
 from django.urls import clear_url_caches, include, path
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from sessions_plus.checks.catalogue import TAG
@@ -26,6 +29,7 @@ from tests.conftest import PASSWORD
 from tests.integrations import recipes_site
 from tests.integrations.pages import install
 from tests.integrations.settings import OUR_MIDDLEWARE, middleware
+from tests.integrations.sites import come_again
 from tests.support.authenticators import App, enrol
 
 pytestmark = [
@@ -37,6 +41,7 @@ pytestmark = [
 RIGHT = {"username": "ann", "password": PASSWORD}
 BEARERS = "sessions_plus.tokens.guards.BearerMiddleware"
 WORK = "tests.integrations.recipes_site.WorkAccount"
+REFRESH = "mozilla_django_oidc.middleware.SessionRefresh"
 PROVIDER = "tests.integrations.recipes_site.Provider"
 
 # What these packages read of their setting once, and keep.
@@ -334,6 +339,21 @@ class TestNinja:
         revoke_all(ann)
         assert ask() == [401, 401, 401]
 
+    def test_decorators(
+        self, client: Client, ann: User, app: App, follow: Follow, mount: Mount
+    ) -> None:
+        """Those of ours stand below ninja's: whoever has proved a factor comes in, nobody else."""
+        follow("django-ninja")
+        mount(path("orders/", import_string("shop.orders.orders").urls))
+        ben = Client()
+        ben.force_login(User.objects.create_user("ben"))
+        client.post("/ours/login/", RIGHT)
+        type_code(client, app)
+
+        payroll = {"path": "/orders/payroll", "headers": {"accept": "application/json"}}
+        assert client.get(**payroll).json() == {"salary": 1}
+        assert ben.get(**payroll).status_code == 403
+
 
 OTHERS = ["social", "oidc"]
 STEPS = "social_core.pipeline."
@@ -396,6 +416,21 @@ class TestServicesOfOthers:
             "ann",
             "ext otp",
         )
+
+    def test_asking_again(self, client: Client, ann: User, settings: Any) -> None:
+        """OpenID's SessionRefresh leads to the provider and back, into the same session."""
+        self.come_back(client, "oidc")
+        before = Session.objects.active().get(user=ann).public_id
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, REFRESH]
+        settings.OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS = 60
+        with time_machine.travel(timezone.now() + timedelta(minutes=20)):
+            browser = come_again(client)
+            asked = browser.get("/who/")
+            state = parse_qs(urlsplit(asked.headers["Location"]).query)["state"][0]
+            browser.get("/oidc/callback/", {"state": state, "code": "ann "})
+
+            assert signed_in(browser) == "ann"
+        assert Session.objects.exclude(user=None).get().public_id == before
 
     def test_a_service_that_asks(
         self, client: Client, ann: User, app: App, follow: Follow, mount: Mount
