@@ -350,9 +350,9 @@ class TestNinja:
         client.post("/ours/login/", RIGHT)
         type_code(client, app)
 
-        payroll = {"path": "/orders/payroll", "headers": {"accept": "application/json"}}
-        assert client.get(**payroll).json() == {"salary": 1}
-        assert ben.get(**payroll).status_code == 403
+        url, as_program = "/orders/payroll", {"accept": "application/json"}
+        assert client.get(url, headers=as_program).json() == {"salary": 1}
+        assert ben.get(url, headers=as_program).status_code == 403
 
 
 OTHERS = ["social", "oidc"]
