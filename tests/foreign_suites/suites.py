@@ -44,7 +44,7 @@ SUITES = (
         "djangorestframework",
         "3.18.3",
         ("tests/authentication", "tests/test_testing.py", "tests/browsable_api"),
-        not_on_postgresql="it has two databases, and its tables are not made where one is put in place",
+        not_on_postgresql="it has two databases, and its tables are not made where one is given",
     ),
     Suite(
         "django-otp",
