@@ -53,6 +53,8 @@ class Purpose(StrEnum):
     CACHE_ENTRY = "cache-entry"
     SUCCESSOR = "successor"
     TOTP_SECRET = "totp-secret"  # noqa: S105 - a label, not a secret
+    PASSKEY = "passkey"
+    PASSKEY_NONCE = "passkey-nonce"
     SIGNING_KEY = "signing-key"
     SESSION_KEY = "session-key"
     DEVICE_TOKEN = "device-token"  # noqa: S105
@@ -364,6 +366,11 @@ def otp_hash(name: str) -> Callable[..., Any]:
 def digest(secret: str) -> str:
     """Return the SHA-256 (hex, 64 characters) of a secret of at least 128 random bits."""
     return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 (hex, 64 characters) of any bytes."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def has_digest(secret: str, expected: bytes) -> bool:

@@ -21,9 +21,17 @@ from django.utils.decorators import method_decorator
 from django.views import View
 
 from sessions_plus.authority import Authority, aproof_of, proof_of
-from sessions_plus.exceptions import MfaEnrolmentRequired, MfaRequired, ReauthenticationRequired
+from sessions_plus.exceptions import (
+    MfaEnrolmentRequired,
+    MfaRequired,
+    PasskeyEnrolmentRequired,
+    PasskeyRequired,
+    ReauthenticationRequired,
+)
 from sessions_plus.mfa import gate
-from sessions_plus.mfa.methods import has_second_factor
+from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
+from sessions_plus.mfa.passkeys.relying_party import find_relying_party
+from sessions_plus.mfa.passkeys.ways import ways_of
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.redirects import came_from, safe_target
@@ -41,38 +49,56 @@ def mfa_exempt(view: V) -> V:
     return view
 
 
-def mfa_required(view: V) -> V:
+@overload
+def mfa_required(view: V) -> V: ...
+
+
+@overload
+def mfa_required(*, phishing_resistant: bool = ...) -> Callable[[V], V]: ...
+
+
+def mfa_required(
+    view: V | None = None, *, phishing_resistant: bool = False
+) -> V | Callable[[V], V]:
     """
     Let in only whoever proved a second factor in this session. A trusted device is none.
 
+    ``phishing_resistant``: it has to be a passkey, which no false site can get out of anybody.
     Others are led to prove it, or to set one up; programs get ``mfa_required`` or
-    ``mfa_enrollment_required``.
+    ``mfa_enrollment_required``, or ``passkey_required`` or ``passkey_enrollment_required``.
+
+    Use bare or with arguments: ``@mfa_required(phishing_resistant=True)``.
     """
-    if iscoroutinefunction(view):
+    if view is not None:
+        return mfa_required()(view)
+    resistant = phishing_resistant
+
+    def decorate(view: V) -> V:
+        if iscoroutinefunction(view):
+
+            @wraps(view)
+            async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+                user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+                if not user.is_authenticated:
+                    return _to_sign_in(request)
+                if not _has_second_factor(await aproof_of(request), resistant):
+                    return await sync_to_async(_without_factor)(request, user, resistant)
+                return await view(request, *args, **kwargs)
+
+            return cast(V, aguarded)
 
         @wraps(view)
-        async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            user: Any = request.user
             if not user.is_authenticated:
                 return _to_sign_in(request)
-            if not _has_second_factor(await aproof_of(request)):
-                has_one = await ahas_authenticator(user)
-                return await sync_to_async(_without_factor)(request, has_one)
-            return await view(request, *args, **kwargs)
+            if not _has_second_factor(proof_of(request), resistant):
+                return _without_factor(request, user, resistant)
+            return view(request, *args, **kwargs)
 
-        return cast(V, aguarded)
+        return cast(V, guarded)
 
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        user: Any = request.user
-        if not user.is_authenticated:
-            return _to_sign_in(request)
-        if not _has_second_factor(proof_of(request)):
-            has_one = has_authenticator(user)
-            return _without_factor(request, has_one)
-        return view(request, *args, **kwargs)
-
-    return cast(V, guarded)
+    return decorate
 
 
 @overload
@@ -177,16 +203,26 @@ def _is_fresh(
     )
 
 
-def _has_second_factor(proof: Authority | None) -> bool:
-    return proof is not None and has_second_factor(proof.methods)
+def _has_second_factor(proof: Authority | None, resistant: bool) -> bool:
+    is_enough = is_phishing_resistant if resistant else has_second_factor
+    return proof is not None and is_enough(proof.methods)
 
 
 def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(safe_target(request, came_from(request)))
 
 
-def _without_factor(request: HttpRequest, has_one: bool) -> HttpResponseBase:
-    return gate.refuse(request, MfaRequired() if has_one else MfaEnrolmentRequired())
+def _without_factor(request: HttpRequest, user: Any, resistant: bool) -> HttpResponseBase:
+    return gate.refuse(request, _missing_passkey(request, user) if resistant else _missing(user))
+
+
+def _missing(user: Any) -> MfaRequired | MfaEnrolmentRequired:
+    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
+
+
+def _missing_passkey(request: HttpRequest, user: Any) -> MfaRequired | MfaEnrolmentRequired:
+    has_one = ways_of(user, find_relying_party(request)).has_passkey
+    return PasskeyRequired() if has_one else PasskeyEnrolmentRequired()
 
 
 def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:

@@ -54,7 +54,9 @@ OWASP_WORDS: Mapping[str, str] = MappingProxyType(
         Event.CHALLENGE_FAILED: "authn_login_fail",
         Event.REAUTHENTICATION_FAILED: "authn_login_fail",
         Event.PASSWORD_CHANGED: "authn_password_change",
+        Event.PASSWORD_REMOVED: "authn_password_change",
         Event.AUTHENTICATOR_DISABLED: "authn_login_lock",
+        Event.AUTHENTICATOR_CLONED: "authn_token_reuse",
         Event.THROTTLED: "excess_rate_limit_exceeded",
         Event.ACCESS_DENIED: "authz_fail",
     }

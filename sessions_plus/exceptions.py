@@ -7,6 +7,7 @@ Each has a stable ``code`` for programs and a calm, translatable ``message`` for
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.utils import DatabaseError
@@ -124,6 +125,80 @@ class WrongPassword(SessionsPlusError):
     message = _("This is not your password. Please try again.")
 
 
+class PasskeyRefused(SessionsPlusError):
+    """
+    What a browser sent of a passkey is not accepted: forged, replayed, of another site or person.
+
+    One error for all of these. ``reason`` is for the audit and never leaves the server.
+    """
+
+    code = "passkey_refused"
+    message = _("This passkey was not accepted. Please try again, or sign in another way.")
+
+    user_id: Any = None
+    """Whose passkey it is, where that was found out; for the audit, too."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+
+class PasskeyUnknown(PasskeyRefused):
+    """No account has this passkey: it was removed here, and its authenticator may forget it."""
+
+    code = "passkey_unknown"
+    message = _("This passkey is not known here any more. Please sign in another way.")
+
+    def __init__(self, *, credential_id: bytes, rp_id: str) -> None:
+        super().__init__("unknown")
+        self.credential_id = credential_id
+        self.rp_id = rp_id
+
+
+class PasskeyNeedsPassword(PasskeyRefused):
+    """It is a second factor only, as it does not ask who is there; nobody signs in by it alone."""
+
+    code = "passkey_needs_password"
+    message = _("This passkey works together with your password. Please enter that first.")
+
+    def __init__(self) -> None:
+        super().__init__("second_factor_only")
+
+
+class PasskeyNotAllowed(PasskeyRefused):
+    """It can be synced to other devices, which the site does not allow."""
+
+    code = "passkey_not_allowed"
+    message = _(
+        "This passkey can be copied to other devices, which this site does not allow. Please use "
+        "a security key."
+    )
+
+    def __init__(self) -> None:
+        super().__init__("synced")
+
+
+class PasskeysOff(SessionsPlusError):
+    """The site offers no passkeys, or not at the address that was asked for."""
+
+    code = "passkeys_off"
+    message = _("Passkeys are not available here.")
+
+
+class TooManyPasskeys(SessionsPlusError):
+    """A person has as many passkeys as the site allows."""
+
+    code = "too_many_passkeys"
+    message = _("You have as many passkeys as there may be. Remove one first.")
+
+
+class LastWayIn(SessionsPlusError):
+    """It cannot be removed: nothing would be left to sign in with."""
+
+    code = "last_way_in"
+    message = _("You could not sign in any more without it. Add another passkey first.")
+
+
 class TooManyAttempts(SessionsPlusError):
     """Nothing was verified: the next attempt may be made ``retry_after`` from now."""
 
@@ -199,6 +274,20 @@ class DeviceBindingRequired(SessionsPlusError):
 
     code = "device_binding_required"
     message = _("This needs a browser that keeps your session on this device.")
+
+
+class PasskeyRequired(MfaRequired):
+    """What was asked for needs a passkey, as no false site can get one out of anybody."""
+
+    code = "passkey_required"
+    message = _("Please confirm with your passkey.")
+
+
+class PasskeyEnrolmentRequired(MfaEnrolmentRequired):
+    """What was asked for needs a passkey, and this person has none here."""
+
+    code = "passkey_enrollment_required"
+    message = _("Please add a passkey first.")
 
 
 class ActingForAnother(SessionsPlusError):

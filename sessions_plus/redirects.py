@@ -23,7 +23,7 @@ def came_from(request: HttpRequest) -> str:
 def with_next(name: str, target: str, *, factors: str = "all") -> str:
     """Return the address of one of our pages, with where to go on if that is on this site."""
     query = {"next": target} if target else {}
-    if factors == "one":
+    if factors != "all":
         query["factors"] = factors
     return f"{reverse(name)}?{urlencode(query)}" if query else reverse(name)
 

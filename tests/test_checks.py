@@ -335,6 +335,17 @@ PROVOKED_LIVE = [
     pytest.param("W210", {"ALLOWED_HOSTS": [".shop.example"]}, id="any host below"),
     pytest.param("W211", {}, id="reports with cookies"),
     pytest.param("W220", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="tokens of others"),
+    pytest.param(
+        "W222",
+        {
+            "SESSIONS_PLUS_SITE_URL": "https://shop.example",
+            "SESSIONS_PLUS_PASSKEY_RP_ID": "other.example",
+        },
+        id="passkeys of another domain",
+    ),
+    pytest.param(
+        "W223", {"SESSIONS_PLUS_SITE_URL": "http://shop.example"}, id="passkeys without HTTPS"
+    ),
     pytest.param("W221", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="a password each"),
 ]
 
@@ -383,6 +394,12 @@ def test_a_site_is_asked_for_where_mails_could_have_a_link(values: dict[str, Any
 @pytest.mark.parametrize(
     ("library", "extra", "values"),
     [
+        pytest.param(
+            "webauthn",
+            "passkeys",
+            {"SESSIONS_PLUS_PASSKEY_RP_ID": "shop.example"},
+            id="passkeys",
+        ),
         pytest.param("geoip2", "geoip", {"SESSIONS_PLUS_LOCATION_DATABASE": __file__}, id="geoip"),
         pytest.param(
             "joserfc",

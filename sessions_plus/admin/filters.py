@@ -64,6 +64,8 @@ class AuthMethodFilter(admin.SimpleListFilter):
             ("pwd", _("Password")),
             ("otp", _("Authenticator code")),
             ("rcv", _("Recovery code")),
+            ("pky", _("Passkey")),
+            ("sec", _("Security key")),
             ("ext", _("Another service")),
             ("none", _("Not signed in")),
         ]

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 
 from sessions_plus.exceptions import (
     InvalidToken,
+    PasskeyUnknown,
     SessionNotStored,
     SessionsPlusError,
     SignInElsewhere,
@@ -27,6 +28,7 @@ from sessions_plus.exceptions import (
 )
 from sessions_plus.masked import Secret
 from sessions_plus.mfa.elsewhere import sign_in_url
+from sessions_plus.mfa.passkeys.accepted import unknown
 from sessions_plus.store.unwritable import not_stored
 from sessions_plus.tokens.bearer import REFUSED
 
@@ -39,8 +41,11 @@ STATUS: Mapping[str, int] = MappingProxyType(
         "too_many_attempts": status.HTTP_429_TOO_MANY_REQUESTS,
         "reauthentication_required": status.HTTP_403_FORBIDDEN,
         "mfa_required": status.HTTP_403_FORBIDDEN,
+        "passkey_required": status.HTTP_403_FORBIDDEN,
+        "passkey_enrollment_required": status.HTTP_403_FORBIDDEN,
         "mfa_enrollment_required": status.HTTP_403_FORBIDDEN,
         "sign_in_elsewhere": status.HTTP_403_FORBIDDEN,
+        "passkey_unknown": status.HTTP_401_UNAUTHORIZED,
         "session_limit_reached": status.HTTP_403_FORBIDDEN,
         "acting_for_another": status.HTTP_403_FORBIDDEN,
         "conflicting_sessions": status.HTTP_403_FORBIDDEN,
@@ -134,6 +139,9 @@ def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
         made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
     if isinstance(error, SignInElsewhere):
         made.extra = {"sign_in_url": sign_in_url()}  # type: ignore[attr-defined]
+    if isinstance(error, PasskeyUnknown):
+        told = unknown(credential_id=error.credential_id, rp_id=error.rp_id)
+        made.extra = {"unknown": told}  # type: ignore[attr-defined]  # as SecondFactorRequired
     if isinstance(error, InvalidToken):
         made.auth_header = REFUSED  # type: ignore[attr-defined]
     return made

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.utils.translation import gettext as _
+from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 
 from sessions_plus.api.bodies import Body, Text
@@ -87,3 +88,36 @@ class Refreshing(RefreshToken):
 class Confirmation(Body):
     code = Text(is_secret=True, max_length=MAX_TYPED_LENGTH, help_text="The app's first code.")
     name = Text(required=False, allow_blank=True, max_length=MAX_NAME_LENGTH)
+
+
+class Signed(Body):
+    """What a passkey made or signed: ``PublicKeyCredential.toJSON()``, verified as a whole."""
+
+    credential = serializers.DictField(help_text="`PublicKeyCredential.toJSON()`, as it is.")
+
+
+class NewPasskey(Signed):
+    name = Text(required=False, allow_blank=True, max_length=MAX_NAME_LENGTH)
+
+
+class PasskeyProof(Signed):
+    password = Text(
+        is_secret=True,
+        required=False,
+        max_length=MAX_PASSWORD_LENGTH,
+        help_text="Beside a passkey that is a second factor only.",
+    )
+
+
+class PasskeyCredentials(Installation, Signed):
+    nonce_token = Text(
+        is_secret=True, max_length=TOKEN_LENGTH, help_text="As it came with the options."
+    )
+
+
+class PasskeyChallenge(Body):
+    challenge = Text(is_secret=True, max_length=TOKEN_LENGTH)
+
+
+class PasskeyChallengeAnswer(Installation, Signed, PasskeyChallenge):
+    pass

@@ -45,7 +45,7 @@ class SessionSerializer(Shown):
         source="methods",
         child=serializers.CharField(),
         read_only=True,
-        help_text="How its user signed in: `pwd`, `otp`, `rcv`, `ext`.",
+        help_text="How its user signed in: `pwd`, `otp`, `rcv`, `pky`, `sec`, `ext`.",
     )
 
     by_staff = serializers.BooleanField(

@@ -339,6 +339,17 @@ PASSWORD_ALONE = Finding(
     "'sessions_plus.api.authentication.CookieAuthentication']}}, or add "
     "'sessions_plus.api.permissions.HasPassedSecondFactor' to the permission classes.",
 )
+FOREIGN_DOMAIN = Finding(
+    "W222",
+    "SESSIONS_PLUS_PASSKEY_RP_ID is {domain!r}, which {origin} is not part of: browsers use no "
+    "passkey there.",
+    "Write the host of the site, or a domain that it is below.",
+)
+PASSKEYS_WITHOUT_HTTPS = Finding(
+    "W223",
+    "Passkeys are taken from {origin}, where browsers use none, as it has no HTTPS.",
+    "Write https:// in SESSIONS_PLUS_SITE_URL or SESSIONS_PLUS_PASSKEY_ORIGINS.",
+)
 
 NO_END_OF_ADOPTION = Finding(
     "E301",

@@ -222,6 +222,8 @@ def needed_libraries() -> Iterator[tuple[str, str, str]]:
     """What the site uses, the extra that brings it, and a library of it."""
     if conf.LOCATION_DATABASE:
         yield "SESSIONS_PLUS_LOCATION_DATABASE", "geoip", "geoip2"
+    if conf.PASSKEY_RP_ID or conf.PASSKEY_ORIGINS:
+        yield "SESSIONS_PLUS_PASSKEY_RP_ID or _ORIGINS", "passkeys", "webauthn"
     if "sessions_plus.api." in repr(getattr(settings, "REST_FRAMEWORK", "")):
         yield "sessions_plus.api in REST_FRAMEWORK", "api", "rest_framework"
         yield "sessions_plus.api in REST_FRAMEWORK", "api", "joserfc"

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
@@ -18,6 +19,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.checks.installation import find
+from sessions_plus.conf import conf
+from sessions_plus.mfa.passkeys.relying_party import are_on, origin_of
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,26 @@ def check_ways_past_second_factor(**_: object) -> list[CheckMessage]:
     if by_password:
         found.append(catalogue.PASSWORD_ALONE.about(count=len(by_password), path=by_password[0]))
     return found
+
+
+@register(TAG, Tags.security, deploy=True)
+def check_passkeys(**_: object) -> list[CheckMessage]:
+    """Related origins, on domains of their own, are the site's to tell browsers."""
+    if not are_on() or not conf.SITE_URL:
+        return []
+    site, found = origin_of(conf.SITE_URL), []
+    domain, host = conf.PASSKEY_RP_ID, urlsplit(site).hostname or ""
+    if domain and host != domain and not host.endswith(f".{domain}"):
+        found.append(catalogue.FOREIGN_DOMAIN.about(domain=domain, origin=site))
+    for origin in conf.PASSKEY_ORIGINS or [site]:
+        parts = urlsplit(origin)
+        if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
+            found.append(catalogue.PASSKEYS_WITHOUT_HTTPS.about(origin=origin))
+    return found
+
+
+def _is_this_machine(host: str) -> bool:
+    return host == "localhost" or host.endswith(".localhost")
 
 
 def mounted_views(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,6 +37,9 @@ def no_header(value: str | None) -> str | None:
     return None if is_name else "it is no name of a header, such as X-Real-IP"
 
 
+# Of the forms that a name in the DNS may have; a name of one part is a machine's own.
+DOMAIN = re.compile(r"(?!-)[a-z0-9-]{1,63}(\.(?!-)[a-z0-9-]{1,63})*")
+
 SITE_DATA = ("cache", "cookies", "storage", "executionContexts", "*")
 
 
@@ -53,6 +57,32 @@ def no_origin(value: str | None) -> str | None:
 
 
 POLICIES = ("optional", "staff", "required")
+
+
+def no_domain(value: str | None) -> str | None:
+    if value is None:
+        return None
+    is_domain = bool(DOMAIN.fullmatch(value)) and not value.replace(".", "").isdigit()
+    return None if is_domain else "it is no domain in small letters, such as example.com"
+
+
+def no_origins(values: list[str]) -> str | None:
+    wrong = [value for value in values if not _is_origin(value)]
+    return (
+        f"{wrong[0]!r} is no origin, such as https://example.com, and no android:apk-key-hash:…"
+        if wrong
+        else None
+    )
+
+
+def _is_origin(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    if value.startswith("android:apk-key-hash:"):
+        return True
+    parts = urlsplit(value)
+    is_whole = value == f"{parts.scheme}://{parts.netloc}" and value == value.lower()
+    return is_whole and parts.scheme in ("http", "https") and bool(parts.netloc)
 
 
 def no_policy(value: object) -> str | None:

@@ -28,6 +28,7 @@ class Profile:
     throttle_attempts: int
     throttle_hard_limit: int
     trusted_device_lifetime: timedelta | None
+    passkey_accept_synced: bool
     access_token_lifetime: timedelta
     refresh_idle_timeout: timedelta
     refresh_lifetime: timedelta
@@ -48,6 +49,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             throttle_attempts=10,
             throttle_hard_limit=100,
             trusted_device_lifetime=timedelta(days=30),
+            passkey_accept_synced=True,
             access_token_lifetime=timedelta(minutes=5),
             refresh_idle_timeout=timedelta(days=7),
             refresh_lifetime=timedelta(days=30),
@@ -65,6 +67,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             throttle_attempts=5,
             throttle_hard_limit=50,
             trusted_device_lifetime=None,
+            passkey_accept_synced=True,
             access_token_lifetime=timedelta(minutes=5),
             refresh_idle_timeout=timedelta(hours=1),
             refresh_lifetime=timedelta(hours=24),
@@ -82,6 +85,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             throttle_attempts=3,
             throttle_hard_limit=20,
             trusted_device_lifetime=None,
+            # NIST SP 800-63B-4 §2.3.2: keys that cannot be exported.
+            passkey_accept_synced=False,
             access_token_lifetime=timedelta(minutes=2),
             refresh_idle_timeout=timedelta(minutes=15),
             refresh_lifetime=timedelta(hours=12),

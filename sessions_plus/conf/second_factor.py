@@ -6,7 +6,15 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from sessions_plus.conf.problems import POLICIES, empty, no_policy, not_negative, positive
+from sessions_plus.conf.problems import (
+    POLICIES,
+    empty,
+    no_domain,
+    no_origins,
+    no_policy,
+    not_negative,
+    positive,
+)
 from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
 
 
@@ -59,6 +67,57 @@ class SecondFactorSettings:
         profile_field="totp_tolerance",
         problem=not_negative,
     )
+
+    # Passkeys
+
+    PASSKEY_SIGN_IN = Setting[Literal["only_factor", "second_factor", "off"]](
+        str,
+        "only_factor",
+        "What passkeys are for: signing in with nothing else (`only_factor`), confirming a "
+        "password (`second_factor`), or nothing (`off`): then none is accepted either. Without the "
+        "extra `passkeys` they are off.",
+        choices=("only_factor", "second_factor", "off"),
+    )
+    PASSKEY_RP_ID = Setting[str | None](
+        str,
+        None,
+        "The domain that passkeys are made for, and work on with all below it: `example.com`. "
+        "None: the host of `SESSIONS_PLUS_SITE_URL`, or of the request if `ALLOWED_HOSTS` names it "
+        "in full. Changing it makes every passkey worthless.",
+        optional=True,
+        problem=no_domain,
+    )
+    PASSKEY_ORIGINS = Setting[list[str]](
+        (list, tuple),
+        [],
+        "Where passkeys may be used, each in full: `https://shop.example.com`, or "
+        "`android:apk-key-hash:…` of an app. Empty: where the site is. Those on other domains are "
+        "told to browsers as related origins.",
+        problem=no_origins,
+    )
+    PASSKEY_NAME = Setting[str | None](
+        str,
+        None,
+        "What authenticators call this site. None: `SESSIONS_PLUS_PASSKEY_RP_ID`.",
+        optional=True,
+        problem=empty,
+    )
+    PASSKEY_ACCEPT_SYNCED = Setting[bool](
+        bool,
+        FROM_PROFILE,
+        "Whether passkeys are accepted that can be copied to other devices, as those of password "
+        "managers. NIST's AAL3 forbids them.",
+        profile_field="passkey_accept_synced",
+    )
+    MAX_PASSKEYS = Setting[int](
+        int,
+        20,
+        "How many passkeys a person may have.",
+        problem=positive,
+    )
+
+    # Guessing, and proving oneself again
+
     THROTTLE_ATTEMPTS = Setting[int](
         int,
         FROM_PROFILE,

@@ -21,6 +21,7 @@ from sessions_plus.maintenance.counting import count_events, counted_until
 from sessions_plus.models import (
     AdoptedKey,
     AdoptionBar,
+    Authenticator,
     Challenge,
     Cursor,
     Device,
@@ -31,6 +32,7 @@ from sessions_plus.models import (
     SessionEvent,
     Span,
     Throttle,
+    UsedNonce,
 )
 from sessions_plus.models.hour_count import as_stored
 from sessions_plus.models.throttle import FORGETFUL
@@ -50,9 +52,13 @@ ADOPTION_REMEMBERED = timedelta(days=1)
 
 REMOVED = (
     *("sessions", "expired_sessions", "events", "devices"),
-    *("challenges", "notices", "counters", "hour_counts", "adopted_keys", "adoption_bars"),
+    *("challenges", "used_nonces", "enrolments", "notices", "counters", "hour_counts"),
+    *("adopted_keys", "adoption_bars"),
 )
 """What a clean-up tells of, as far as the site lets any of it go."""
+
+# Whoever began to set up an authenticator had a quarter of an hour.
+ENROLMENTS_KEPT = timedelta(days=1)
 
 Report = Callable[[str], Progress | None]
 """Asked, before each step, for whom to tell of its progress."""
@@ -106,6 +112,10 @@ def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
     yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)])
     yield from _past_retention(now, counted)
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
+    nonces = _all(UsedNonce).filter(expires_at__lte=now)
+    yield _removing("used_nonces", nonces, is_in_order=True)
+    begun = _all(Authenticator).filter(confirmed_at=None, created_at__lte=now - ENROLMENTS_KEPT)
+    yield _removing("enrolments", begun)
     yield _removing("notices", _all(Notice).filter(expires_at__lte=now))
     counters = _all(Throttle).filter(
         scope__in=FORGETFUL, window_started_at__lte=now - COUNTERS_KEPT

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
 from sessions_plus.keys import new_public_id
 from sessions_plus.maintenance import own_migrations
+from sessions_plus.maintenance.resealing import SealedColumn, count_unreadable
 from sessions_plus.maintenance.writability import cache_refusal, database_refusal
 from sessions_plus.models.session import Session
 from sessions_plus.rows.session_row import Row, database, fetch
@@ -78,11 +80,14 @@ class Diagnosis:
         return asdict(self)
 
 
-def diagnose(*, sample: int, tier: Tier | None) -> Diagnosis:
+def diagnose(
+    *, sample: int, tier: Tier | None, sealed: Mapping[str, SealedColumn] = MappingProxyType({})
+) -> Diagnosis:
     """
     Look at everything once; of the sessions at the ``sample`` newest that have not ended.
 
-    ``tier`` is where the engine keeps copies; None: it keeps none.
+    ``tier`` is where the engine keeps copies; None: it keeps none. ``sealed`` are the columns
+    whose newest values are tried to open, by what they hold.
     """
     found = Diagnosis(engine=settings.SESSION_ENGINE, database=database())
     try:
@@ -101,6 +106,7 @@ def diagnose(*, sample: int, tier: Tier | None) -> Diagnosis:
     if tier is not None:
         _examine_cache(found, tier, sample)
     _judge(found)
+    found.problems += _unreadable(sealed, sample)
     return found
 
 
@@ -231,6 +237,17 @@ def _of_server(server: ServerState, *, is_refused: bool) -> Iterator[str]:
             f"The cache server {server.address} removes nothing when it is full (noeviction). "
             "Choose a policy that does, such as allkeys-lru, or give it more memory."
         )
+
+
+def _unreadable(sealed: Mapping[str, SealedColumn], sample: int) -> list[str]:
+    """Name the columns whose newest values open with none of the keys."""
+    counts = {name: count_unreadable(column, sample=sample) for name, column in sealed.items()}
+    return [
+        f"{count} of the newest {name} open with none of the keys. Put the key that is missing "
+        "back at the end of SESSIONS_PLUS_ENCRYPTION_KEYS."
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _of_the_cache_kind(found: Diagnosis) -> list[str]:

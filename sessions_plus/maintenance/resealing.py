@@ -56,7 +56,7 @@ def reseal(sealed: SealedColumn, *, progress: Progress | None = None) -> Reseale
     result = Resealed()
     rows: models.QuerySet[Any] = models.QuerySet(sealed.model, using=database()).order_by("pk")
     last = rows.values_list("pk", flat=True).last()
-    for row in _rows(rows.exclude(**{sealed.column: b""})):
+    for row in _rows(_with_envelopes(sealed, rows)):
         envelope = bytes(getattr(row, sealed.column))
         if not sealed_under_current_key(envelope):
             _move(sealed, rows, row, envelope, result)
@@ -65,6 +65,17 @@ def reseal(sealed: SealedColumn, *, progress: Progress | None = None) -> Reseale
     if progress is not None:
         progress(1.0)
     return result
+
+
+def count_unreadable(sealed: SealedColumn, *, sample: int) -> int:
+    """Return how many of the ``sample`` newest values of the column open with none of the keys."""
+    rows: models.QuerySet[Any] = models.QuerySet(sealed.model, using=database())
+    newest = _with_envelopes(sealed, rows).order_by("-pk")[:sample]
+    return sum(_open(sealed, row) is None for row in newest)
+
+
+def _with_envelopes(sealed: SealedColumn, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    return rows.exclude(**{f"{sealed.column}__isnull": True}).exclude(**{sealed.column: b""})
 
 
 def _rows(rows: models.QuerySet[Any]) -> Iterator[Any]:
@@ -84,13 +95,20 @@ def _move(
     envelope: bytes,
     result: Resealed,
 ) -> None:
-    bound_to = sealed.context_of(row)
-    try:
-        opened = unseal(envelope, purpose=sealed.purpose, bound_to=bound_to)
-    except SealBroken:
+    opened = _open(sealed, row)
+    if opened is None:
         result.broken += 1
         return
     unchanged = rows.filter(pk=row.pk, **{sealed.column: envelope})
-    newer = seal(opened, purpose=sealed.purpose, bound_to=bound_to)
+    newer = seal(opened, purpose=sealed.purpose, bound_to=sealed.context_of(row))
     # Not the manager's update(): neither version nor copies in the cache change.
     result.moved += models.QuerySet.update(unchanged, **{sealed.column: newer})
+
+
+def _open(sealed: SealedColumn, row: Any) -> bytes | None:
+    """Return what the row's envelope holds, or None where it opens with none of the keys."""
+    envelope, bound_to = bytes(getattr(row, sealed.column)), sealed.context_of(row)
+    try:
+        return unseal(envelope, purpose=sealed.purpose, bound_to=bound_to)
+    except SealBroken:
+        return None

@@ -25,6 +25,7 @@ from sessions_plus.events import record
 from sessions_plus.exceptions import ChallengeOver, InvalidCode
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.masked import Secret, revealed
+from sessions_plus.mfa.methods import FIRST_FACTORS
 from sessions_plus.mfa.verification import verify_code
 from sessions_plus.models import Challenge, Event, Outcome
 from sessions_plus.rows import session_row
@@ -151,6 +152,18 @@ def find_by_token(token: Secret | str, *, now: datetime) -> Challenge | None:
     return found if found is not None and same(found.token_hash, digest(token)) else None
 
 
+def check_first_factor(challenge: Challenge) -> None:
+    """
+    See to it that a second factor is what it waits for.
+
+    Raises:
+        ChallengeOver: its user has only proved a recovery code, in place of the password that
+            they gave up: that sets up a new passkey, and signs nobody in.
+    """
+    if FIRST_FACTORS.isdisjoint(challenge.methods.split()):
+        raise ChallengeOver
+
+
 def get_user(challenge: Challenge) -> AbstractBaseUser:
     """
     Return who may still sign in by it.
@@ -179,6 +192,7 @@ def pass_(
         TooManyAttempts: the code was not looked at.
     """
     user = get_user(challenge)
+    check_first_factor(challenge)
     try:
         method = verify_code(user, typed, client=client, now=now)
     except InvalidCode as error:
@@ -191,7 +205,7 @@ def pass_(
             client=client,
         )
         raise
-    if not _close(challenge, now):
+    if not close(challenge, now=now):
         raise ChallengeOver
     return Passed(user, challenge.backend, (*challenge.methods.split(), method))
 
@@ -205,10 +219,11 @@ async def apass_(
 
 def abandon(challenge: Challenge, *, now: datetime) -> bool:
     """Give it up. Return False if it was over."""
-    return _close(challenge, now)
+    return close(challenge, now=now)
 
 
-def _close(challenge: Challenge, now: datetime) -> bool:
+def close(challenge: Challenge, *, now: datetime) -> bool:
+    """Let it be passed or given up, once. Return False if it was over."""
     withdraw(challenge.public_id)  # begun and over in one request, it is not begun again
     waiting = Challenge.objects.using(session_row.database()).open(now).filter(pk=challenge.pk)
     return waiting.update(closed_at=now) == 1

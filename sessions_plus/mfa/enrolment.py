@@ -28,6 +28,7 @@ from sessions_plus.lifecycle import Revocation, revoke_all
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import TOTP_CODE
+from sessions_plus.mfa.passkeys.only_factor import check_not_last
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.reauthentication import Proved, Removed, check_own
 from sessions_plus.mfa.typed_code import read_code
@@ -48,10 +49,13 @@ MAX_AUTHENTICATORS = 5
 class Enrolled:
     """
     What confirming made. ``recovery_codes`` is empty where there were unused ones already.
+
+    ``methods`` is what was proved with it.
     """
 
     authenticator: Authenticator
     recovery_codes: tuple[Secret, ...]
+    methods: tuple[str, ...]
 
 
 def _of(user: models.Model) -> AuthenticatorQuerySet:
@@ -59,14 +63,14 @@ def _of(user: models.Model) -> AuthenticatorQuerySet:
 
 
 def may_add(user: models.Model) -> bool:
-    """Say whether ``user`` may have one authenticator more."""
-    return _of(user).confirmed().count() < MAX_AUTHENTICATORS
+    """Say whether ``user`` may have one authenticator app more."""
+    return _of(user).totp().confirmed().count() < MAX_AUTHENTICATORS
 
 
 @sensitive_variables()
 def begin(user: AbstractBaseUser, *, session_public_id: UUID, now: datetime) -> Authenticator:
     """Make a secret for ``user`` to put into an app. Whatever waited before is void."""
-    _of(user).pending().delete()
+    _of(user).totp().pending().delete()
     public_id = new_public_id()
     pending = Authenticator(
         public_id=public_id,
@@ -89,7 +93,7 @@ def find_pending(
 
 
 def _pending(user: models.Model, session_public_id: UUID, now: datetime) -> AuthenticatorQuerySet:
-    begun = _of(user).pending().filter(enrolling_session=session_public_id)
+    begun = _of(user).totp().pending().filter(enrolling_session=session_public_id)
     return begun.filter(created_at__gt=now - PENDING_LIFETIME)
 
 
@@ -135,14 +139,51 @@ def confirm(
         enrolling_session=None,
     ):
         raise EnrolmentOver
-    record(Event.AUTHENTICATOR_ADDED, user=user, client=client)
-    distrust_all(user, client=client)
     pending.refresh_from_db(using=session_row.database())
+    return complete(pending, user, (TOTP_CODE,), authority=authority, client=client, now=now)
+
+
+def complete(
+    added: Authenticator,
+    user: AbstractBaseUser,
+    methods: tuple[str, ...],
+    *,
+    authority: Authority | None,
+    client: ClientInfo | None,
+    now: datetime,
+) -> Enrolled:
+    """
+    Do what follows a new authenticator, of whichever kind.
+
+    ``methods`` are what ``authority``'s session has proved with it.
+    """
+    record(Event.AUTHENTICATOR_ADDED, user=user, reason=_reason(added), client=client)
+    distrust_all(user, client=client)
     codes = () if recovery_codes.left(user) else recovery_codes.make(user, client=client, now=now)
     if authority is not None:
-        proved = Proved(user.pk, [TOTP_CODE], is_enrolment=True)
+        proved = Proved(user.pk, methods, is_enrolment=True)
         authority.bind(proved, client=client, now=now)
-    return Enrolled(pending, tuple(codes))
+    return Enrolled(added, tuple(codes), methods)
+
+
+def _reason(authenticator: Authenticator) -> str:
+    """What an event says of it: nothing more of an app, of which its name tells enough."""
+    return str(authenticator.kind) if authenticator.is_passkey else ""
+
+
+def rename(authenticator: Authenticator, name: str, *, client: ClientInfo | None = None) -> bool:
+    """
+    Call it by ``name`` from now on; "" names it after what made it, or its kind.
+
+    Return False where nothing changed: that was its name, or it was removed.
+    """
+    name = clean_name(name)
+    found = Authenticator.objects.using(session_row.database()).filter(pk=authenticator.pk)
+    if not found.exclude(name=name).update(name=name):
+        return False
+    authenticator.name = name
+    record(Event.AUTHENTICATOR_RENAMED, user_id=authenticator.user_id, client=client)
+    return True
 
 
 def remove(
@@ -162,10 +203,12 @@ def remove(
     ends. Ending the user's other sessions is the caller's to offer.
 
     Raises:
+        LastWayIn: they could not sign in without it. Staff and commands have to know better.
         ActingForAnother, PermissionDenied: see ``reauthentication.check_own``.
     """
     if authority is not None:
         check_own(authority, user)
+        check_not_last(authenticator, user, authority.methods)
     is_removed = _delete(authenticator, user, actor=actor, client=client)
     if authority is not None:
         removed = Removed(is_last=not has_authenticator(user))
@@ -186,7 +229,8 @@ def _delete(
     throttle.remove(Scope.AUTHENTICATOR, str(authenticator.public_id))
     if not has_authenticator(user):
         recovery_codes.discard(user)
-    record(Event.AUTHENTICATOR_REMOVED, user=user, actor=actor, client=client)
+    reason = _reason(authenticator)
+    record(Event.AUTHENTICATOR_REMOVED, user=user, actor=actor, reason=reason, client=client)
     distrust_all(user, client=client)
     return True
 

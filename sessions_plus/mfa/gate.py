@@ -36,6 +36,8 @@ from sessions_plus.exceptions import (
     DeviceBindingRequired,
     MfaEnrolmentRequired,
     MfaRequired,
+    PasskeyEnrolmentRequired,
+    PasskeyRequired,
     ReauthenticationRequired,
     SecondFactorRequired,
     SessionsPlusError,
@@ -50,6 +52,7 @@ from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 
 CHALLENGE = "sessions_plus:challenge"
+ENROL_PASSKEY = "sessions_plus:passkey_enrol"
 ENROL = "sessions_plus:totp_enrol"
 REAUTHENTICATE = "sessions_plus:reauthenticate"
 PLAIN_TEXT = "text/plain; charset=utf-8"
@@ -75,8 +78,14 @@ HEADLESS_SESSION = "current_session"
 
 WAYS_OUT = (
     ("sessions_plus", "reauthenticate"),
+    ("sessions_plus", "passkey_reauthenticate_options"),
+    ("sessions_plus", "passkey_reauthenticate"),
+    ("sessions_plus", "passkey_sign_in_options"),
+    ("sessions_plus", "passkey_sign_in"),
     ("sessions_plus", "notice_report"),
     ("sessions_plus_api", "reauthenticate"),
+    ("sessions_plus_api", "reauthenticate_passkey_options"),
+    ("sessions_plus_api", "reauthenticate_passkey"),
     ("sessions_plus_api", "logout"),
 )
 """Where a session that has to be proved again still leads, besides Django's sign-out."""
@@ -357,7 +366,7 @@ def refuse(
     error = why_nothing_is_proved(request) or error
     if isinstance(error, SignInElsewhere):
         return _lead_elsewhere(request, error, is_program=is_program)
-    to = ENROL if isinstance(error, MfaEnrolmentRequired) else REAUTHENTICATE
+    to, factors = _page_for(error)
     is_program = is_program or bearer_authority(request) is not None
     if is_program or wants_json(request) or not _is_mounted(to):
         response = refusal(error)
@@ -369,7 +378,6 @@ def refuse(
         response = render(request, OTHER_BROWSER, facts, status=403)
     else:
         target = safe_target(request, came_from(request))
-        factors = error.factors if isinstance(error, ReauthenticationRequired) else "all"
         response = HttpResponseRedirect(with_next(to, target, factors=factors))
     add_never_cache_headers(response)
     return response
@@ -390,6 +398,17 @@ def _lead_elsewhere(
         response = redirect_to_login(safe_target(request, target), page)
     add_never_cache_headers(response)
     return response
+
+
+def _page_for(error: SessionsPlusError) -> tuple[str, str]:
+    """Return the page where one can do what is missing, and which factors it asks for."""
+    if isinstance(error, PasskeyEnrolmentRequired):
+        return ENROL_PASSKEY, "all"
+    if isinstance(error, MfaEnrolmentRequired):
+        return ENROL, "all"
+    if isinstance(error, PasskeyRequired):
+        return REAUTHENTICATE, "passkey"
+    return REAUTHENTICATE, getattr(error, "factors", "all")
 
 
 def refusal(error: SessionsPlusError) -> JsonResponse:

@@ -23,8 +23,8 @@ from sessions_plus.mfa.methods import (
     EXTERNAL,
     FIRST_FACTORS,
     PASSWORD,
-    SECOND_FACTORS,
     has_second_factor,
+    without_second_factors,
 )
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
@@ -192,16 +192,12 @@ class Removed:
         if row is None or not self.is_last:
             return {"auth_methods": row.auth_methods if row is not None else ""}
         return {
-            "auth_methods": _without_second_factors(row.auth_methods),
-            "reauth_methods": _without_second_factors(row.reauth_methods),
+            "auth_methods": " ".join(without_second_factors(row.auth_methods.split())),
+            "reauth_methods": " ".join(without_second_factors(row.reauth_methods.split())),
         }
 
     def written(self, store: SessionStore, now: datetime) -> None:
         """Removing was recorded when it was done."""
-
-
-def _without_second_factors(methods: str) -> str:
-    return " ".join(method for method in methods.split() if method not in SECOND_FACTORS)
 
 
 def _joined(*lists: Iterable[str]) -> str:

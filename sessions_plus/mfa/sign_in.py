@@ -39,6 +39,7 @@ from sessions_plus.mfa.methods import (
     EXTERNAL,
     FIRST_FACTORS,
     PASSWORD,
+    RECOVERY_CODE,
     TRUSTED_DEVICE,
     has_second_factor,
 )
@@ -147,7 +148,9 @@ def complete_or_challenge(
                 user, trust_token, device_token=store.device_token, client=store.client, now=now
             )
             if successor is None:
-                _wait(request, store, user, methods, now)
+                backend = store.get(BACKEND_SESSION_KEY, "")
+                _wait(request, store, user, methods, backend=backend, now=now)
+                store.begun_challenge = True
                 return
             store.issued_trust_token = successor
             methods = (*methods, TRUSTED_DEVICE)
@@ -240,10 +243,11 @@ def _wait(
     store: SessionStore,
     user: AbstractBaseUser,
     methods: tuple[str, ...],
+    *,
+    backend: str,
     now: datetime,
 ) -> None:
     """Make the session anonymous again, and remember only which challenge it waits for."""
-    backend = store.get(BACKEND_SESSION_KEY, "")
     _sign_out(request, store)
     waiting = waiting_challenge(store, now=now)
     # A site that signs people in with each request (by a header, say) begins no new one.
@@ -264,7 +268,14 @@ def _wait(
             now=now,
         )
     store[CHALLENGE_KEY] = str(waiting.public_id)
-    store.begun_challenge = True
+
+
+def wait_for_passkey(
+    request: HttpRequest, user: AbstractBaseUser, *, backend: str, now: datetime
+) -> None:
+    """Let the session wait for a new passkey of ``user``, who proved a recovery code alone."""
+    store = current_store(request)
+    _wait(request, store, user, (RECOVERY_CODE,), backend=backend, now=now)
 
 
 def _sign_out(request: HttpRequest | None, store: SessionStore) -> None:

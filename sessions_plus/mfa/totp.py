@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import base64
 import secrets
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.http.request import split_domain_port
@@ -22,6 +23,25 @@ from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
 
 SECRET_BYTES = 20  # RFC 4226 §4 R6 recommends 160 bits
+
+
+@dataclass(frozen=True, slots=True)
+class Scheme:
+    """How the codes of one app are made."""
+
+    algorithm: str
+    digits: int
+    period: int
+
+
+def scheme_of(authenticator: Authenticator) -> Scheme:
+    """Return how its codes are made. A constraint of its table holds that all three are known."""
+    algorithm, digits, period = (
+        authenticator.algorithm,
+        authenticator.digits,
+        authenticator.period,
+    )
+    return Scheme(cast(str, algorithm), cast(int, digits), cast(int, period))
 
 
 def new_secret() -> bytes:
@@ -53,23 +73,28 @@ def open_secret(authenticator: Authenticator) -> bytes:
         SealBroken: the column was damaged or moved, or its key is lost.
     """
     return unseal(
-        bytes(authenticator.sealed_secret),
+        bytes(authenticator.sealed_secret or b""),
         purpose=Purpose.TOTP_SECRET,
         bound_to=secret_context(authenticator.public_id, authenticator.user_id),
     )
 
 
 @sensitive_variables()
-def _generator(secret: bytes, *, algorithm: str, digits: int, period: int) -> Any:
+def _generator(secret: bytes, scheme: Scheme) -> Any:
     import pyotp
 
-    return pyotp.TOTP(in_base32(secret), digits=digits, digest=otp_hash(algorithm), interval=period)
+    return pyotp.TOTP(
+        in_base32(secret),
+        digits=scheme.digits,
+        digest=otp_hash(scheme.algorithm),
+        interval=scheme.period,
+    )
 
 
 @sensitive_variables()
 def code_at_step(secret: bytes, step: int, *, algorithm: str, digits: int) -> str:
     """The code of one time step: HOTP with the step as its counter (RFC 6238 §4.2)."""
-    code: str = _generator(secret, algorithm=algorithm, digits=digits, period=30).generate_otp(step)
+    code: str = _generator(secret, Scheme(algorithm, digits, period=30)).generate_otp(step)
     return code
 
 
@@ -86,14 +111,12 @@ def matching_step(authenticator: Authenticator, code: str, *, now: datetime) -> 
     Every step is compared, each in constant time, so that the time taken tells
     nothing. The latest counts: accepting it voids the earlier ones too.
     """
-    secret = open_secret(authenticator)
-    current = step_at(now, period=authenticator.period)
+    secret, scheme = open_secret(authenticator), scheme_of(authenticator)
+    current = step_at(now, period=scheme.period)
     tolerance = conf.TOTP_TOLERANCE
     found = None
     for step in range(max(current - tolerance, 0), current + tolerance + 1):
-        expected = code_at_step(
-            secret, step, algorithm=authenticator.algorithm, digits=authenticator.digits
-        )
+        expected = code_at_step(secret, step, algorithm=scheme.algorithm, digits=scheme.digits)
         if same(expected, code):
             found = step
     return found
@@ -117,11 +140,6 @@ def issuer_at(host: str) -> str:
 @sensitive_variables()
 def provisioning_uri(authenticator: Authenticator, *, account: str, issuer: str) -> str:
     """Return the ``otpauth://`` link that an app reads; it contains the secret."""
-    generator = _generator(
-        open_secret(authenticator),
-        algorithm=authenticator.algorithm,
-        digits=authenticator.digits,
-        period=authenticator.period,
-    )
+    generator = _generator(open_secret(authenticator), scheme_of(authenticator))
     link: str = generator.provisioning_uri(name=account, issuer_name=issuer)
     return link

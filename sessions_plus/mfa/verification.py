@@ -44,7 +44,7 @@ def verify_code(
     if code is None:
         raise InvalidCode("malformed")
     address = throttle.of_address(client.ip_address if client is not None else None)
-    _count(Scope.ADDRESS, address, user, client, now)
+    count_attempt(Scope.ADDRESS, address, user, client, now)
     method = _use(user, code, client, now)
     throttle.give_back(Scope.ADDRESS, address)
     return method
@@ -62,8 +62,8 @@ def verify_password(
         TooManyAttempts: it was not looked at.
     """
     address = throttle.of_address(client.ip_address if client is not None else None)
-    _count(Scope.ADDRESS, address, user, client, now)
-    _count(Scope.PASSWORD, throttle.of_user(user), user, client, now)
+    count_attempt(Scope.ADDRESS, address, user, client, now)
+    count_attempt(Scope.PASSWORD, throttle.of_user(user), user, client, now)
     if not _is_password_of(user, revealed(password)):
         raise WrongPassword
     throttle.forget(Scope.PASSWORD, throttle.of_user(user))
@@ -109,7 +109,7 @@ def _has_app_for(user: AbstractBaseUser, code: TypedCode) -> bool:
 def _use_recovery_code(
     user: AbstractBaseUser, code: str, client: ClientInfo | None, now: datetime
 ) -> None:
-    _count(Scope.RECOVERY, throttle.of_user(user), user, client, now)
+    count_attempt(Scope.RECOVERY, throttle.of_user(user), user, client, now)
     if not recovery_codes.spend(user, code, now=now):
         raise InvalidCode
     throttle.forget(Scope.RECOVERY, throttle.of_user(user))
@@ -121,8 +121,8 @@ def _use_totp_code(
     user: AbstractBaseUser, code: str, client: ClientInfo | None, now: datetime
 ) -> None:
     """Try the code on each authenticator that may be tried, and has codes of that length."""
-    _count(Scope.ACCOUNT, throttle.of_user(user), user, client, now)
-    own = Authenticator.objects.using(session_row.database()).for_user(user).usable()
+    count_attempt(Scope.ACCOUNT, throttle.of_user(user), user, client, now)
+    own = Authenticator.objects.using(session_row.database()).for_user(user).totp().usable()
     failed: list[tuple[Authenticator, int]] = []
     refusal = "wrong"
     for authenticator in own.filter(digits=len(code)):
@@ -192,10 +192,19 @@ def disable(
     return True
 
 
-def _count(
-    scope: Scope, subject: str, user: AbstractBaseUser, client: ClientInfo | None, now: datetime
+def count_attempt(
+    scope: Scope,
+    subject: str,
+    user: AbstractBaseUser | None,
+    client: ClientInfo | None,
+    now: datetime,
 ) -> None:
-    """Count an attempt; say so in the audit whenever the next one has to wait for it."""
+    """
+    Count an attempt; say so in the audit whenever the next one has to wait for it.
+
+    Raises:
+        TooManyAttempts: this one has to wait itself.
+    """
     if throttle.take(scope, subject, now=now).starts_wait:
         record(
             Event.THROTTLED, user=user, outcome=Outcome.FAILURE, reason=scope.value, client=client

@@ -10,7 +10,7 @@ if apps.apps_ready and not apps.is_installed("sessions_plus"):
     )
 
 from sessions_plus.models.adoption import AdoptedKey, AdoptionBar
-from sessions_plus.models.authenticator import Algorithm, Authenticator
+from sessions_plus.models.authenticator import Algorithm, Authenticator, AuthenticatorKind
 from sessions_plus.models.challenge import Challenge
 from sessions_plus.models.cursor import Cursor
 from sessions_plus.models.device import Device
@@ -23,12 +23,14 @@ from sessions_plus.models.recovery_code import RecoveryCode
 from sessions_plus.models.session import Kind, Reason, Session
 from sessions_plus.models.signing_key import SigningKey
 from sessions_plus.models.throttle import Scope, Throttle
+from sessions_plus.models.used_nonce import UsedNonce
 
 __all__ = [
     "AdoptedKey",
     "AdoptionBar",
     "Algorithm",
     "Authenticator",
+    "AuthenticatorKind",
     "Challenge",
     "Cursor",
     "Device",
@@ -49,4 +51,5 @@ __all__ = [
     "SigningKey",
     "Span",
     "Throttle",
+    "UsedNonce",
 ]

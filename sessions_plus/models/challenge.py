@@ -36,7 +36,8 @@ class Challenge(models.Model):
     ``backend``
         dotted path of the authentication backend, for the sign-in that follows.
     ``methods``
-        space-separated methods proved so far: ``pwd``, ``ext``.
+        space-separated methods proved so far: ``pwd``, ``ext``; or ``rcv`` alone, of somebody
+        who gave up their password and may set up a new passkey, nothing else.
     ``credentials_hash``
         of what Django signs people out by: a challenge ends when the password changes.
     ``started_at``, ``expires_at``

@@ -196,8 +196,8 @@ class Session(AgentColumns):
     ``created_at``, ``authenticated_at``, ``reauthenticated_at``
         first stored; signed in; last proved themselves again.
     ``auth_methods``
-        space-separated methods of the sign-in: ``pwd``, ``otp``, ``rcv``, ``dev``, ``ext``
-        (see ``mfa.methods``), and those proved since.
+        space-separated methods of the sign-in: ``pwd``, ``otp``, ``rcv``, ``pky``, ``sec``,
+        ``dev``, ``ext`` (see ``mfa.methods``), and those proved since.
     ``reauth_methods``
         the methods that were proved at ``reauthenticated_at``.
     ``client_changed_at``

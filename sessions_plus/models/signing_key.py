@@ -10,6 +10,13 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.crypto import context
+
+
+def private_key_context(kid: str) -> bytes:
+    """What a sealed private key is bound to: its table, column and row."""
+    return context("sessions_plus_signingkey", "sealed_private_key", kid)
+
 
 class SigningKeyQuerySet(models.QuerySet["SigningKey"]):
     def verifying(self, now: datetime) -> Self:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.events import BY_COMMAND, IMPORTED
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
-from sessions_plus.models import Event, Reason, Scope
+from sessions_plus.models import AuthenticatorKind, Event, Reason, Scope
 
 NOTHING_TO_DO = _("If this was you, there is nothing to do.")
 
@@ -74,14 +74,23 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
                 OTHERS_KEPT: _("Your other devices stay signed in, but are trusted no more."),
             },
         ),
+        Event.PASSWORD_REMOVED: Letter(
+            _("Your password was given up"),
+            _(
+                "The password of your account was given up: from now on you sign in with a "
+                "passkey. All other devices were signed out."
+            ),
+        ),
         Event.AUTHENTICATOR_ADDED: Letter(
             _("Two-factor sign-in: an authenticator was added"),
             _("An authenticator was added to your account."),
             unless=(IMPORTED,),
+            outcome={AuthenticatorKind.PASSKEY: _("It is a passkey.")},
         ),
         Event.AUTHENTICATOR_REMOVED: Letter(
             _("Two-factor sign-in: an authenticator was removed"),
             _("An authenticator was removed from your account."),
+            outcome={AuthenticatorKind.PASSKEY: _("It was a passkey.")},
         ),
         Event.THROTTLED: Letter(
             _("Wrong codes were entered for your account"),
@@ -104,6 +113,19 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
                 "If that was you, sign in with a recovery code and set the authenticator up "
                 "again. If it was not, somebody may know your password: change it."
             ),
+        ),
+        Event.AUTHENTICATOR_CLONED: Letter(
+            _("A passkey of yours may have been copied"),
+            _(
+                "A passkey of yours was used in a way that a copy would be, so we refused it. We "
+                "did not switch it off, as it may be the one that you have."
+            ),
+            _(
+                "If it was refused to you, try it again: then there is probably nothing wrong. "
+                "Else remove it from your account and add a new one."
+            ),
+            # Whoever goes on trying causes one each time.
+            pause=timedelta(days=1),
         ),
         Event.RECOVERY_CODES_MADE: Letter(
             _("New recovery codes were made"),

@@ -39,6 +39,7 @@ from sessions_plus.models import (
     SessionEvent,
     SigningKey,
     Throttle,
+    UsedNonce,
 )
 from sessions_plus.rows import session_row
 
@@ -296,8 +297,29 @@ AUTHENTICATORS = Holding(
         "last_used_at": personal(),
         "disabled_at": personal(),
         "imported_from": internal(),
+        # Names that authenticators and we have for each other: of no use to anybody else.
+        "user_handle": secret(),
+        "credential_id": secret(),
+        "credential_hash": secret(),
+        "sealed_public_key": secret(),
+        "rp_id": personal(),
+        "sign_count": internal(),
+        "aaguid": personal(_("kind of authenticator")),
+        "transports": internal(),
+        "backup_eligible": personal(),
+        "backed_up": personal(),
+        "verifies_user": personal(),
+        "is_discoverable": internal(),
+        "replaces_password": personal(_("in place of a password")),
     },
     of=by_user,
+)
+
+USED_NONCES = Holding(
+    "used_nonces",
+    UsedNonce,
+    {"id": internal(), "hash": internal(), "expires_at": internal()},
+    of=None,
 )
 
 RECOVERY_CODES = Holding(
@@ -481,6 +503,7 @@ INVENTORY: Mapping[str, Holding] = MappingProxyType(
             SIGNING_KEYS,
             HOUR_COUNTS,
             CURSORS,
+            USED_NONCES,
         )
     }
 )

@@ -15,6 +15,7 @@ from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
 from sessions_plus.lifecycle.passwords import end_or_keep_others, is_new_password
 from sessions_plus.mfa import guesses
+from sessions_plus.mfa.passkeys.only_factor import forget_that_it_was_given_up
 from sessions_plus.models import (
     Device,
     Event,
@@ -52,6 +53,7 @@ def act_on_new_password(
     reason = end_or_keep_others(instance, own=here, **facts)
     distrust_all(instance, reason=Reason.PASSWORD_CHANGED, **facts)
     guesses.forget(instance)
+    forget_that_it_was_given_up(instance)
     device_id = own.device_id if own is not None else None
     device = Device.objects.filter(pk=device_id).first() if device_id is not None else None
     record(

@@ -19,7 +19,8 @@ from django.utils.translation import gettext_lazy, npgettext_lazy
 
 from sessions_plus.lifecycle import in_force
 from sessions_plus.lifecycle.remaining import Remaining, remaining_of
-from sessions_plus.models import Reason, Session
+from sessions_plus.mfa.passkeys.upgrade import may_upgrade
+from sessions_plus.models import AuthenticatorKind, Reason, Session
 from sessions_plus.moments import in_local
 
 register = template.Library()
@@ -40,6 +41,8 @@ METHODS = {
     "pwd": gettext_lazy("password"),
     "otp": gettext_lazy("authenticator code"),
     "rcv": gettext_lazy("recovery code"),
+    "pky": gettext_lazy("passkey"),
+    "sec": gettext_lazy("security key"),
     "ext": gettext_lazy("another service"),
     "dev": gettext_lazy("trusted device"),
 }
@@ -109,6 +112,21 @@ def session_warning(context: template.Context, warn_seconds: int = 120) -> dict[
     }
 
 
+@register.inclusion_tag("sessions_plus/_passkey_upgrade.html", takes_context=True)
+def passkey_upgrade(context: template.Context) -> dict[str, Any]:
+    """
+    Let the browser's password manager save a passkey, if it just filled in the password.
+
+    Put it on the page that people come to after signing in. Nothing for whoever has no second
+    factor yet, or has a passkey; no query for who did not just sign in by a password.
+    """
+    request = context.get("request")
+    return {
+        "may_upgrade": request is not None and may_upgrade(request, now=timezone.now()),
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
 def _remaining(context: template.Context) -> Remaining | None:
     request = context.get("request")
     return remaining_of(getattr(request, "session", None), now=timezone.now())
@@ -140,7 +158,9 @@ def methods_in_words(auth_methods: str) -> str:
 
 @register.filter
 def reason_in_words(reason: str) -> str:
-    """Why a session ended; "" for what is no such reason."""
+    """Why a session ended, or which kind of authenticator it was; "" for any other reason."""
+    if reason in AuthenticatorKind.values:
+        return str(AuthenticatorKind(reason).label)
     return str(Reason(reason).label) if reason in Reason.values else ""
 
 

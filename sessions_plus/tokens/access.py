@@ -24,6 +24,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_plus.conf import conf
 from sessions_plus.crypto import digest
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.mfa.methods import in_tokens
 from sessions_plus.moments import from_timestamp
 from sessions_plus.rows.session_row import Row
 from sessions_plus.tokens import jose
@@ -115,7 +116,7 @@ def standard_claims(user: models.Model, session: Row, *, now: datetime) -> dict[
         "nbf": issued_at,
         "exp": issued_at + int(conf.ACCESS_TOKEN_LIFETIME.total_seconds()),
         "auth_time": int(session.started_at.timestamp()),
-        "amr": session.auth_methods.split(),
+        "amr": in_tokens(session.auth_methods.split()),
     }
 
 

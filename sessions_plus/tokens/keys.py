@@ -21,11 +21,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import IntegrityError, models, router, transaction
 
 from sessions_plus.conf import Conf, conf
-from sessions_plus.crypto import Purpose, context, seal, unseal
+from sessions_plus.crypto import Purpose, seal, unseal
 from sessions_plus.events import record
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models import Event, SigningKey
-from sessions_plus.models.signing_key import SigningKeyQuerySet
+from sessions_plus.models.signing_key import SigningKeyQuerySet, private_key_context
 from sessions_plus.tokens import jose
 
 # How long others may keep the JWKS, and so how long before its first use a key is published.
@@ -226,11 +226,6 @@ def _insert(number: int, not_before: datetime) -> SigningKey:
         public_jwk=jose.public_jwk(key),
         not_before=not_before,
     )
-
-
-def private_key_context(kid: str) -> bytes:
-    """What a sealed private key is bound to: its table, column and row."""
-    return context("sessions_plus_signingkey", "sealed_private_key", kid)
 
 
 def _open(row: SigningKey) -> Signer | None:

@@ -20,6 +20,9 @@ from sessions_plus.devices.trust import trust_lifetime
 from sessions_plus.exceptions import ChallengeOver, InvalidCode, TooManyAttempts
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import recovery_codes, sign_in
+from sessions_plus.mfa.passkeys.recovery import is_recovery
+from sessions_plus.mfa.passkeys.relying_party import find_relying_party
+from sessions_plus.mfa.passkeys.ways import ways_of
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.models import Challenge
 from sessions_plus.redirects import with_next
@@ -46,13 +49,20 @@ def challenge(request: HttpRequest) -> HttpResponse:
     waiting = sign_in.waiting_challenge(store, now=timezone.now())
     if waiting is None:
         return _start_again(request)
+    if is_recovery(waiting):
+        return HttpResponseRedirect(
+            with_next("sessions_plus:recover_passkey", onward(request, default=""))
+        )
     try:
         user = challenges.get_user(waiting)
     except ChallengeOver:
         return _start_again(request)
+    ways = ways_of(user, find_relying_party(request))
+    is_recovery_asked = "recovery" in request.GET or not (ways.has_app or ways.has_passkey)
     form = ChallengeForm(
         request.POST if request.method == "POST" else None,
-        is_recovery="recovery" in request.GET,
+        is_recovery=is_recovery_asked,
+        takes_focus=not ways.has_passkey or is_recovery_asked,
         may_trust=trust_lifetime(user) is not None,
     )
     error = None
@@ -68,7 +78,8 @@ def challenge(request: HttpRequest) -> HttpResponse:
         "form": form,
         "name": user.get_username(),
         "next": onward(request, default=""),
-        "is_recovery": "recovery" in request.GET,
+        "is_recovery": is_recovery_asked,
+        "ways": ways,
     }
     response = render(request, "sessions_plus/challenge.html", context)
     return refused_status(response, error)

@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.devices.naming import MAX_NAME_LENGTH, clean_name
 from sessions_plus.masked import Secret
+from sessions_plus.mfa.passkeys.sent import MAX_BYTES
 from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
 
 
@@ -53,10 +54,15 @@ class ChallengeForm(forms.Form):
     """The second factor at sign-in. Either kind of code is right in either field."""
 
     def __init__(
-        self, data: Any = None, *, is_recovery: bool = False, may_trust: bool = False
+        self,
+        data: Any = None,
+        *,
+        is_recovery: bool = False,
+        takes_focus: bool = True,
+        may_trust: bool = False,
     ) -> None:
         super().__init__(data)
-        self.fields["code"] = code_field(is_recovery=is_recovery)
+        self.fields["code"] = code_field(is_recovery=is_recovery, takes_focus=takes_focus)
         if may_trust:
             self.fields["trust"] = forms.BooleanField(
                 label=_("Trust this device: don't ask for a code here next time"), required=False
@@ -86,11 +92,64 @@ class EnrolForm(forms.Form):
         return clean_name(self.cleaned_data["name"])
 
 
+class PasskeyForm(forms.Form):
+    """What a script had made, and what to call it."""
+
+    credential = forms.CharField(
+        max_length=MAX_BYTES,
+        strip=False,
+        widget=forms.HiddenInput,
+        error_messages={"required": _("Your browser made no passkey. Please try again.")},
+    )
+    name = forms.CharField(
+        label=_("Name"),
+        help_text=_("So that you can tell it from others. You may leave it empty."),
+        max_length=MAX_NAME_LENGTH,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    others = forms.BooleanField(label=_("Also sign out everywhere else"), required=False)
+
+    def __init__(self, data: Any = None, *, is_first: bool) -> None:
+        """``is_first``: recovery codes come next, and the offer to sign out elsewhere with them."""
+        super().__init__(data)
+        if is_first:
+            del self.fields["others"]
+
+    def clean_name(self) -> str:
+        return clean_name(self.cleaned_data["name"])
+
+
+class RecoveryForm(forms.Form):
+    """The way back of who gave up their password and lost their passkeys."""
+
+    username = forms.CharField(
+        label=_("Username"),
+        max_length=254,
+        widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": "autofocus"}),
+    )
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data)
+        self.fields["code"] = code_field(is_recovery=True, takes_focus=False)
+
+
 class ReauthenticationForm(forms.Form):
-    """Password, code, or both, as far as the account has them and the page wants them."""
+    """
+    Password, code, or both, as far as the account has them and the page wants them.
+
+    ``is_recovery``: the account has no app, so a recovery code is the only one it could be.
+    """
 
     def __init__(
-        self, data: Any = None, *, has_password: bool, has_code: bool, needs_all: bool
+        self,
+        data: Any = None,
+        *,
+        has_password: bool,
+        has_code: bool,
+        needs_all: bool,
+        is_recovery: bool = False,
+        takes_focus: bool = True,
     ) -> None:
         super().__init__(data)
         self.needs_all = needs_all
@@ -101,12 +160,20 @@ class ReauthenticationForm(forms.Form):
                 required=not is_choice,
                 strip=False,
                 widget=forms.PasswordInput(
-                    attrs={"autocomplete": "current-password", "autofocus": "autofocus"}
+                    attrs={
+                        "autocomplete": "current-password",
+                        **({"autofocus": "autofocus"} if takes_focus else {}),
+                    }
                 ),
             )
         if has_code:
-            self.fields["code"] = code_field(required=not is_choice, takes_focus=not has_password)
-            self.fields["code"].help_text = _("A recovery code is fine, too.")
+            self.fields["code"] = code_field(
+                is_recovery=is_recovery,
+                required=not is_choice,
+                takes_focus=takes_focus and not has_password,
+            )
+            if not is_recovery:
+                self.fields["code"].help_text = _("A recovery code is fine, too.")
 
     def clean(self) -> dict[str, Any]:
         given: dict[str, Any] = super().clean() or {}

@@ -13,8 +13,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from sessions_plus.decorators import mfa_exempt
 from sessions_plus.exceptions import InvalidCode, SessionsPlusError, TooManyAttempts, WrongPassword
-from sessions_plus.mfa.methods import PASSWORD
-from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.mfa.methods import EXTERNAL, PASSWORD
+from sessions_plus.mfa.passkeys.relying_party import find_relying_party
+from sessions_plus.mfa.passkeys.ways import Ways, ways_of
 from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.code_forms import ReauthenticationForm
@@ -30,16 +31,21 @@ from sessions_plus.views.protection import PersonRequest, ask, own_authority
 def reauthenticate(request: PersonRequest) -> HttpResponse:
     """Ask for password, code or both, and go on where one came from."""
     needs_all = request.GET.get("factors") != "one"
-    has_code = has_authenticator(request.user)
+    ways = ways_of(request.user, find_relying_party(request))
     has_password = _has_password(request)
+    needs_passkey = request.GET.get("factors") == "passkey"
+    can_type = has_password or _is_code_enough(request, ways, needs_all=needs_all)
+    has_form = can_type and not needs_passkey
     form = ReauthenticationForm(
         request.POST if request.method == "POST" else None,
         has_password=has_password,
-        has_code=has_code,
+        has_code=ways.has_any and has_form,
         needs_all=needs_all,
+        is_recovery=not ways.has_app,
+        takes_focus=not ways.has_passkey,
     )
     error: SessionsPlusError | None = None
-    if request.method == "POST" and form.is_valid():
+    if request.method == "POST" and has_form and form.is_valid():
         try:
             return _prove(request, form.cleaned_data)
         except WrongPassword as refusal:
@@ -55,12 +61,20 @@ def reauthenticate(request: PersonRequest) -> HttpResponse:
         "form": form,
         "user": request.user,
         "needs_all": needs_all,
-        "can_prove": has_password or has_code,
+        "has_form": has_form,
+        "ways": ways,
+        "can_prove": has_form or ways.has_passkey,
         "next": onward(request, default=""),
         "sign_in_again": f"{login_url()}?{urlencode({'next': onward(request)})}",
     }
     response = render(request, "sessions_plus/reauthenticate.html", context)
     return refused_status(response, error)
+
+
+def _is_code_enough(request: PersonRequest, ways: Ways, *, needs_all: bool) -> bool:
+    """Whether a code proves what is wanted, of somebody without a password here."""
+    is_enough = not needs_all or EXTERNAL in own_authority(request).methods
+    return ways.has_any and is_enough
 
 
 def _has_password(request: PersonRequest) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -14,11 +15,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
+from sessions_plus.authority import Authority
+from sessions_plus.conf import conf
 from sessions_plus.decorators import mfa_exempt, reauthentication_required
-from sessions_plus.exceptions import EnrolmentOver, InvalidCode
+from sessions_plus.exceptions import EnrolmentOver, InvalidCode, LastWayIn
 from sessions_plus.lifecycle import revoke_others
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
+from sessions_plus.mfa.passkeys.accepted import accepted_of, unknown
+from sessions_plus.mfa.passkeys.only_factor import check_not_last, has_given_up, may_do_without
+from sessions_plus.mfa.passkeys.relying_party import find_relying_party
+from sessions_plus.mfa.passkeys.upgrade import may_upgrade
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.mfa.recovery_codes import is_ours
 from sessions_plus.mfa.typed_code import read_code
@@ -38,6 +45,9 @@ from sessions_plus.views.protection import (
     page,
 )
 
+REMOVED_KEY = "_sessions_plus_passkey_removed"
+"""Where the session's data keeps what the authenticator of a removed passkey is to be told."""
+
 for_changes = reauthentication_required(factors="all")
 """Changing a factor needs all of them, a short while ago (OWASP ASVS 7.5.1)."""
 
@@ -52,11 +62,25 @@ def security(request: PersonRequest) -> HttpResponse:
     authenticators = list(_own(request))
     codes = recovery_codes.sources(request.user) if authenticators else []
     left = len(codes)
+    apps = [found for found in authenticators if not found.is_passkey]
+    passkeys = [found for found in authenticators if found.is_passkey]
+    party = find_relying_party(request)
     context = {
         "user": request.user,
         "tab": "security",
         "authenticators": authenticators,
-        "may_add": len(authenticators) < enrolment.MAX_AUTHENTICATORS,
+        "apps": apps,
+        "may_add": len(apps) < enrolment.MAX_AUTHENTICATORS,
+        "passkeys": passkeys,
+        "has_passkeys": party is not None,
+        "may_add_passkey": party is not None and len(passkeys) < conf.MAX_PASSKEYS,
+        "accepted": _as_json(accepted_of(request.user, passkeys, party) if party else None),
+        "unknown": _as_json(request.session.pop(REMOVED_KEY, None)),
+        "may_give_up_password": may_do_without(
+            request.user, passkeys, codes_left=left, party=party
+        ),
+        "gave_up_password": has_given_up(request.user, passkeys),
+        "may_upgrade": may_upgrade(request, own=passkeys, codes_left=left, now=timezone.now()),
         "codes_left": left,
         "codes_made": max(recovery_codes.COUNT, left),
         "codes_are_imported": any(codes),
@@ -117,6 +141,7 @@ def _context(request: PersonRequest) -> dict[str, Any]:
         "tab": "security",
         "next": onward(request, default=""),
         "is_wanted": must_have_factor(request.user) and not has_authenticator(request.user),
+        "has_passkeys": find_relying_party(request) is not None,
     }
 
 
@@ -148,13 +173,13 @@ def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
     text = _("%(name)s is set up. You will be asked for a code when you sign in.")
     tell(request, text % {"name": enrolled.authenticator.label})
     if given.get("others"):
-        _end_others(request)
+        end_others(request)
     if enrolled.recovery_codes:
-        return _show_codes(request, list(enrolled.recovery_codes))
+        return show_codes(request, list(enrolled.recovery_codes))
     return HttpResponseRedirect(onward(request, default=reverse("sessions_plus:security")))
 
 
-def _show_codes(request: PersonRequest, codes: list[Secret]) -> HttpResponse:
+def show_codes(request: PersonRequest, codes: list[Secret]) -> HttpResponse:
     """Show codes, this once: they are in this answer and nowhere else."""
     context = _context(request) | {"codes": codes}
     return render(request, "sessions_plus/recovery_codes.html", context)
@@ -166,7 +191,7 @@ def recovery_codes_make(request: PersonRequest) -> HttpResponse:
     if not has_authenticator(request.user):
         return redirect("sessions_plus:security")
     codes = recovery_codes.make(request.user, client=request.client_info, now=timezone.now())
-    return _show_codes(request, codes)
+    return show_codes(request, codes)
 
 
 @sensitive_post_parameters("code")
@@ -197,24 +222,48 @@ def recovery_codes_download(request: PersonRequest) -> HttpResponse:
 def authenticator_remove(request: PersonRequest, public_id: UUID) -> HttpResponse:
     """Ask whether to, and remove it; with other sessions, on offer."""
     authenticator = get_object_or_404(_own(request), public_id=public_id)
+    own = own_authority(request)
     is_last = _own(request).count() == 1
     must_end_others = is_last and must_have_factor(request.user)
-    if request.method != "POST":
+    is_last_way_in = _is_last_way_in(authenticator, request.user, own)
+    if request.method != "POST" or is_last_way_in:
         context = _context(request) | {
             "authenticator": authenticator,
             "is_last": is_last,
             "must_end_others": must_end_others,
+            "is_last_way_in": is_last_way_in,
         }
         return render(request, "sessions_plus/authenticator_remove.html", context)
-    own = own_authority(request)
     if enrolment.remove(authenticator, request.user, authority=own, client=request.client_info):
         tell(request, _("%(name)s is removed.") % {"name": authenticator.label})
+        _note_unknown(request, authenticator)
     if must_end_others or "others" in request.POST:
-        _end_others(request)
+        end_others(request)
     return redirect("sessions_plus:security")
 
 
-def _end_others(request: PersonRequest) -> None:
+def _is_last_way_in(authenticator: Authenticator, user: Any, authority: Authority) -> bool:
+    try:
+        check_not_last(authenticator, user, authority.methods)
+    except LastWayIn:
+        return True
+    return False
+
+
+def _note_unknown(request: PersonRequest, authenticator: Authenticator) -> None:
+    """Let the next page tell the authenticator that a passkey counts no more."""
+    if authenticator.is_passkey:
+        request.session[REMOVED_KEY] = unknown(
+            credential_id=bytes(authenticator.credential_id or b""),
+            rp_id=str(authenticator.rp_id),
+        )
+
+
+def _as_json(signal: object) -> str:
+    return json.dumps(signal) if signal else ""
+
+
+def end_others(request: PersonRequest) -> None:
     revocation = revoke_others(
         request.user,
         keep=current_public_id(request),

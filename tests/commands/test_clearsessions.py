@@ -19,8 +19,19 @@ from sessions_plus.backends.db import SessionStore
 from sessions_plus.maintenance import batch_delete, key_ranges
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.management.commands.clearsessions import Command
-from sessions_plus.models import Challenge, Device, Notice, Scope, Session, SessionEvent, Throttle
+from sessions_plus.models import (
+    Authenticator,
+    Challenge,
+    Device,
+    Notice,
+    Scope,
+    Session,
+    SessionEvent,
+    Throttle,
+    UsedNonce,
+)
 from tests.conftest import World
+from tests.support.authenticators import a_passkey
 
 DAY = timedelta(days=1)
 
@@ -191,6 +202,25 @@ class TestTheRest:
         kept = set(Throttle.objects.values_list("scope", flat=True))
         assert kept == {"account", "authenticator", "recovery", "password"}
         assert removed["counters"] == len(Scope) - len(kept)
+
+    def test_nonces_go_when_nobody_could_use_them(self, now: datetime) -> None:
+        """A used nonce is remembered until it would not be taken anyway."""
+        for number in range(10):
+            UsedNonce.objects.create(hash=str(number), expires_at=now + (number - 6) * DAY)
+
+        assert cleanup(now)["used_nonces"] == 7
+
+        assert UsedNonce.objects.filter(expires_at__gt=now).count() == 3
+
+    def test_enrolments_go_that_nobody_completed(self, now: datetime, user: User) -> None:
+        """What was begun a day ago and never confirmed is removed; what is in use never is."""
+        for age in (2, 0):
+            a_passkey(user, confirmed_at=None, created_at=now - age * DAY)
+        a_passkey(user, created_at=now - 900 * DAY)
+
+        assert cleanup(now)["enrolments"] == 1
+
+        assert Authenticator.objects.count() == 2
 
     def test_none_keeps_for_ever(self, now: datetime, user: User) -> None:
         """Each kind of data can be kept without an end."""

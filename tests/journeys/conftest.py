@@ -71,7 +71,7 @@ def visit(shop: Server, browser: Browser) -> Iterator[Callable[..., Visitor]]:
     visitors: list[Visitor] = []
 
     def open_browser(**options: Any) -> Visitor:
-        context = browser.new_context(base_url=shop.url, **options)
+        context = browser.new_context(**{"base_url": shop.url} | options)
         context.set_default_timeout(PATIENCE_MS)
         visitors.append(Visitor(context.new_page(), PASSWORD))
         return visitors[-1]

@@ -44,7 +44,8 @@ class Visitor:
     def fill_in_sign_in(self, username: str) -> None:
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password", exact=True).fill(self.password)
-        self.page.get_by_role("main").get_by_role("button", name="Sign in").click()
+        main = self.page.get_by_role("main")
+        main.get_by_role("button", name="Sign in", exact=True).click()
 
     def sign_out(self) -> None:
         self.page.get_by_role("banner").get_by_role("button", name="Sign out").click()

@@ -18,6 +18,7 @@ from sessions_plus.cache import slots
 from sessions_plus.cache.tier import Tier
 from sessions_plus.models import Session
 from tests.support import caches
+from tests.support.authenticators import a_passkey
 from tests.support.services.caches import ask_redis, start_memcached
 from tests.support.services.process import Server
 
@@ -272,3 +273,15 @@ def test_settings_problems_are_listed(redis_tier: Tier) -> None:
 
     assert code == 1
     assert any("SESSIONS_PLUS_IDLE_TIMEOUT" in problem for problem in found["problems"])
+
+
+def test_lost_keys_are_named(user: User) -> None:
+    """What is sealed under a key that is not there any more is counted, by what it is."""
+    a_passkey(user)
+    assert facts()[1]["problems"] == []
+
+    with override_settings(SECRET_KEY="another one, and nobody kept the old"):
+        code, found = facts()
+
+    assert code == 1
+    assert [problem for problem in found["problems"] if "newest passkeys open with none" in problem]

@@ -10,7 +10,7 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
-from sessions_plus.mfa import enrolment, recovery_codes, totp
+from sessions_plus.mfa import enrolment, recovery_codes
 from sessions_plus.mfa.enrolment import PENDING_LIFETIME
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.models import Authenticator, Event, RecoveryCode, SessionEvent
@@ -21,7 +21,7 @@ ELSEWHERE = UUID("018f0000-0000-7000-8000-000000000002")
 
 def begin(user: User, now: datetime, session: UUID = SESSION) -> App:
     pending = enrolment.begin(user, session_public_id=session, now=now)
-    return App(totp.open_secret(pending), digits=pending.digits, algorithm=pending.algorithm)
+    return App.of(pending)
 
 
 def confirm(

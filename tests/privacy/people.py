@@ -29,6 +29,7 @@ from sessions_plus.models import (
 )
 from tests.conftest import PASSWORD, World
 from tests.support import stores
+from tests.support.authenticators import a_passkey
 
 AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 of-{name}"
 
@@ -55,6 +56,7 @@ def live(user: Any, ip_address: str, *, staff: Any = None) -> Life:
     app = Authenticator.objects.create(
         user=user, name=f"{name}'s app", sealed_secret=b"sealed secret", confirmed_at=timezone.now()
     )
+    a_passkey(user, name=f"{name}'s key")
     RecoveryCode.objects.create(user=user, code_hash=f"{user.pk:0>64}"[-64:])
     for scope, subject in (
         (Scope.ACCOUNT, throttle.of_user(user)),

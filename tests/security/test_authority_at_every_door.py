@@ -61,6 +61,7 @@ ACCOUNT = Kind(is_account=True)
 ACT = Kind(method="post", changes=True)
 ACT_ONE = Kind("one", "post", changes=True)
 ACT_ALL = Kind("all", "post", changes=True)
+SCRIPT = Kind(method="post", changes=True, is_exempt=True, is_way_out=True)
 API = Kind(is_api=True, is_account=True)
 BEARER = Kind(bearers_only=True)
 ADMIN = Kind(is_admin=True)
@@ -113,6 +114,20 @@ KINDS: dict[str, Kind] = {
     "sessions_plus:recovery_codes_make": ACT_ALL,
     "sessions_plus:recovery_codes_download": Kind(method="post", changes=True, is_exempt=True),
     "sessions_plus:authenticator_remove": Kind("all", changes=True),
+    "sessions_plus:passkey_sign_in_options": OPEN,
+    "sessions_plus:passkey_sign_in": OPEN,
+    "sessions_plus:recover": OPEN,
+    "sessions_plus:recover_passkey": OPEN,
+    "sessions_plus:recover_passkey_begin": OPEN,
+    "sessions_plus:passkey_challenge_options": OPEN,
+    "sessions_plus:passkey_challenge": OPEN,
+    "sessions_plus:passkey_reauthenticate_options": SCRIPT,
+    "sessions_plus:passkey_reauthenticate": SCRIPT,
+    "sessions_plus:passkey_enrol": Kind("all", changes=True, is_exempt=True),
+    "sessions_plus:passkey_begin": Kind("all", "post", changes=True, is_exempt=True),
+    "sessions_plus:password_give_up": Kind("all", changes=True),
+    "sessions_plus:password_set": Kind("all", changes=True),
+    "sessions_plus:authenticator_rename": ACT,
     "sessions_plus_api:session_list": API,
     "sessions_plus_api:revoke_others": api("one"),
     "sessions_plus_api:revoke_all": api("one"),
@@ -128,6 +143,15 @@ KINDS: dict[str, Kind] = {
     "sessions_plus_api:totp_begin": api("all", is_exempt=True),
     "sessions_plus_api:totp_confirm": api(is_exempt=True),
     "sessions_plus_api:totp_detail": api("all", "delete"),
+    "sessions_plus_api:passkey_begin": api("all", is_exempt=True),
+    "sessions_plus_api:passkey_confirm": api(is_exempt=True),
+    "sessions_plus_api:passkey_detail": api("all", "delete"),
+    "sessions_plus_api:reauthenticate_passkey_options": api(is_exempt=True, is_way_out=True),
+    "sessions_plus_api:reauthenticate_passkey": api(is_exempt=True, is_way_out=True),
+    "sessions_plus_api:token_passkey_options": OPEN,
+    "sessions_plus_api:token_passkey": OPEN,
+    "sessions_plus_api:token_challenge_passkey_options": OPEN,
+    "sessions_plus_api:token_challenge_passkey": OPEN,
     "sessions_plus_api:recovery_codes": api("all"),
     "sessions_plus_api:token_issue": OPEN,
     "sessions_plus_api:token_challenge": OPEN,

@@ -111,7 +111,7 @@ def test_one_confirmation(user: User, now: datetime) -> None:
     pending = enrolment.begin(user, session_public_id=SESSION, now=now)
     secret = totp.open_secret(pending)
     step = totp.step_at(now, period=30)
-    code = totp.code_at_step(secret, step, algorithm=pending.algorithm, digits=6)
+    code = totp.code_at_step(secret, step, algorithm=totp.scheme_of(pending).algorithm, digits=6)
 
     found = race(
         lambda _number: enrolment.confirm(

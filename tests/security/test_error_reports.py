@@ -109,7 +109,7 @@ class Browser:
     def open(self, door: Door, method: str) -> int:
         """Open a door with all that any form or body of ours asks for, and undo what it did."""
         is_api = door.name.startswith("sessions_plus_api:")
-        fields = {
+        fields: dict[str, Any] = {
             "username": self.person.username,
             "password": PASSWORD,
             "old_password": PASSWORD,
@@ -120,6 +120,8 @@ class Browser:
             "challenge": self.tokens.refresh,
             "refresh": self.tokens.refresh,
             "device_token": self.tokens.device_token,
+            "nonce_token": self.tokens.refresh,
+            "credential": {},
         }
         if method == "get":
             fields = {}
@@ -147,6 +149,11 @@ FIELDS = {
     "token_revoke": ("refresh",),
     "reauthenticate": ("password", "code"),
     "totp_confirm": ("code", "name"),
+    "token_passkey": ("credential", "nonce_token", "device_token"),
+    "token_challenge_passkey_options": ("challenge",),
+    "token_challenge_passkey": ("challenge", "credential", "device_token"),
+    "reauthenticate_passkey": ("credential", "password"),
+    "passkey_confirm": ("credential", "name"),
     "device_detail": ("name",),
 }
 

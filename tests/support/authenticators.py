@@ -11,13 +11,17 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from sessions_plus.keys import new_public_id
 from sessions_plus.mfa import enrolment, totp
-from sessions_plus.models import Authenticator
+from sessions_plus.mfa.passkeys.credentials import credential_hash, seal_public_key
+from sessions_plus.models import Authenticator, AuthenticatorKind
+from sessions_plus.models.authenticator import TOTP_COLUMNS
 
 SESSION = UUID("018f0000-0000-7000-8000-000000000001")
 
@@ -41,6 +45,12 @@ class App:
     recovery_codes: list[str] = field(default_factory=list)
 
     @classmethod
+    def of(cls, authenticator: Authenticator) -> App:
+        """The app of somebody who scanned its code."""
+        scheme = totp.scheme_of(authenticator)
+        return cls(totp.open_secret(authenticator), scheme.digits, scheme.algorithm)
+
+    @classmethod
     def typed(cls, base32: str, **kwargs: int | str) -> App:
         """The app of somebody who typed the secret."""
         text = base32.replace(" ", "").upper()
@@ -61,7 +71,7 @@ def enrol(user: User, *, at: datetime | None = None, name: str = "") -> App:
     """Give ``user`` a confirmed authenticator, a while before ``at``; return their phone."""
     moment = (at or timezone.now()) - timedelta(minutes=30)
     pending = enrolment.begin(user, session_public_id=SESSION, now=moment)
-    app = App(totp.open_secret(pending), digits=pending.digits, algorithm=pending.algorithm)
+    app = App.of(pending)
     made = enrolment.confirm(
         user,
         app.code(moment),
@@ -73,6 +83,28 @@ def enrol(user: User, *, at: datetime | None = None, name: str = "") -> App:
     )
     app.recovery_codes = [code.reveal() for code in made.recovery_codes]
     return app
+
+
+def a_passkey(user: User, *, public_key: bytes = b"?", **columns: Any) -> Authenticator:
+    """A row of a passkey that nobody holds."""
+    public_id, now = new_public_id(), timezone.now()
+    facts: dict[str, Any] = {
+        "kind": AuthenticatorKind.PASSKEY,
+        "confirmed_at": now,
+        **dict.fromkeys(TOTP_COLUMNS),
+        "user_handle": b"h" * 32,
+        "rp_id": "testserver",
+        "credential_id": public_id.bytes,
+        "credential_hash": credential_hash(public_id.bytes),
+        "sealed_public_key": seal_public_key(public_key, public_id=public_id, user_id=user.pk),
+        "sign_count": 0,
+        "aaguid": UUID(int=0),
+        "backup_eligible": True,
+        "backed_up": True,
+        "verifies_user": True,
+        "is_discoverable": True,
+    }
+    return Authenticator.objects.create(user=user, public_id=public_id, **facts | columns)
 
 
 def only(user: User) -> Authenticator:

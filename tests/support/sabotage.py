@@ -72,6 +72,13 @@ FACTOR = "tests/moving/test_second_factor.py"
 WAYS_PAST = "tests/security/test_ways_past_second_factor.py"
 IMPERSONATION = "tests/mfa/test_impersonation.py"
 MISSES = "tests/moving/test_misses.py"
+PASSKEYS = PACKAGE + "mfa/passkeys/"
+SIGNING = "tests/mfa/passkeys/test_signing_in.py"
+CONFIRMING = "tests/mfa/passkeys/test_confirming.py"
+REGISTRATION = "tests/mfa/passkeys/test_registration.py"
+PASSKEY_PAGES = "tests/views/test_passkeys.py"
+NONCES = "tests/mfa/passkeys/test_nonces.py"
+PASSKEY_RACES = "tests/security/test_passkey_races.py"
 
 # The settings that the fast path of a copy was worked out with.
 STAMPED = (
@@ -2182,6 +2189,181 @@ SABOTAGES = (
         "    return refuse(request, error, is_program=is_for_programs(view))\n",
         "    return refuse(request, error)\n",
         WAYS_PAST,
+    ),
+    Sabotage(
+        "take a passkey from any page",
+        PASSKEYS + "rules.py",
+        "client.origin not in origins",
+        "False",
+        SIGNING,
+    ),
+    Sabotage(
+        "take a passkey from a frame",
+        PASSKEYS + "rules.py",
+        "if client.is_framed",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "take a passkey of another domain",
+        PASSKEYS + "rules.py",
+        "data.rp_id_hash.hex() != digest_of(rp_id.encode())",
+        "False",
+        SIGNING,
+    ),
+    Sabotage(
+        "take a passkey that asked nobody",
+        PASSKEYS + "rules.py",
+        "needs_verification and not data.is_verified",
+        "False",
+        SIGNING,
+    ),
+    Sabotage(
+        "let a passkey change what it may do",
+        PASSKEYS + "rules.py",
+        "if backup_eligible != before",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "let a passkey be synced anywhere",
+        PASSKEYS + "rules.py",
+        "if backup_eligible and not accepts_synced",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "take any nonce of a passkey",
+        PASSKEYS + "assertion.py",
+        "if not asked.is_nonce(assertion.client.nonce)",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "take anybody's passkey for a password",
+        PASSKEYS + "assertion.py",
+        "        known = known.for_user(asked.user)\n",
+        "        pass\n",
+        CONFIRMING,
+    ),
+    Sabotage(
+        "let a passkey be of whom it says",
+        PASSKEYS + "assertion.py",
+        'assertion.user_handle != bytes(passkey.user_handle or b"")',
+        "False",
+        SIGNING,
+    ),
+    Sabotage(
+        "let a passkey count backwards",
+        PASSKEYS + "assertion.py",
+        "own.filter(sign_count__lt=data.sign_count)",
+        "own",
+        SIGNING,
+    ),
+    Sabotage(
+        "let a passkey without a PIN become one with",
+        PASSKEYS + "assertion.py",
+        "may_upgrade and data.is_verified",
+        "data.is_verified",
+        CONFIRMING,
+    ),
+    Sabotage(
+        "let a passkey's nonce be used twice",
+        PASSKEYS + "nonces.py",
+        "    except IntegrityError:\n        return False\n",
+        "    except IntegrityError:\n        return True\n",
+        PASSKEY_RACES,
+    ),
+    Sabotage(
+        "let a passkey's nonce be used for ever",
+        PASSKEYS + "nonces.py",
+        "return -CLOCK_DIFFERENCE <= age < LIFETIME",
+        "return True",
+        NONCES,
+    ),
+    Sabotage(
+        "sign in by a passkey that needs a password",
+        PASSKEYS + "uses.py",
+        "if PASSKEY not in verified.methods",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "sign in by a passkey where a password is wanted",
+        PASSKEYS + "uses.py",
+        "    if not sign_in_alone():\n        raise PasskeysOff\n    with _noted",
+        "    with _noted",
+        SIGNING,
+    ),
+    Sabotage(
+        "pass a challenge by passkey without a first factor",
+        PASSKEYS + "uses.py",
+        "    challenges.check_first_factor(challenge)\n",
+        "",
+        CONFIRMING,
+    ),
+    Sabotage(
+        "read what a passkey's maker says",
+        PASSKEYS + "library.py",
+        'encode_cbor({"fmt": "none", "attStmt": {}, "authData": attested_data(new)})',
+        "new.attestation_object",
+        REGISTRATION,
+    ),
+    Sabotage(
+        "take a passkey's weak key",
+        PASSKEYS + "library.py",
+        "decoded.alg == RS256 and key.key_size < MIN_RSA_BITS",
+        "False",
+        REGISTRATION,
+    ),
+    Sabotage(
+        "read a passkey's bytes in any spelling",
+        PASSKEYS + "base64url.py",
+        "if encode(data) != text",
+        "if False",
+        SIGNING,
+    ),
+    Sabotage(
+        "remove the last way in",
+        PASSKEYS + "only_factor.py",
+        "    if not any(signs_in_alone(passkey) for passkey in others):\n        raise LastWayIn",
+        "",
+        PASSKEY_PAGES,
+    ),
+    Sabotage(
+        "give up the password with one passkey of one device",
+        PASSKEYS + "only_factor.py",
+        "return len(alone) >= 2 or is_safe",
+        "return bool(alone)",
+        PASSKEY_PAGES,
+    ),
+    Sabotage(
+        "let a recovery code in beside a password",
+        PASSKEYS + "recovery.py",
+        "return user if has_given_up_password(user) else None",
+        "return user",
+        PASSKEY_PAGES,
+    ),
+    Sabotage(
+        "begin a passkey without fresh proof of all factors",
+        PACKAGE + "views/passkeys.py",
+        'if authority is None or not is_reauthenticated(request, factors="all"):',
+        "if authority is None:",
+        PASSKEY_PAGES,
+    ),
+    Sabotage(
+        "take a code where a passkey is asked for",
+        PACKAGE + "decorators.py",
+        "is_enough = is_phishing_resistant if resistant else has_second_factor",
+        "is_enough = has_second_factor",
+        PASSKEY_PAGES,
+    ),
+    Sabotage(
+        "give programs what was asked of others",
+        PACKAGE + "api/views/passkeys.py",
+        'holder=digest(fields["nonce_token"].reveal()),',
+        'holder=digest(""),',
+        "tests/api/test_passkeys.py",
     ),
 )
 

@@ -38,7 +38,7 @@ class NoneLeft(Exception):
 def enrol(user: User, *, session: UUID, client: ClientInfo, now: datetime) -> None:
     """Let ``user`` set up an app in that session."""
     pending = enrolment.begin(user, session_public_id=session, now=now)
-    code = _code_at(pending, totp.step_at(now, period=pending.period))
+    code = _code_at(pending, totp.step_at(now, period=totp.scheme_of(pending).period))
     enrolment.confirm(
         user, code, authority=None, session_public_id=session, name="Phone", client=client, now=now
     )
@@ -46,7 +46,7 @@ def enrol(user: User, *, session: UUID, client: ClientInfo, now: datetime) -> No
 
 def find_app(username: str) -> Authenticator | None:
     """Return the authenticator of a person of the demo, unless a visitor removed it."""
-    return Authenticator.objects.confirmed().filter(user__username=username).first()
+    return Authenticator.objects.totp().confirmed().filter(user__username=username).first()
 
 
 def address_of(app: Authenticator, username: str) -> str:
@@ -62,16 +62,17 @@ def code_of(app: Authenticator, *, now: datetime) -> Code:
     Raises:
         NoneLeft: there is none, as each is accepted once.
     """
-    current = totp.step_at(now, period=app.period)
-    step = max(current, app.last_used_step + 1)
-    ends_at = (step + conf.TOTP_TOLERANCE + 1) * app.period
+    period, last_used = totp.scheme_of(app).period, app.last_used_step
+    current = totp.step_at(now, period=period)
+    step = current if last_used is None else max(current, last_used + 1)
+    ends_at = (step + conf.TOTP_TOLERANCE + 1) * period
     if step > current + conf.TOTP_TOLERANCE:
-        begins_at = (step - conf.TOTP_TOLERANCE) * app.period
+        begins_at = (step - conf.TOTP_TOLERANCE) * period
         raise NoneLeft(begins_at - int(now.timestamp()))
     return Code(_code_at(app, step), ends_at - int(now.timestamp()))
 
 
 @sensitive_variables()
 def _code_at(app: Authenticator, step: int) -> str:
-    secret = totp.open_secret(app)
-    return totp.code_at_step(secret, step, algorithm=app.algorithm, digits=app.digits)
+    secret, scheme = totp.open_secret(app), totp.scheme_of(app)
+    return totp.code_at_step(secret, step, algorithm=scheme.algorithm, digits=scheme.digits)

@@ -19,14 +19,17 @@ from sessions_plus.api.docs.errors import (
     WRITING,
 )
 from sessions_plus.api.docs.shapes import (
+    CreationOptions,
     Enrolled,
     Enrolment,
     MfaState,
     NewCodes,
     NewTokens,
+    PasskeyOptions,
     PublicKeys,
     Reauthenticated,
     SignedIn,
+    SignInOptions,
     Tokens,
 )
 from sessions_plus.api.inputs import (
@@ -34,6 +37,11 @@ from sessions_plus.api.inputs import (
     Confirmation,
     Credentials,
     DeviceName,
+    NewPasskey,
+    PasskeyChallenge,
+    PasskeyChallengeAnswer,
+    PasskeyCredentials,
+    PasskeyProof,
     Proofs,
     Refreshing,
     RefreshToken,
@@ -235,6 +243,95 @@ token_challenge = operation(
     example={"challenge": TOKEN, "code": "123456"} | INSTALLATION,
     errors=["invalid_code", "challenge_over", "too_many_attempts", *LIMIT],
     is_open=True,
+)
+PASSKEY = {
+    "id": "kNkTz2bL…",
+    "rawId": "kNkTz2bL…",
+    "type": "public-key",
+    "clientExtensionResults": {},
+    "response": {"clientDataJSON": "eyJ0…", "authenticatorData": "SZYN…", "signature": "MEUC…"},
+}
+SIGNED = ("passkey_refused", "passkey_unknown", "passkeys_off", "too_many_attempts")
+token_passkey_options = operation(
+    "token_passkey_options",
+    "Ask for a passkey, of whomever it is",
+    tag="tokens",
+    shows=SignInOptions,
+    errors=["passkeys_off"],
+    is_open=True,
+)
+token_passkey = operation(
+    "token_passkey",
+    "Sign in by a passkey alone",
+    tag="tokens",
+    shows=Tokens,
+    reads=PasskeyCredentials,
+    example={"credential": PASSKEY, "nonce_token": TOKEN} | INSTALLATION,
+    errors=["passkey_needs_password", *SIGNED, *LIMIT],
+    is_open=True,
+)
+token_challenge_passkey_options = operation(
+    "token_challenge_passkey_options",
+    "Ask for a passkey in place of a code",
+    tag="tokens",
+    shows=PasskeyOptions,
+    reads=PasskeyChallenge,
+    example={"challenge": TOKEN},
+    errors=["challenge_over", "passkeys_off"],
+    is_open=True,
+)
+token_challenge_passkey = operation(
+    "token_challenge_passkey",
+    "Complete it with a passkey",
+    tag="tokens",
+    shows=Tokens,
+    reads=PasskeyChallengeAnswer,
+    example={"challenge": TOKEN, "credential": PASSKEY} | INSTALLATION,
+    errors=["challenge_over", *SIGNED, *LIMIT],
+    is_open=True,
+)
+reauthenticate_passkey_options = operation(
+    "reauthenticate_passkey_options",
+    "Ask for a passkey of whoever is signed in",
+    tag="sign-in",
+    shows=PasskeyOptions,
+    errors=["passkeys_off", "permission_denied"],
+)
+reauthenticate_passkey = operation(
+    "reauthenticate_passkey",
+    "Prove oneself again by a passkey",
+    tag="sign-in",
+    shows=Reauthenticated,
+    reads=PasskeyProof,
+    example={"credential": PASSKEY},
+    errors=["wrong_password", "permission_denied", *SIGNED],
+)
+passkey_begin = operation(
+    "passkey_begin",
+    "Begin to add a passkey",
+    tag="second factor",
+    shows=CreationOptions,
+    status=201,
+    errors=["too_many_passkeys", "passkeys_off", *FRESH],
+)
+passkey_confirm = operation(
+    "passkey_confirm",
+    "Complete it with what was made",
+    tag="second factor",
+    shows=Enrolled,
+    status=201,
+    reads=NewPasskey,
+    example={"credential": PASSKEY, "name": "Phone"},
+    errors=["enrolment_over", "passkey_refused", "passkey_not_allowed", "passkeys_off"],
+)
+passkey_remove = operation(
+    "passkey_remove",
+    "Remove a passkey",
+    tag="second factor",
+    status=204,
+    to_tokens=NewTokens,
+    errors=["not_found", "last_way_in", *FRESH],
+    parameters=[named("authenticator")],
 )
 token_refresh = operation(
     "token_refresh",

@@ -61,6 +61,22 @@ class Enrolment(serializers.Serializer[Any]):
     expires_in = serializers.IntegerField(help_text="Seconds.")
 
 
+class PasskeyOptions(serializers.Serializer[Any]):
+    public_key = serializers.DictField(
+        help_text="For `PublicKeyCredential.parseRequestOptionsFromJSON()`."
+    )
+
+
+class SignInOptions(PasskeyOptions):
+    nonce_token = serializers.CharField(help_text="To be sent with what is signed.")
+
+
+class CreationOptions(serializers.Serializer[Any]):
+    public_key = serializers.DictField(
+        help_text="For `PublicKeyCredential.parseCreationOptionsFromJSON()`."
+    )
+
+
 class Enrolled(serializers.Serializer[Any]):
     authenticator = AuthenticatorSerializer()
     recovery_codes = serializers.ListField(

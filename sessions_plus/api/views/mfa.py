@@ -97,8 +97,11 @@ class TotpConfirm(MfaEndpoint):
 class TotpDetail(MfaEndpoint):
     @docs.totp_remove
     def delete(self, request: Request, public_id: str) -> Response:
+        return self.remove(self.own().totp(), public_id)
+
+    def remove(self, own: AuthenticatorQuerySet, public_id: str) -> Response:
         authority = self.authority
-        found = self.find(self.own(), public_id)
+        found = self.find(own, public_id)
         enrolment.remove(found, self.user, authority=authority, client=self.client_info)
         tokens = new_tokens(authority)
         return Response(tokens) if tokens else Response(status=204)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class Command(BaseCommand):
     help = (
-        "Seal session data, authenticators and signing keys under the first of "
+        "Seal session data, authenticators, passkeys and signing keys under the first of "
         "SESSIONS_PLUS_ENCRYPTION_KEYS, which must already be on every server. The site may run "
         "meanwhile, and the command may be interrupted and begun again. Exit code: 0, nothing "
         "needs an older key any more; 1, some values open with no key that there is."
@@ -28,6 +28,7 @@ class Command(BaseCommand):
 
     def handle(self, *, verbosity: int, **options: Any) -> None:
         from sessions_plus.maintenance.resealing import reseal
+        from sessions_plus.management.sealed_columns import sealed_columns
 
         with watched() as show:
             found = {
@@ -49,39 +50,3 @@ def in_words(name: str, result: Resealed) -> str:
     """Return ``3 sessions``, or ``3 sessions (1 unreadable)``."""
     unreadable = f" ({result.broken} unreadable)" if result.broken else ""
     return f"{result.moved} {name}{unreadable}"
-
-
-def sealed_columns() -> dict[str, Any]:
-    """Every column of envelopes, by what it holds."""
-    from sessions_plus.crypto import Purpose
-    from sessions_plus.maintenance.resealing import SealedColumn, sessions_column
-    from sessions_plus.mfa.totp import secret_context
-    from sessions_plus.models import AdoptedKey, Authenticator, DeviceKey, SigningKey
-    from sessions_plus.models.device_key import jwk_context
-    from sessions_plus.store.adoption import old_key_context
-    from sessions_plus.tokens.keys import private_key_context
-
-    return {
-        "sessions": sessions_column(),
-        "authenticators": SealedColumn(
-            Authenticator,
-            "sealed_secret",
-            Purpose.TOTP_SECRET,
-            lambda row: secret_context(row.public_id, row.user_id),
-        ),
-        "signing keys": SealedColumn(
-            SigningKey,
-            "sealed_private_key",
-            Purpose.SIGNING_KEY,
-            lambda row: private_key_context(row.kid),
-        ),
-        "kept old keys": SealedColumn(
-            AdoptedKey, "sealed_old_key", Purpose.OLD_KEY, old_key_context
-        ),
-        "device keys": SealedColumn(
-            DeviceKey,
-            "sealed_jwk",
-            Purpose.DEVICE_KEY,
-            lambda row: jwk_context(row.public_id, row.session.public_id),
-        ),
-    }

@@ -18,6 +18,7 @@ from sessions_plus.devices.device_keys.walk.asking import Site
 from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
 from sessions_plus.management.people import first_superuser, get_user
+from sessions_plus.management.sealed_columns import sealed_columns
 from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
 
@@ -27,9 +28,10 @@ NO_PAGES = 'nowhere. In urls.py: path("account/", include("sessions_plus.urls"))
 class Command(BaseCommand):
     help = (
         "Shows the session engine, its cache and how fast it answers, writes to both and takes "
-        "it back, compares copies with rows and clocks with each other, and lists problems of "
-        "the settings. With --url it also binds a session to a device key as browsers do, "
-        "through whatever stands before the site, and says what gets lost there. "
+        "it back, compares copies with rows and clocks with each other, tries the keys on what is "
+        "sealed, and lists problems of the settings. With --url it also binds a session to a "
+        "device key as browsers do, through whatever stands before the site, and says what gets "
+        "lost there. "
         "Exits with 1 where there is any problem."
     )
     requires_system_checks: list[str] = []  # its own job is to list them, not to fail of them
@@ -54,7 +56,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        found = diagnose(sample=options["sample"], tier=site_tier())
+        found = diagnose(sample=options["sample"], tier=site_tier(), sealed=sealed_columns())
         can_walk = options["url"] and found.database_takes_writes
         walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()

@@ -1,0 +1,41 @@
+"""By what somebody can confirm who they are, on the page that asks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from sessions_plus.mfa.passkeys.relying_party import RelyingParty
+from sessions_plus.models import Authenticator, AuthenticatorKind
+from sessions_plus.rows import session_row
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """
+    What an account has.
+
+    ``has_app``
+        an authenticator app, also one that was switched off: its owner is not told.
+    ``has_passkey``
+        a passkey that can be used here.
+    ``has_any``
+        a second factor at all, so that recovery codes count, too.
+    """
+
+    has_app: bool
+    has_passkey: bool
+    has_any: bool
+
+
+def ways_of(user: Any, party: RelyingParty | None) -> Ways:
+    """Return what ``user`` has. One query."""
+    own = Authenticator.objects.using(session_row.database()).for_user(user).confirmed()
+    found = list(own.values_list("kind", "rp_id"))
+    kinds = [kind for kind, _ in found]
+    here = party.id if party is not None else None
+    return Ways(
+        has_app=AuthenticatorKind.TOTP in kinds,
+        has_passkey=here is not None and (AuthenticatorKind.PASSKEY, here) in found,
+        has_any=bool(found),
+    )

@@ -1,0 +1,211 @@
+"""Passkeys in Chromium, with an authenticator that the browser plays itself (WebAuthn §11)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import pytest
+from playwright.sync_api import CDPSession, expect
+
+from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
+from tests.support.services.process import Server
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[..., Visitor]
+
+SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+class Holder:
+    """Somebody's browser, and the authenticator in their device."""
+
+    def __init__(self, visitor: Visitor) -> None:
+        self.visitor, self.page = visitor, visitor.page
+        self.cdp: CDPSession = visitor.page.context.new_cdp_session(visitor.page)
+        self.cdp.send("WebAuthn.enable")
+        self.add_authenticator()
+
+    def add_authenticator(self) -> None:
+        options = {
+            "protocol": "ctap2",
+            "transport": "internal",
+            "hasResidentKey": True,
+            "hasUserVerification": True,
+            "isUserVerified": True,
+            "automaticPresenceSimulation": True,
+            "defaultBackupEligibility": True,
+            "defaultBackupState": True,
+        }
+        made = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
+        self.authenticator = made["authenticatorId"]
+
+    @property
+    def passkeys(self) -> list[dict[str, Any]]:
+        """What the authenticator holds."""
+        which = {"authenticatorId": self.authenticator}
+        found: list[dict[str, Any]] = self.cdp.send("WebAuthn.getCredentials", which)["credentials"]
+        return found
+
+    def touches(self, *, at_once: bool) -> None:
+        """Whether its owner answers whatever it asks."""
+        which = {"authenticatorId": self.authenticator, "enabled": at_once}
+        self.cdp.send("WebAuthn.setAutomaticPresenceSimulation", which)
+
+    def lose(self) -> None:
+        self.cdp.send("WebAuthn.clearCredentials", {"authenticatorId": self.authenticator})
+
+    def add(self, name: str) -> None:
+        self.page.goto("/account/security/passkeys/")
+        self.page.get_by_label("Name").fill(name)
+        self.visitor.button("Add passkey").click()
+
+    def keep_codes(self) -> list[str]:
+        expect(self.visitor.heading("Keep your recovery codes")).to_be_visible()
+        codes = self.page.locator(".codes li").all_inner_texts()
+        self.page.get_by_role("link", name="I have kept them").click()
+        return codes
+
+    def expect_on_security_page(self) -> None:
+        expect(self.page).to_have_url(re.compile(r"^[^?]*/account/security/$"))
+
+
+@pytest.fixture
+def holder(visit: Visit, shop: Server) -> Holder:
+    # For numbers, such as 127.0.0.1, browsers make no passkeys.
+    home = shop.url.replace("127.0.0.1", "localhost")
+    return Holder(visit(user_agent=FIREFOX_ON_LINUX, base_url=home))
+
+
+def test_a_life_with_a_passkey(holder: Holder, person: str) -> None:
+    """Added, signed in with by name of nobody, confirmed with, renamed, removed and forgotten."""
+    page, visitor = holder.page, holder.visitor
+    visitor.sign_in(person)
+    holder.add("My laptop")
+    assert len(holder.keep_codes()) == 10
+    expect(page.get_by_text("My laptop")).to_be_visible()
+    assert len(holder.passkeys) == 1
+
+    # Without a name. While the field's offer waits, its owner answers nothing.
+    holder.touches(at_once=False)
+    visitor.sign_out()
+    page.goto("/account/login/?next=/account/security/")
+    visitor.button("Sign in with a passkey").click()
+    expect(visitor.button("Sign in with a passkey")).to_be_disabled()
+    holder.touches(at_once=True)
+    holder.expect_on_security_page()
+
+    # As the second factor.
+    visitor.sign_out()
+    holder.touches(at_once=False)
+    page.goto("/account/login/?next=/account/security/")
+    visitor.fill_in_sign_in(person)
+    expect(visitor.heading("Confirm your sign-in")).to_be_visible()
+    holder.touches(at_once=True)
+    visitor.button("Use a passkey").click()
+    holder.expect_on_security_page()
+
+    # Removed: the authenticator forgets it.
+    page.get_by_role("link", name="Remove My laptop").click()
+    visitor.button("Remove").click()
+    holder.expect_on_security_page()
+    expect(page.get_by_text("My laptop is removed.")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    assert holder.passkeys == []
+
+
+def test_offered_where_the_name_is_typed(holder: Holder, person: str) -> None:
+    """Where the browser offers passkeys in the field, choosing one signs in, without a button."""
+    page, visitor = holder.page, holder.visitor
+    visitor.sign_in(person)
+    holder.add("")
+    holder.keep_codes()
+    visitor.sign_out()
+
+    page.goto("/account/login/?next=/account/security/")
+
+    holder.expect_on_security_page()
+
+
+def test_without_a_password(holder: Holder, person: str) -> None:
+    """The password is given up; who loses the passkey comes back by a recovery code."""
+    page, visitor = holder.page, holder.visitor
+    visitor.sign_in(person)
+    holder.add("Old")
+    codes = holder.keep_codes()
+    page.get_by_role("link", name=re.compile("[Gg]ive up")).click()
+    visitor.button("Give up my password").click()
+    expect(page.get_by_text("You have no password any more.")).to_be_visible()
+    visitor.sign_out()
+    holder.lose()
+
+    page.goto("/account/login/recover/")
+    page.get_by_label("Username").fill(person)
+    page.get_by_label("Recovery code").fill(codes[0])
+    visitor.button("Continue").click()
+    page.get_by_label("Name").fill("New")
+    visitor.button("Add passkey").click()
+
+    expect(page.get_by_text("New is set up.")).to_be_visible()
+    holder.expect_on_security_page()
+    assert len(holder.passkeys) == 1
+
+
+def test_a_browser_without_scripts_is_told(visit: Visit, person: str, shop: Server) -> None:
+    """Without JavaScript the page says what to do instead, and shows no dead button."""
+    home = shop.url.replace("127.0.0.1", "localhost")
+    visitor = visit(java_script_enabled=False, base_url=home)
+    visitor.sign_in(person)
+
+    visitor.page.goto("/account/security/passkeys/")
+
+    expect(
+        visitor.page.get_by_text("This browser knows no passkeys, or runs no JavaScript.")
+    ).to_be_visible()
+    expect(visitor.button("Add passkey")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    ("agent", "width"),
+    [(FIREFOX_ON_LINUX, 1100), (SAFARI_ON_A_PHONE, 390)],
+    ids=["desktop", "phone"],
+)
+def test_looks(
+    visit: Visit, person: str, shop: Server, scheme: Any, agent: str, width: int
+) -> None:
+    """No page of passkeys is wider than its window; pictures where ``PICTURES`` names a place."""
+    home = shop.url.replace("127.0.0.1", "localhost")
+    size = {"width": width, "height": 900}
+    visitor = visit(user_agent=agent, base_url=home, color_scheme=scheme, viewport=size)
+    holder, page = Holder(visitor), visitor.page
+    visitor.sign_in(person)
+
+    def look(name: str) -> None:
+        is_wide = "document.documentElement.scrollWidth > window.innerWidth"
+        assert not page.evaluate(is_wide), name
+        if place := os.environ.get("PICTURES"):
+            page.screenshot(path=f"{place}/{name}-{width}-{scheme}.png", full_page=True)
+
+    page.goto("/account/security/passkeys/")
+    look("passkey-enrol")
+    holder.add("My laptop")
+    holder.keep_codes()
+    look("passkey-security")
+    page.goto("/account/security/password/give-up/")
+    look("password-give-up")
+    page.goto("/account/reauthenticate/")
+    look("passkey-reauthenticate")
+    holder.touches(at_once=False)
+    visitor.sign_out()
+    page.goto("/account/login/")
+    look("passkey-login")
+    page.goto("/account/login/recover/")
+    look("passkey-recover")
+    page.goto("/account/login/")
+    visitor.fill_in_sign_in(person)
+    expect(visitor.heading("Confirm your sign-in")).to_be_visible()
+    look("passkey-challenge")
