@@ -24,14 +24,11 @@ from sessions_plus.authority import Authority, aproof_of, proof_of
 from sessions_plus.exceptions import (
     MfaEnrolmentRequired,
     MfaRequired,
-    PasskeyEnrolmentRequired,
-    PasskeyRequired,
     ReauthenticationRequired,
 )
 from sessions_plus.mfa import gate
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
-from sessions_plus.mfa.passkeys.relying_party import find_relying_party
-from sessions_plus.mfa.passkeys.ways import ways_of
+from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.redirects import came_from, safe_target
@@ -213,16 +210,11 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 
 def _without_factor(request: HttpRequest, user: Any, resistant: bool) -> HttpResponseBase:
-    return gate.refuse(request, _missing_passkey(request, user) if resistant else _missing(user))
+    return gate.refuse(request, missing_passkey(user, request) if resistant else _missing(user))
 
 
 def _missing(user: Any) -> MfaRequired | MfaEnrolmentRequired:
     return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
-
-
-def _missing_passkey(request: HttpRequest, user: Any) -> MfaRequired | MfaEnrolmentRequired:
-    has_one = ways_of(user, find_relying_party(request)).has_passkey
-    return PasskeyRequired() if has_one else PasskeyEnrolmentRequired()
 
 
 def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:

@@ -276,6 +276,13 @@ class DeviceBindingRequired(SessionsPlusError):
     message = _("This needs a browser that keeps your session on this device.")
 
 
+class NotSignedIn(SessionsPlusError):
+    """Nobody is signed in, or no more, where the script of a page asks."""
+
+    code = "not_authenticated"
+    message = _("Your session has ended.")
+
+
 class PasskeyRequired(MfaRequired):
     """What was asked for needs a passkey, as no false site can get one out of anybody."""
 

@@ -41,6 +41,15 @@ class SecondFactorSettings:
         problem=no_policy,
         call=Call(("user",), words=POLICIES),
     )
+    MFA_PHISHING_RESISTANT = Setting[Callable[[Any], bool] | str](
+        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        "optional",
+        "Who must use a passkey as their second factor, which no false site can get out of them: "
+        "nobody (`optional`), `staff`, everybody (`required`), or a function of the user, or its "
+        "dotted path. Who must and has none reaches nothing but its enrolment.",
+        problem=no_policy,
+        call=Call(("user",), words=POLICIES),
+    )
     TOTP_ISSUER = Setting[str | None](
         str,
         None,

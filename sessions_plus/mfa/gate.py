@@ -44,8 +44,15 @@ from sessions_plus.exceptions import (
     SignInElsewhere,
 )
 from sessions_plus.mfa import device_policy, elsewhere
-from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor
-from sessions_plus.mfa.policy import has_authenticator, is_optional, must_have_factor
+from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor, is_phishing_resistant
+from sessions_plus.mfa.passkeys.ways import missing_passkey
+from sessions_plus.mfa.policy import (
+    asks_for_passkeys,
+    has_authenticator,
+    is_optional,
+    must_have_factor,
+    must_have_passkey,
+)
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, waiting_challenge
 from sessions_plus.redirects import came_from, safe_target, with_next
 from sessions_plus.store.of_request import current_store
@@ -132,7 +139,11 @@ def admits_at_sight(authority: Authority, page: Page) -> bool:
         return not page.is_admin  # the actor proved what the site asks of both as it began
     if _may_lack_device(authority, page):
         return False
-    if page.is_exempt or has_second_factor(authority.methods):
+    if page.is_exempt or is_phishing_resistant(authority.methods):
+        return True
+    if asks_for_passkeys():
+        return False
+    if has_second_factor(authority.methods):
         return True
     if TRUSTED_DEVICE in authority.methods:
         return not page.is_admin
@@ -164,7 +175,11 @@ def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusErr
 
 def _lacking_factor(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
     """Say what a second factor has to do with it; None: nothing that its user has yet to do."""
-    if page.is_exempt or has_second_factor(authority.methods):
+    if page.is_exempt or is_phishing_resistant(authority.methods):
+        return None
+    if must_have_passkey(user):
+        return missing_passkey(user)
+    if has_second_factor(authority.methods):
         return None
     if TRUSTED_DEVICE in authority.methods:
         return MfaRequired() if page.is_admin else None
@@ -190,6 +205,8 @@ def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusE
 def _missing_factor(user: Any) -> SessionsPlusError | None:
     if not must_have_factor(user):
         return None
+    if must_have_passkey(user):
+        return missing_passkey(user)
     return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
 
 

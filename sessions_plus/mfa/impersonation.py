@@ -21,8 +21,8 @@ from sessions_plus.authority import Authority, authority_of, proof_of
 from sessions_plus.devices.recognition import SignIn
 from sessions_plus.events import record
 from sessions_plus.exceptions import ActingForAnother, MfaRequired
-from sessions_plus.mfa.methods import IMPERSONATED, has_second_factor
-from sessions_plus.mfa.policy import must_have_factor
+from sessions_plus.mfa.methods import IMPERSONATED
+from sessions_plus.mfa.policy import is_enough
 from sessions_plus.models import Event, Reason, Session
 from sessions_plus.signals import session_started
 from sessions_plus.store.of_request import current_store
@@ -100,7 +100,7 @@ def returning(request: HttpRequest) -> Iterator[None]:
 
 def lacks_factor(store: SessionStore, user: AbstractBaseUser) -> bool:
     """Say whether the site asks ``user`` for a second factor that the actor has not proved."""
-    return must_have_factor(user) and not has_second_factor(store.pending.actor_methods)
+    return not is_enough(store.pending.actor_methods, user)
 
 
 def begin(store: SessionStore, user: AbstractBaseUser) -> None:
@@ -114,8 +114,8 @@ def begin(store: SessionStore, user: AbstractBaseUser) -> None:
 
 
 def _check(authority: Authority, actor: Any, user: models.Model | None) -> None:
-    asked = any(must_have_factor(person) for person in (actor, user) if person is not None)
-    if asked and not has_second_factor(authority.methods):
+    people = [person for person in (actor, user) if person is not None]
+    if not all(is_enough(authority.methods, person) for person in people):
         raise MfaRequired
 
 

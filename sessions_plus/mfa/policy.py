@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +14,7 @@ from django.utils.module_loading import import_string
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import DEVICES
 from sessions_plus.mfa import elsewhere
+from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
 from sessions_plus.rows.table import Table
@@ -37,15 +38,35 @@ _POLICIES: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
 
 def is_optional() -> bool:
     """Say whether nobody must have a second factor, so that nobody needs to be looked at."""
-    return conf.MFA_POLICY == "optional"
+    return conf.MFA_POLICY == "optional" and not asks_for_passkeys()
+
+
+def asks_for_passkeys() -> bool:
+    """Say whether somebody's second factor must be a passkey."""
+    return conf.MFA_PHISHING_RESISTANT != "optional"
 
 
 def must_have_factor(user: Any) -> bool:
-    """Say whether ``MFA_POLICY`` asks ``user`` for a second factor."""
-    policy = conf.MFA_POLICY
+    """Say whether the site asks ``user`` for a second factor, of whatever kind."""
+    return _names(conf.MFA_POLICY, user) or must_have_passkey(user)
+
+
+def must_have_passkey(user: Any) -> bool:
+    """Say whether ``MFA_PHISHING_RESISTANT`` asks ``user`` for a passkey."""
+    return _names(conf.MFA_PHISHING_RESISTANT, user)
+
+
+def _names(policy: Callable[[Any], bool] | str, user: Any) -> bool:
     if isinstance(policy, str):
         policy = _POLICIES.get(policy) or import_string(policy)
     return bool(policy(user))
+
+
+def is_enough(methods: Iterable[str], user: Any) -> bool:
+    """Say whether somebody has proved the second factor that the site asks ``user`` for."""
+    if must_have_passkey(user):
+        return is_phishing_resistant(methods)
+    return has_second_factor(methods) or not must_have_factor(user)
 
 
 def has_authenticator(user: models.Model) -> bool:

@@ -50,7 +50,7 @@ def take_back(source: Source) -> Counter[str]:
         there = source.read(keys)
         rows = Authenticator.objects.using(session_row.database()).usable()
         ours: dict[Any, list[Authenticator]] = {key: [] for key in there}
-        for row in rows.filter(user_id__in=keys).order_by("pk"):
+        for row in rows.totp().filter(user_id__in=keys).order_by("pk"):
             ours.setdefault(row.user_id, []).append(row)
         for user_id, apps in ours.items():
             ways += _take_back(source, user_id, apps, there.get(user_id, OldFactors()))
@@ -79,9 +79,9 @@ def _send(source: Source, row: Authenticator, known: set[str]) -> Way:
         app = OldApp(
             name=row.imported_from,
             secret=totp.open_secret(row),
-            digits=row.digits,
-            period=row.period,
-            last_step=row.last_used_step,
+            digits=int(row.digits or 0),
+            period=int(row.period or 0),
+            last_step=-1 if row.last_used_step is None else row.last_used_step,
             label=row.name,
         )
     except SealBroken:

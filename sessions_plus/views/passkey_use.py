@@ -10,12 +10,11 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
-from sessions_plus.authority import Authority, proof_of, why_nothing_is_proved
 from sessions_plus.cookies import device_token_in, set_device_cookie
 from sessions_plus.crypto import digest
 from sessions_plus.decorators import mfa_exempt
 from sessions_plus.devices.recognition import usable_token
-from sessions_plus.exceptions import ChallengeOver, PasskeysOff, ReauthenticationRequired
+from sessions_plus.exceptions import ChallengeOver, PasskeysOff
 from sessions_plus.lifecycle.persistence import keep_signed_in
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import sign_in
@@ -26,7 +25,7 @@ from sessions_plus.mfa.passkeys.relying_party import RelyingParty, get_relying_p
 from sessions_plus.models import Challenge
 from sessions_plus.store.of_request import current_store
 from sessions_plus.views.onward import onward_to
-from sessions_plus.views.scripted import body_of, scripted, secret_in
+from sessions_plus.views.scripted import body_of, own_proof, scripted, secret_in
 
 MAX_PASSWORD_LENGTH = 4096  # Django's own limit for what it hashes
 
@@ -114,7 +113,7 @@ def _waiting(request: HttpRequest) -> Challenge:
 @scripted
 def passkey_reauthenticate_options(request: HttpRequest) -> dict[str, Any]:
     """Say what is to be asked for of somebody who is signed in."""
-    authority, party = _own(request), get_relying_party(request)
+    authority, party = own_proof(request), get_relying_party(request)
     options = uses.reauthentication_options(authority, _user(request), party, now=timezone.now())
     if options is None:
         raise PasskeysOff
@@ -126,7 +125,7 @@ def passkey_reauthenticate_options(request: HttpRequest) -> dict[str, Any]:
 @sensitive_variables()
 def passkey_reauthenticate(request: HttpRequest) -> dict[str, Any]:
     """Let somebody prove themselves again, and say where to go on."""
-    authority, party, body = _own(request), get_relying_party(request), body_of(request)
+    authority, party, body = own_proof(request), get_relying_party(request), body_of(request)
     uses.reauthenticate(
         authority,
         _user(request),
@@ -137,20 +136,6 @@ def passkey_reauthenticate(request: HttpRequest) -> dict[str, Any]:
         now=timezone.now(),
     )
     return _onward(request, body, _user(request), party)
-
-
-def _own(request: HttpRequest) -> Authority:
-    """
-    Return the session in which somebody proves themselves.
-
-    Raises:
-        ReauthenticationRequired: nobody is signed in any more. The page, loaded again, says so.
-        ActingForAnother, ConflictingSessions: it is not theirs.
-    """
-    found = proof_of(request) if request.user.is_authenticated else None
-    if found is None:
-        raise why_nothing_is_proved(request) or ReauthenticationRequired()
-    return found
 
 
 def _user(request: HttpRequest) -> Any:

@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from sessions_plus.authority import proof_of, why_nothing_is_proved
 from sessions_plus.decorators import is_reauthenticated, mfa_exempt
 from sessions_plus.exceptions import (
     EnrolmentOver,
@@ -38,7 +37,7 @@ from sessions_plus.views.protection import (
     ask,
     own_authority,
 )
-from sessions_plus.views.scripted import scripted
+from sessions_plus.views.scripted import own_proof, scripted
 from sessions_plus.views.security import end_others, for_changes, show_codes
 
 
@@ -102,10 +101,9 @@ def _refused(error: SessionsPlusError) -> HttpResponse:
 @scripted
 def passkey_begin(request: PersonRequest) -> dict[str, Any]:
     """Say what the browser is to make, or what a password manager may make by itself."""
-    is_signed_in: bool = request.user.is_authenticated
-    authority = proof_of(request) if is_signed_in else None
-    if authority is None or not is_reauthenticated(request, factors="all"):
-        raise why_nothing_is_proved(request) or ReauthenticationRequired()
+    authority = own_proof(request)
+    if not is_reauthenticated(request, factors="all"):
+        raise ReauthenticationRequired
     return registration.begin(
         request.user,
         party=get_relying_party(request),

@@ -19,9 +19,12 @@ from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_POST
 
+from sessions_plus.authority import Authority, proof_of, why_nothing_is_proved
 from sessions_plus.exceptions import (
+    NotSignedIn,
     PasskeyRefused,
     PasskeyUnknown,
+    ReauthenticationRequired,
     SessionsPlusError,
     TooManyAttempts,
 )
@@ -57,12 +60,31 @@ def scripted(view: Scripted) -> Callable[..., HttpResponseBase]:
 
 def _refused(error: SessionsPlusError) -> JsonResponse:
     facts: dict[str, Any] = {"code": error.code, "detail": in_words(error)}
+    if isinstance(error, NotSignedIn):
+        return JsonResponse(facts, status=401)
     if not isinstance(error, PasskeyUnknown):
         response = JsonResponse(facts, status=400)
         refused_status(response, error if isinstance(error, TooManyAttempts) else None)
         return response
     facts["unknown"] = unknown(credential_id=error.credential_id, rp_id=error.rp_id)
     return JsonResponse(facts, status=401)
+
+
+def own_proof(request: HttpRequest) -> Authority:
+    """
+    Return the session in which somebody changes what is theirs.
+
+    Raises:
+        NotSignedIn: nobody is, or no more. The page, loaded again, leads to the sign-in.
+        ActingForAnother, ConflictingSessions: it is not theirs.
+        ReauthenticationRequired: another engine keeps it.
+    """
+    if not request.user.is_authenticated:
+        raise NotSignedIn
+    found = proof_of(request)
+    if found is None:
+        raise why_nothing_is_proved(request) or ReauthenticationRequired()
+    return found
 
 
 @sensitive_variables()

@@ -36,11 +36,14 @@ OURS = {
     "AdoptedKey.key_hash": "a digest",
     "Authenticator.algorithm": "a choice",
     "Authenticator.imported_from": "a choice",
+    "Authenticator.credential_hash": "a digest",
     "Authenticator.kind": "a choice",
+    "Authenticator.rp_id": "a domain of the site's settings",
     "Challenge.backend": "a dotted path of the site's settings",
     "Challenge.credentials_hash": "a digest",
     "Challenge.methods": "words of ours or of the site's code",
     "Challenge.token_hash": "a digest",
+    "Authenticator.transports": "words of ASCII letters",
     "Cursor.name": "a name that an operator gives",
     "Device.agent_kind": "a choice",
     "DeviceKey.algorithm": "a choice",
@@ -68,6 +71,7 @@ OURS = {
     "SigningKey.kid": "a digest",
     "Throttle.scope": "a choice",
     "Throttle.subject": "a digest",
+    "UsedNonce.hash": "a digest",
 }
 """What no stranger writes, and why."""
 

@@ -2347,8 +2347,8 @@ SABOTAGES = (
     Sabotage(
         "begin a passkey without fresh proof of all factors",
         PACKAGE + "views/passkeys.py",
-        'if authority is None or not is_reauthenticated(request, factors="all"):',
-        "if authority is None:",
+        'if not is_reauthenticated(request, factors="all"):',
+        "if False:",
         PASSKEY_PAGES,
     ),
     Sabotage(

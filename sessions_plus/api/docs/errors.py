@@ -44,7 +44,7 @@ ERRORS: Mapping[str, tuple[int, str]] = MappingProxyType(
             403,
             "Another package asks this user for a second factor, at `sign_in_url`.",
         ),
-        "passkey_required": (403, "A view of the site asks for a passkey."),
+        "passkey_required": (403, "The site asks this user for a passkey."),
         "passkey_enrollment_required": (403, "It does, and the user has none here."),
         "session_limit_reached": (403, "The user is signed in as often as the site allows."),
         "acting_for_another": (403, "Only the user themselves can do this, not who acts for them."),
@@ -64,6 +64,8 @@ SIGNED_IN = (
     "invalid_token",
     "mfa_required",
     "mfa_enrollment_required",
+    "passkey_required",
+    "passkey_enrollment_required",
     "device_binding_required",
 )
 WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions", "session_not_stored")

@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.events import record
 from sessions_plus.exceptions import ChallengeOver, InvalidCode
+from sessions_plus.lifecycle.user_names import as_user_name
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import recovery_codes, throttle
@@ -75,9 +76,11 @@ def recover(
 def _find(name: str) -> AbstractBaseUser | None:
     """Return who has that name, if a recovery code is enough for them."""
     model: Any = get_user_model()
+    if as_user_name(name) is None:
+        return None
     try:
         user: AbstractBaseUser = model._default_manager.get_by_natural_key(name)
-    except (model.DoesNotExist, model.MultipleObjectsReturned, ValueError):
+    except (model.DoesNotExist, model.MultipleObjectsReturned):
         return None
     return user if has_given_up_password(user) else None
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sessions_plus.mfa.passkeys.relying_party import RelyingParty
+from django.http import HttpRequest
+
+from sessions_plus.exceptions import PasskeyEnrolmentRequired, PasskeyRequired
+from sessions_plus.mfa.passkeys.credentials import passkeys
+from sessions_plus.mfa.passkeys.relying_party import RelyingParty, find_relying_party
 from sessions_plus.models import Authenticator, AuthenticatorKind
 from sessions_plus.rows import session_row
 
@@ -26,6 +30,21 @@ class Ways:
     has_app: bool
     has_passkey: bool
     has_any: bool
+
+
+def missing_passkey(
+    user: Any, request: HttpRequest | None = None
+) -> PasskeyRequired | PasskeyEnrolmentRequired:
+    """
+    Return what somebody lacks who has to use a passkey: to do so, or to have one. One query.
+
+    Without a ``request`` on a site that does not say where it is, any of theirs counts.
+    """
+    party = find_relying_party(request)
+    own = passkeys().usable().for_user(user)
+    if party is not None:
+        own = own.filter(rp_id=party.id)
+    return PasskeyRequired() if own.exists() else PasskeyEnrolmentRequired()
 
 
 def ways_of(user: Any, party: RelyingParty | None) -> Ways:

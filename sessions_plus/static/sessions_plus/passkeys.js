@@ -7,7 +7,9 @@
 
   const isAble = Boolean(window.PublicKeyCredential?.parseRequestOptionsFromJSON);
   const RENEW_MS = 4 * 60 * 1000; // what a passkey has to sign lasts five minutes
+  const AGAIN = ["not_authenticated", "reauthentication_required"]; // what the page says itself
   let offered; // the AbortController of what waits in the browser's autofill
+  let isAnswered = false; // a passkey has signed: what the other way brings comes too late
 
   class Refusal extends Error {
     constructor(answer) {
@@ -29,7 +31,7 @@
     });
     const answer = await response.json();
     if (response.ok) return answer;
-    if (answer.code === "reauthentication_required") location.reload();
+    if (AGAIN.includes(answer.code)) location.reload();
     if (answer.unknown) await PublicKeyCredential.signalUnknownCredential?.(answer.unknown);
     throw new Refusal(answer);
   }
@@ -58,10 +60,17 @@
     const options = await post(form, form.dataset.options, {});
     const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(options);
     const passkey = await navigator.credentials.get({ publicKey, ...how });
+    if (isAnswered || how.signal?.aborted) return;
+    isAnswered = true;
     const body = { credential: passkey.toJSON(), next: form.dataset.next, ...fields(form) };
-    const answer = await post(form, form.dataset.finish, body);
-    await tell(answer.accepted);
-    location.assign(answer.next);
+    try {
+      const answer = await post(form, form.dataset.finish, body);
+      await tell(answer.accepted);
+      location.assign(answer.next);
+    } catch (error) {
+      isAnswered = false;
+      throw error;
+    }
   }
 
   async function make(form, how) {
@@ -80,6 +89,7 @@
   }
 
   async function act(form, run) {
+    if (isAnswered) return;
     const button = form.querySelector("[data-passkey-button]");
     form.querySelector("[data-passkey-error]").hidden = true;
     button.disabled = true;
