@@ -181,6 +181,14 @@ WELL = [
 ]
 
 PROVOKED = [
+    pytest.param(
+        "E113",
+        {
+            "SESSIONS_PLUS_MFA_PHISHING_RESISTANT": "staff",
+            "SESSIONS_PLUS_PASSKEY_SIGN_IN": "off",
+        },
+        id="passkeys wanted that are off",
+    ),
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
     pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": 60}, id="a number for a duration"),
     pytest.param("E002", {"SESSIONS_PLUS_TRUSTED_PROXIES": "10.0.0.0/8"}, id="text for a list"),

@@ -345,6 +345,12 @@ FOREIGN_DOMAIN = Finding(
     "passkey there.",
     "Write the host of the site, or a domain that it is below.",
 )
+PASSKEYS_WANTED_BUT_OFF = Finding(
+    "E113",
+    "SESSIONS_PLUS_MFA_PHISHING_RESISTANT asks people for passkeys, and there are none: {reason}. "
+    "Whom it asks reaches nothing.",
+    "{suggestion}",
+)
 PASSKEYS_WITHOUT_HTTPS = Finding(
     "W223",
     "Passkeys are taken from {origin}, where browsers use none, as it has no HTTPS.",

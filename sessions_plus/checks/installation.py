@@ -28,6 +28,8 @@ from sessions_plus.auth_backends import BACKEND, MODEL_BACKEND, Backend
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.conf import conf
+from sessions_plus.mfa.passkeys.relying_party import LIBRARY, are_on
+from sessions_plus.mfa.policy import asks_for_passkeys
 from sessions_plus.middleware import SessionMiddleware
 from sessions_plus.store.engine import has_cache
 from sessions_plus.store.session_store import SessionStore
@@ -318,3 +320,17 @@ def _is_named(name: str, *arguments: str) -> bool:
     except NoReverseMatch:
         return False
     return True
+
+
+@register(TAG)
+def check_passkeys_wanted(**_: object) -> list[CheckMessage]:
+    """A policy that nobody could meet would keep everybody out whom it names."""
+    if not asks_for_passkeys() or are_on():
+        return []
+    if is_installed(LIBRARY):
+        reason = "SESSIONS_PLUS_PASSKEY_SIGN_IN is 'off'"
+        suggestion = "Write SESSIONS_PLUS_PASSKEY_SIGN_IN = 'second_factor', or 'only_factor'."
+    else:
+        reason = "the library webauthn is not installed"
+        suggestion = "Run: pip install 'django-sessions-plus[passkeys]'"
+    return [catalogue.PASSKEYS_WANTED_BUT_OFF.about(reason=reason, suggestion=suggestion)]

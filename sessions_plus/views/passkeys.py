@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +17,7 @@ from sessions_plus.decorators import is_reauthenticated, mfa_exempt
 from sessions_plus.exceptions import (
     EnrolmentOver,
     PasskeyRefused,
+    PasskeysOff,
     ReauthenticationRequired,
     SessionsPlusError,
 )
@@ -24,7 +26,7 @@ from sessions_plus.mfa.gate import wants_json
 from sessions_plus.mfa.passkeys import registration
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party, get_relying_party
 from sessions_plus.mfa.passkeys.sent import parse
-from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.mfa.policy import has_authenticator, must_have_factor, must_have_passkey
 from sessions_plus.mfa.refusals import in_words
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
@@ -46,6 +48,9 @@ from sessions_plus.views.security import end_others, for_changes, show_codes
 @for_changes
 def passkey_enrol(request: PersonRequest) -> HttpResponseBase:
     """Offer to add a passkey; take the one that the page's script had made."""
+    needs_passkey = must_have_passkey(request.user)
+    if needs_passkey and find_relying_party(request) is None:
+        raise PermissionDenied(PasskeysOff.message)  # every other page would lead here again
     if find_relying_party(request) is None or not registration.may_add(request.user):
         return redirect("sessions_plus:security")
     is_first = not has_authenticator(request.user)
@@ -64,7 +69,8 @@ def passkey_enrol(request: PersonRequest) -> HttpResponseBase:
         "user": request.user,
         "tab": "security",
         "next": onward(request, default=""),
-        "is_wanted": is_first and must_have_factor(request.user),
+        "is_wanted": needs_passkey or (is_first and must_have_factor(request.user)),
+        "needs_passkey": needs_passkey,
         "begin_url": reverse("sessions_plus:passkey_begin"),
     }
     return render(

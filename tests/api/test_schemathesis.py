@@ -29,13 +29,25 @@ NEEDS_A_FACTOR = {
     "totp_confirm",
     "totp_remove",
 }
+# Of use with a passkey's signature only, or to who has one; tests/api/test_passkeys.py has them.
+NEEDS_A_PASSKEY = {
+    "passkey_confirm",
+    "passkey_remove",
+    "reauthenticate_passkey",
+    "reauthenticate_passkey_options",
+    "token_challenge_passkey",
+    "token_challenge_passkey_options",
+    "token_passkey",
+}
 CALLERS = [
     # A program asks no form for a CSRF token, so it cannot sign in to the session cookie.
-    pytest.param("program", "sam", NEEDS_A_FACTOR | {"login"}, id="staff, by token"),
+    pytest.param(
+        "program", "sam", NEEDS_A_FACTOR | NEEDS_A_PASSKEY | {"login"}, id="staff, by token"
+    ),
     pytest.param(
         "browser",
         "maya",
-        NEEDS_A_FACTOR | {"staff_session_list", "staff_revoke_all"},
+        NEEDS_A_FACTOR | NEEDS_A_PASSKEY | {"staff_session_list", "staff_revoke_all"},
         id="a customer, by cookie",
     ),
 ]
