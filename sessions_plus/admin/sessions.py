@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.admin import users
+from sessions_plus.admin import sign_in, users
 from sessions_plus.admin.downloads import DownloadableAdmin
 from sessions_plus.admin.filters import (
     AuthMethodFilter,
@@ -154,4 +154,5 @@ class SessionAdmin(DownloadableAdmin):
         # All models are registered by the time that a site is asked for its URLs, in
         # whatever order the apps came.
         users.show_sessions_in_user_pages(self.admin_site)
+        sign_in.offer_passkeys(self.admin_site)
         return [*users.urls(self.admin_site), *super().get_urls()]

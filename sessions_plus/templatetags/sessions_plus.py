@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy, npgettext_lazy
 
 from sessions_plus.lifecycle import in_force
 from sessions_plus.lifecycle.remaining import Remaining, remaining_of
+from sessions_plus.mfa.passkeys.relying_party import find_relying_party, sign_in_alone
 from sessions_plus.mfa.passkeys.upgrade import may_upgrade
 from sessions_plus.models import AuthenticatorKind, Reason, Session
 from sessions_plus.moments import in_local
@@ -108,6 +109,32 @@ def session_warning(context: template.Context, warn_seconds: int = 120) -> dict[
         "remaining": _remaining(context),
         "warn_seconds": warn_seconds,
         "login_url": resolve_url(settings.LOGIN_URL),
+        "csrf_token": context.get("csrf_token"),
+    }
+
+
+@register.inclusion_tag("sessions_plus/_passkey_sign_in.html", takes_context=True)
+def passkey_sign_in(
+    context: template.Context,
+    next: str = "",  # noqa: A002 - as the field is called that says where to go on
+    *,
+    fields: str = "",
+    name_field: str = "#id_username",
+) -> dict[str, Any]:
+    """
+    A button that signs in by a passkey, for your sign-in page: ``{% passkey_sign_in next %}``.
+
+    ``fields``: names of fields of the page that go along, such as ``keep_signed_in``;
+    ``name_field``: where a name is typed, so that the browser may offer passkeys there. Nothing
+    where passkeys are off, or only confirm passwords.
+    """
+    request = context.get("request")
+    offers = sign_in_alone() and find_relying_party(request) is not None
+    return {
+        "is_offered": offers,
+        "next": next,
+        "fields": fields,
+        "conditional": name_field,
         "csrf_token": context.get("csrf_token"),
     }
 

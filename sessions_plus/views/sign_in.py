@@ -21,7 +21,6 @@ from django.views.decorators.csrf import csrf_protect
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.forms import SignInForm
 from sessions_plus.lifecycle.persistence import keep_signed_in
-from sessions_plus.mfa.passkeys.relying_party import find_relying_party, sign_in_alone
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.destinations import (
     after_sign_in_url,
@@ -69,14 +68,7 @@ class LoginView(DjangoLoginView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        offers = sign_in_alone() and find_relying_party(self.request) is not None
-        context = super().get_context_data(**kwargs)
-        kept = "keep_signed_in" in context["form"].fields
-        return context | {
-            "password_reset_url": password_reset_url(),
-            "passkeys_sign_in": offers,
-            "passkey_fields": "keep_signed_in" if kept else "",
-        }
+        return super().get_context_data(**kwargs) | {"password_reset_url": password_reset_url()}
 
     def get_default_redirect_url(self) -> str:
         return after_sign_in_url()
