@@ -22,6 +22,7 @@ from sessions_plus.exceptions import ReauthenticationRequired
 from sessions_plus.lifecycle import Revocation
 from sessions_plus.mfa import gate
 from sessions_plus.mfa.enrolment import remove_all
+from sessions_plus.mfa.passkeys.only_factor import has_given_up_password
 from sessions_plus.models import Authenticator
 
 PERMISSION = "sessions_plus.remove_any_authenticator"
@@ -46,8 +47,9 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Authenticator]:
-        # The secret is not even read.
-        return super().get_queryset(request).exclude(confirmed_at=None).defer("sealed_secret")
+        # Secrets and keys are not even read.
+        rows = super().get_queryset(request).exclude(confirmed_at=None)
+        return rows.defer("sealed_secret", "sealed_public_key", "user_handle", "credential_id")
 
     @admin.action(description=_("Remove the second factor of these people"), permissions=["remove"])
     def remove_second_factor(
@@ -57,15 +59,19 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
         Take away all factors of whoever the chosen ones belong to, and end their sessions.
 
         After a fresh proof of all of one's own factors. One's own are changed on the
-        security page, where they are asked for.
+        security page, where they are asked for. Who has given up their password keeps their
+        passkeys until they have one again: they could not sign in.
         """
         if not is_reauthenticated(request, factors="all"):
             return self._prove_first(request)
         chosen = queryset.order_by("-pk").values_list("user_id", flat=True)[:COUNTED_ROWS]
         owners = set(chosen) - {request.user.pk}
         revocation = Revocation(0)
-        count = 0
+        count = kept = 0
         for user in self._people(owners):
+            if has_given_up_password(user):
+                kept += 1
+                continue
             _removed, ended = remove_all(user, now=timezone.now(), **facts_of(request))
             revocation += ended
             count += 1
@@ -75,8 +81,20 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
             count,
         )
         self.message_user(request, text % {"count": count}, messages.INFO)
+        if kept:
+            self._say_who_kept_theirs(request, kept)
         tell(request, revocation)
         return None
+
+    def _say_who_kept_theirs(self, request: HttpRequest, count: int) -> None:
+        text = ngettext(
+            "%(count)d person signs in with passkeys only, and kept them. Give them a password "
+            "first.",
+            "%(count)d people sign in with passkeys only, and kept them. Give them a password "
+            "first.",
+            count,
+        )
+        self.message_user(request, text % {"count": count}, messages.WARNING)
 
     def _prove_first(self, request: HttpRequest) -> HttpResponseBase | None:
         try:

@@ -7,6 +7,8 @@ that asked for it, for a quarter of an hour; never in a session's data.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +27,7 @@ from sessions_plus.events import record
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import Revocation, revoke_all
+from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import recovery_codes, throttle, totp
 from sessions_plus.mfa.methods import TOTP_CODE
@@ -206,14 +209,28 @@ def remove(
         LastWayIn: they could not sign in without it. Staff and commands have to know better.
         ActingForAnother, PermissionDenied: see ``reauthentication.check_own``.
     """
-    if authority is not None:
-        check_own(authority, user)
-        check_not_last(authenticator, user, authority.methods)
-    is_removed = _delete(authenticator, user, actor=actor, client=client)
-    if authority is not None:
-        removed = Removed(is_last=not has_authenticator(user))
-        authority.bind(removed, client=client, now=now or timezone.now())
+    if authority is None:
+        return _delete(authenticator, user, actor=actor, client=client)
+    check_own(authority, user)
+    with _last_way_in_stays(authenticator, user, authority):
+        is_removed = _delete(authenticator, user, actor=actor, client=client)
+    removed = Removed(is_last=not has_authenticator(user))
+    authority.bind(removed, client=client, now=now or timezone.now())
     return is_removed
+
+
+@contextmanager
+def _last_way_in_stays(
+    authenticator: Authenticator, user: AbstractBaseUser, authority: Authority
+) -> Iterator[None]:
+    """Let no other passkey go at the same time, nor the password: then this may be the last."""
+    if not authenticator.is_passkey:
+        yield
+        return
+    with alone_for(user.pk):
+        user.refresh_from_db(fields=["password"])
+        check_not_last(authenticator, user, authority.methods)
+        yield
 
 
 def _delete(

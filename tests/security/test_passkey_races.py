@@ -9,12 +9,15 @@ from django.contrib.auth.models import User
 from django.test import override_settings
 
 from sessions_plus.mfa import challenge
+from sessions_plus.mfa.enrolment import remove
 from sessions_plus.mfa.passkeys import assertion, nonces, registration, uses
 from sessions_plus.mfa.passkeys.assertion import Asked
 from sessions_plus.mfa.passkeys.nonces import Use
+from sessions_plus.mfa.passkeys.only_factor import give_up_password
 from sessions_plus.models import Authenticator, Challenge, Event, SessionEvent, UsedNonce
+from tests.mfa.passkeys.test_confirming import Own
 from tests.security.test_code_races import race
-from tests.support.authenticators import SESSION
+from tests.support.authenticators import SESSION, a_passkey
 from tests.support.passkeys import SoftwareAuthenticator, a_party, enrol_passkey
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -118,3 +121,42 @@ def test_one_enrolment_makes_one_passkey(user: User, now: datetime) -> None:
     assert found == {"ok": 1, "enrolment_over": THREADS - 1}
     assert Authenticator.objects.confirmed().count() == 1
     assert SessionEvent.objects.filter(event=Event.RECOVERY_CODES_MADE).count() == 1
+
+
+def test_the_last_of_many_stays(user: User, now: datetime) -> None:
+    """Who removes ten passkeys in ten tabs at once, and has no password, keeps one."""
+    user.set_unusable_password()
+    user.save()
+    rows = [a_passkey(user) for _ in range(10)]
+
+    found = race(lambda number: remove(rows[number], user_again(user), authority=own(user)))
+
+    assert found == {"ok": 9, "last_way_in": 1}
+    assert Authenticator.objects.confirmed().count() == 1
+
+
+def test_password_and_passkey_do_not_go_together(user: User, now: datetime) -> None:
+    """Who gives up their password as their passkeys go keeps enough of the one or the other."""
+    rows = [a_passkey(user, backed_up=False) for _ in range(2)]
+
+    def act(number: int) -> bool:
+        person = user_again(user)
+        if number < len(rows):
+            return remove(rows[number], person, authority=own(user))
+        give_up_password(person, authority=own(user), party=a_party(), client=None, now=now)
+        return True
+
+    race(act, threads=3)
+
+    has_password = user_again(user).has_usable_password()
+    assert has_password or Authenticator.objects.confirmed().exists()
+
+
+def user_again(user: User) -> User:
+    return User.objects.get(pk=user.pk)
+
+
+def own(user: User) -> Own:
+    authority = Own(user)
+    authority.methods = ("pky", "swk")
+    return authority

@@ -17,11 +17,16 @@ from sessions_plus.authority import Authority
 from sessions_plus.devices.trust import distrust_all
 from sessions_plus.events import record
 from sessions_plus.exceptions import LastWayIn
+from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.lifecycle.passwords import end_or_keep_others
 from sessions_plus.mfa import recovery_codes
 from sessions_plus.mfa.methods import EXTERNAL, PASSWORD
 from sessions_plus.mfa.passkeys.credentials import passkeys
-from sessions_plus.mfa.passkeys.relying_party import RelyingParty, sign_in_alone
+from sessions_plus.mfa.passkeys.relying_party import (
+    RelyingParty,
+    find_relying_party,
+    sign_in_alone,
+)
 from sessions_plus.mfa.reauthentication import check_own
 from sessions_plus.models import Authenticator, Event
 
@@ -91,11 +96,12 @@ def give_up_password(
         ActingForAnother, PermissionDenied: see ``reauthentication.check_own``.
     """
     check_own(authority, user)
-    if not may_give_up_password(user, party):
-        raise LastWayIn
-    user.set_unusable_password()
-    user.save(update_fields=["password"])
-    passkeys().for_user(user).update(replaces_password=True)
+    with alone_for(user.pk):
+        if not may_give_up_password(user, party):
+            raise LastWayIn
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        passkeys().for_user(user).update(replaces_password=True)
     end_or_keep_others(user, own=authority.session_public_id, client=client)
     distrust_all(user, client=client)
     record(
@@ -116,14 +122,19 @@ def check_not_last(authenticator: Authenticator, user: Any, methods: Iterable[st
     """
     See to it that ``user`` could sign in without one of their authenticators.
 
-    ``methods`` are those of their session, which may show another way in.
+    ``methods`` are those of their session, which may show another way in. An app is none.
 
     Raises:
         LastWayIn: they could not.
     """
-    if user.has_usable_password() or not {PASSWORD, EXTERNAL}.isdisjoint(methods):
+    if not authenticator.is_passkey or user.has_usable_password():
+        return
+    if not {PASSWORD, EXTERNAL}.isdisjoint(methods):
         return
     others = passkeys().usable().for_user(user).exclude(pk=authenticator.pk)
+    party = find_relying_party(None)
+    if party is not None:
+        others = others.filter(rp_id=party.id)
     if not any(signs_in_alone(passkey) for passkey in others):
         raise LastWayIn
 
