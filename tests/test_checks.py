@@ -352,6 +352,14 @@ PROVOKED_LIVE = [
         id="passkeys of another domain",
     ),
     pytest.param(
+        "W224",
+        {
+            "SESSIONS_PLUS_SITE_URL": "https://shop.example",
+            "SESSIONS_PLUS_PASSKEY_ORIGINS": ["https://shop.example", "https://shop.test"],
+        },
+        id="related origins that nobody is told of",
+    ),
+    pytest.param(
         "W223", {"SESSIONS_PLUS_SITE_URL": "http://shop.example"}, id="passkeys without HTTPS"
     ),
     pytest.param("W221", {"ROOT_URLCONF": "tests.support.foreign_doors"}, id="a password each"),

@@ -356,6 +356,12 @@ PASSKEYS_WITHOUT_HTTPS = Finding(
     "Passkeys are taken from {origin}, where browsers use none, as it has no HTTPS.",
     "Write https:// in SESSIONS_PLUS_SITE_URL or SESSIONS_PLUS_PASSKEY_ORIGINS.",
 )
+RELATED_ORIGINS_UNTOLD = Finding(
+    "W224",
+    "SESSIONS_PLUS_PASSKEY_ORIGINS names {origin}, which is not on {domain}, and {path} leads "
+    "nowhere: browsers use no passkey there.",
+    "Add path('.well-known/', include('sessions_plus.well_known_urls')) at the root of your URLs.",
+)
 
 NO_END_OF_ADOPTION = Finding(
     "E301",

@@ -14,13 +14,21 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Tags, register
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import Resolver404, URLPattern, URLResolver, get_resolver, resolve
 
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.checks.installation import find
 from sessions_plus.conf import conf
-from sessions_plus.mfa.passkeys.relying_party import are_on, origin_of
+from sessions_plus.mfa.passkeys.relying_party import (
+    are_on,
+    find_relying_party,
+    origin_of,
+    related_origins,
+)
+
+RELATED = "/.well-known/webauthn"
+"""Where browsers look for the origins on other domains."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,7 @@ def check_ways_past_second_factor(**_: object) -> list[CheckMessage]:
 
 @register(TAG, Tags.security, deploy=True)
 def check_passkeys(**_: object) -> list[CheckMessage]:
-    """Related origins, on domains of their own, are the site's to tell browsers."""
+    """What would keep every browser from using a passkey, though the site takes them."""
     if not are_on() or not conf.SITE_URL:
         return []
     site, found = origin_of(conf.SITE_URL), []
@@ -124,7 +132,24 @@ def check_passkeys(**_: object) -> list[CheckMessage]:
         parts = urlsplit(origin)
         if parts.scheme == "http" and not _is_this_machine(parts.hostname or ""):
             found.append(catalogue.PASSKEYS_WITHOUT_HTTPS.about(origin=origin))
-    return found
+    return [*found, *_of_related_origins()]
+
+
+def _of_related_origins() -> list[CheckMessage]:
+    party = find_relying_party(None)
+    related = related_origins(party) if party is not None else []
+    if party is None or not related or _leads_somewhere(RELATED):
+        return []
+    facts = {"origin": related[0], "domain": party.id, "path": RELATED}
+    return [catalogue.RELATED_ORIGINS_UNTOLD.about(**facts)]
+
+
+def _leads_somewhere(path: str) -> bool:
+    try:
+        resolve(path)
+    except Resolver404:
+        return False
+    return True
 
 
 def _is_this_machine(host: str) -> bool:

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
 
 from sessions_plus.decorators import mfa_required
@@ -124,10 +126,39 @@ def test_accepted_passkeys_are_told(user: User) -> None:
 
 
 def test_a_thousand_strangers(django_assert_num_queries: Any) -> None:
-    """Asking for a passkey writes nothing, and reads nothing."""
+    """The sign-in page, and asking for a passkey there, writes nothing, and reads nothing."""
     with django_assert_num_queries(0):
         for _ in range(1000):
-            assert post(Client(), "login/passkey/options/").status_code == 200
+            stranger = Client()
+            assert "Sign in with a passkey" in stranger.get(ACCOUNT + "login/").content.decode()
+            assert post(stranger, "login/passkey/options/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_costs_no_more_than_a_password_and_a_code(user: User, password: str, engine: str) -> None:
+    """From a known browser as from a new one, a passkey takes no statement more than those."""
+    phone, app = enrol_passkey(user), enrol(user)
+    account = {"username": "ann", "password": password}
+
+    for known in (False, True):
+        by_passkey, by_code = Client(), Client()
+        if known:
+            signed_in(by_passkey, user)
+            signed_in(by_code, user)
+            by_passkey.post(ACCOUNT + "logout/")
+            by_code.post(ACCOUNT + "logout/")
+        with CaptureQueriesContext(connection) as captured:
+            options = post(by_passkey, "login/passkey/options/").json()
+            post(by_passkey, "login/passkey/finish/", {"credential": phone.use(options)})
+        with_passkey = [query["sql"] for query in captured.captured_queries]
+        with CaptureQueriesContext(connection) as captured:
+            by_code.post(ACCOUNT + "login/", account)
+            by_code.post(ACCOUNT + "challenge/", {"code": app.code(steps=int(known))})
+        with_code = [query["sql"] for query in captured.captured_queries]
+
+        assert by_passkey.get(ACCOUNT + "security/").status_code == 200
+        assert by_code.get(ACCOUNT + "security/").status_code == 200
+        assert 0 < len(with_passkey) <= len(with_code), (with_passkey, with_code)
 
 
 def test_another_browser_cannot_send_it(user: User) -> None:

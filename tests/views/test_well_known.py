@@ -79,3 +79,65 @@ def test_fields_say_what_they_are_for(
     found = {name: one for one in inputs for name in expected if f'name="{name}"' in one}
     assert found.keys() == expected.keys()
     assert all(f'autocomplete="{expected[name]}"' in found[name] for name in expected)
+
+
+PASSKEYS_AT = "/.well-known/passkey-endpoints"
+RELATED_AT = "/.well-known/webauthn"
+
+
+class TestPasskeys:
+    @pytest.fixture(autouse=True)
+    def site(self, settings: Any) -> None:
+        settings.ROOT_URLCONF = Mounted
+        settings.SESSIONS_PLUS_SITE_URL = "https://shop.example"
+
+    def test_password_managers_find_the_pages(self) -> None:
+        """Where passkeys are added and managed, in full; without a cookie, and no database."""
+        response = Client().get(PASSKEYS_AT)
+
+        assert response.json() == {
+            "enroll": "https://shop.example/account/security/passkeys/",
+            "manage": "https://shop.example/account/security/",
+        }
+        assert response.headers["Content-Type"] == "application/json"
+        assert not response.cookies
+
+    def test_there_are_none_where_passkeys_are_off(self, settings: Any) -> None:
+        """Then it is an address that there is not."""
+        settings.SESSIONS_PLUS_PASSKEY_SIGN_IN = "off"
+
+        assert Client().get(PASSKEYS_AT).status_code == 404
+        assert Client().get(RELATED_AT).status_code == 404
+
+    @pytest.mark.parametrize(
+        ("origins", "told"),
+        [
+            ([], None),
+            (["https://shop.example", "https://www.shop.example"], None),
+            (["https://shop.example", "android:apk-key-hash:abc"], None),
+            (
+                ["https://shop.example", "https://shop.test", "https://notshop.example"],
+                ["https://shop.test", "https://notshop.example"],
+            ),
+        ],
+    )
+    def test_browsers_are_told_of_other_domains(
+        self, origins: list[str], told: list[str] | None, settings: Any
+    ) -> None:
+        """Those that are not below the domain itself, and nothing else."""
+        settings.SESSIONS_PLUS_PASSKEY_ORIGINS = origins
+
+        response = Client().get(RELATED_AT)
+
+        if told is None:
+            assert response.status_code == 404
+        else:
+            assert response.json() == {"origins": told}
+
+    def test_who_must_have_a_passkey_is_told_too(
+        self, user: User, sign_in: SignIn, settings: Any
+    ) -> None:
+        """A policy does not lead a browser away that asks."""
+        settings.SESSIONS_PLUS_MFA_PHISHING_RESISTANT = "required"
+
+        assert sign_in(user).get(PASSKEYS_AT).status_code == 200

@@ -81,6 +81,16 @@ def get_relying_party(request: HttpRequest) -> RelyingParty:
     return party
 
 
+def related_origins(party: RelyingParty) -> list[str]:
+    """Return the origins on other domains, which browsers have to be told of. Apps are none."""
+    return [origin for origin in party.origins if _is_elsewhere(origin, party.id)]
+
+
+def _is_elsewhere(origin: str, domain: str) -> bool:
+    host = urlsplit(origin).hostname
+    return host is not None and host != domain and not host.endswith(f".{domain}")
+
+
 def origin_of(url: str) -> str:
     """Return the origin of an address, as browsers write it: in small letters, no usual port."""
     parts = urlsplit(url)
