@@ -79,6 +79,8 @@ REGISTRATION = "tests/mfa/passkeys/test_registration.py"
 PASSKEY_PAGES = "tests/views/test_passkeys.py"
 NONCES = "tests/mfa/passkeys/test_nonces.py"
 PASSKEY_RACES = "tests/security/test_passkey_races.py"
+PASSKEY_POLICY = "tests/mfa/passkeys/test_policy.py"
+LAST_WAY_IN = "tests/mfa/passkeys/test_last_way_in.py"
 
 # The settings that the fast path of a copy was worked out with.
 STAMPED = (
@@ -2364,6 +2366,63 @@ SABOTAGES = (
         'holder=digest(fields["nonce_token"].reveal()),',
         'holder=digest(""),',
         "tests/api/test_passkeys.py",
+    ),
+    Sabotage(
+        "take a code of whom the site asks for a passkey",
+        PACKAGE + "mfa/gate.py",
+        "    if asks_for_passkeys():\n        return False\n",
+        "",
+        PASSKEY_POLICY,
+    ),
+    Sabotage(
+        "take a code for a passkey once it is looked into",
+        PACKAGE + "mfa/gate.py",
+        "    if must_have_passkey(user):\n        return missing_passkey(user)\n"
+        "    if has_second_factor(authority.methods):",
+        "    if has_second_factor(authority.methods):",
+        PASSKEY_POLICY,
+    ),
+    Sabotage(
+        "tell a passkey's script to prove who is not signed in",
+        PACKAGE + "views/scripted.py",
+        "    if not request.user.is_authenticated:\n        raise NotSignedIn\n",
+        "",
+        PASSKEY_POLICY,
+    ),
+    Sabotage(
+        "lead round and round where passkeys are off",
+        PACKAGE + "views/passkeys.py",
+        "    if needs_passkey and find_relying_party(request) is None:",
+        "    if False:",
+        PASSKEY_POLICY,
+    ),
+    Sabotage(
+        "let two passkeys go at once",
+        PACKAGE + "mfa/enrolment.py",
+        "    with alone_for(user.pk):\n        user.refresh",
+        "    if True:\n        user.refresh",
+        f"{PASSKEY_RACES} -k last_of_many",
+    ),
+    Sabotage(
+        "let staff take a passkey from who has no password",
+        PACKAGE + "admin/authenticators.py",
+        "            if has_given_up_password(user):",
+        "            if False:",
+        LAST_WAY_IN,
+    ),
+    Sabotage(
+        "count a passkey of another domain for a way in",
+        PASSKEYS + "only_factor.py",
+        "        others = others.filter(rp_id=party.id)\n",
+        "        pass\n",
+        LAST_WAY_IN,
+    ),
+    Sabotage(
+        "name apps and own hosts as other domains of a passkey",
+        PASSKEYS + "relying_party.py",
+        'return host is not None and host != domain and not host.endswith(f".{domain}")',
+        "return True",
+        "tests/views/test_well_known.py",
     ),
 )
 
