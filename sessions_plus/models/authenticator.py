@@ -96,6 +96,9 @@ class Authenticator(models.Model):
         when it was last accepted.
     ``disabled_at``
         when too many wrong codes in a row switched it off; None: in use. Never of a passkey.
+    ``imported_from``
+        what it was in the package that the site comes from, such as
+        ``otp_totp.totpdevice/12``; empty: it was enrolled here.
 
     Of a TOTP app; None for a passkey:
 
@@ -106,13 +109,6 @@ class Authenticator(models.Model):
     ``last_used_step``
         the time step of the last accepted code, and never again that one or an
         earlier one; -1: none yet, as NULL is less than nothing in SQL.
-    ``last_used_at``
-        when a code was last accepted.
-    ``disabled_at``
-        when too many wrong codes in a row switched it off; None: in use.
-    ``imported_from``
-        what it was in the package that the site comes from, such as
-        ``otp_totp.totpdevice/12``; empty: it was enrolled here.
 
     Of a passkey; None for a TOTP app, and but for the first two while it is pending:
 

@@ -18,7 +18,13 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from sessions_plus.crypto import same
-from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
+from sessions_plus.mfa.methods import (
+    DEVICE_BOUND,
+    RECOVERY_CODE,
+    SECURITY_KEY,
+    SYNCED,
+    TOTP_CODE,
+)
 from sessions_plus.mfa.sign_in import method_by
 from sessions_plus.models import Authenticator, RecoveryCode
 from sessions_plus.moving.old_proofs import read_proofs
@@ -76,19 +82,20 @@ class Factors:
     The second factors that somebody has here, as far as they came along.
 
     ``in_use``, ``codes``
-        whence authenticators came that are in use, and recovery codes.
+        whence authenticators came that are in use, each with what it proves, and recovery codes.
     ``is_asked``
         whether they are asked for one at sign-in.
     """
 
-    in_use: set[str] = field(default_factory=set)
+    in_use: dict[str, tuple[str, ...]] = field(default_factory=dict)
     codes: set[str] = field(default_factory=set)
     is_asked: bool = False
 
     def proved(self, factors: Collection[str]) -> tuple[str, ...]:
         """Return the methods by which one of these was proved."""
-        if not self.in_use.isdisjoint(factors):
-            return (TOTP_CODE,)
+        for name in sorted(factors):
+            if name in self.in_use:
+                return self.in_use[name]
         return () if self.codes.isdisjoint(factors) else (RECOVERY_CODE,)
 
 
@@ -96,16 +103,24 @@ def factors_of(user_ids: Iterable[Any]) -> dict[Any, Factors]:
     """Return the factors of users, by primary key. Two queries, however many there are."""
     found = {user_id: Factors() for user_id in user_ids}
     alias = session_row.database()
-    apps = Authenticator.objects.using(alias).confirmed().filter(user_id__in=found)
-    for user_id, name, disabled_at in apps.values_list("user_id", "imported_from", "disabled_at"):
+    rows = Authenticator.objects.using(alias).confirmed().filter(user_id__in=found)
+    columns = ("user_id", "imported_from", "disabled_at", "backup_eligible")
+    for user_id, name, disabled_at, is_synced in rows.values_list(*columns):
         found[user_id].is_asked = True
         if name and disabled_at is None:
-            found[user_id].in_use.add(name)
+            found[user_id].in_use[name] = _methods(is_synced)
     asked = [user_id for user_id, factors in found.items() if factors.is_asked]
     codes = RecoveryCode.objects.using(alias).filter(user_id__in=asked).exclude(imported_from="")
     for user_id, name in codes.values_list("user_id", "imported_from"):
         found[user_id].codes.add(name)
     return found
+
+
+def _methods(is_synced: bool | None) -> tuple[str, ...]:
+    """What is known to have been proved; ``is_synced`` None: by an app, else by a passkey."""
+    if is_synced is None:
+        return (TOTP_CODE,)
+    return (SECURITY_KEY, SYNCED if is_synced else DEVICE_BOUND)
 
 
 @dataclass(frozen=True, slots=True)

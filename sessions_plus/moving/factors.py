@@ -26,9 +26,22 @@ from sessions_plus.exceptions import SealBroken
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.mfa import recovery_codes, totp
+from sessions_plus.mfa.passkeys.credentials import (
+    credential_hash,
+    open_public_key,
+    seal_public_key,
+)
 from sessions_plus.mfa.policy import has_authenticator
-from sessions_plus.models import Authenticator, Event, RecoveryCode, SessionEvent
+from sessions_plus.models import (
+    Authenticator,
+    AuthenticatorKind,
+    Event,
+    RecoveryCode,
+    SessionEvent,
+)
+from sessions_plus.models.authenticator import TOTP_COLUMNS
 from sessions_plus.moving.old_factors import OldApp, OldCodes, OldFactors, Source
+from sessions_plus.moving.old_passkeys import OldPasskey
 from sessions_plus.rows import session_row
 
 AT_ONCE = 200
@@ -39,6 +52,7 @@ class Fate(StrEnum):
 
     APP = "app"
     CODE = "code"
+    PASSKEY = "passkey_came"
     HERE = "here"
     """It came along before."""
     REPLACED = "replaced"
@@ -111,8 +125,8 @@ def _bring(
         if was_removed(user_id):
             return fates + Counter({str(Fate.REMOVED): len(factors.names)})
         user = get_user_model()(pk=user_id)
-        apps = _bring_apps(user, factors.apps, now)
-        fates += apps
+        came = _bring_apps(user, factors.apps, now) + _bring_passkeys(user, factors.passkeys, now)
+        fates += came
         has_app = Authenticator.objects.using(alias).for_user(user).confirmed().exists()
         for codes in factors.codes:
             fates += _bring_codes(user, codes, now) if has_app else Counter({str(Fate.ALONE): 1})
@@ -120,10 +134,10 @@ def _bring(
             report.without.append(user_id)
         if is_dry_run:
             transaction.set_rollback(True, using=alias)
-    if apps[Fate.APP] and not is_dry_run:
+    if not is_dry_run:
         added = [
             draft(Event.AUTHENTICATOR_ADDED, user_id=user_id, reason=IMPORTED)
-            for _ in range(apps[Fate.APP])
+            for _ in range(came[Fate.APP] + came[Fate.PASSKEY])
         ]
         record_all(added)
     return fates
@@ -143,6 +157,48 @@ def _bring_apps(user: models.Model, apps: Collection[OldApp], now: datetime) -> 
     for app in new:
         _authenticator(user, app, now).save(using=session_row.database(), force_insert=True)
     return Counter({str(Fate.APP): len(new), str(Fate.HERE): len(apps) - len(new)})
+
+
+@sensitive_variables()
+def _bring_passkeys(
+    user: models.Model, passkeys: Collection[OldPasskey], now: datetime
+) -> Counter[str]:
+    """A passkey that its owner has here already, wherever it came from, is the same."""
+    rows = Authenticator.objects.using(session_row.database())
+    hashes = {credential_hash(passkey.credential_id): passkey for passkey in passkeys}
+    known = rows.filter(credential_hash__in=hashes).values_list("credential_hash", flat=True)
+    new = [hashes[key] for key in hashes.keys() - set(known)]
+    for passkey in sorted(new, key=lambda found: found.name):
+        _passkey(user, passkey, now).save(using=session_row.database(), force_insert=True)
+    return Counter({str(Fate.PASSKEY): len(new), str(Fate.HERE): len(passkeys) - len(new)})
+
+
+@sensitive_variables()
+def _passkey(user: models.Model, passkey: OldPasskey, now: datetime) -> Authenticator:
+    public_id = new_public_id()
+    return Authenticator(
+        public_id=public_id,
+        user_id=user.pk,
+        kind=AuthenticatorKind.PASSKEY,
+        name=clean_name(passkey.label),
+        created_at=passkey.confirmed_at or now,
+        confirmed_at=passkey.confirmed_at or now,
+        last_used_at=passkey.last_used_at,
+        imported_from=passkey.name,
+        user_handle=passkey.user_handle,
+        rp_id=passkey.rp_id,
+        credential_id=passkey.credential_id,
+        credential_hash=credential_hash(passkey.credential_id),
+        sealed_public_key=seal_public_key(passkey.public_key, public_id=public_id, user_id=user.pk),
+        sign_count=passkey.sign_count,
+        aaguid=passkey.aaguid,
+        transports=" ".join(passkey.transports),
+        backup_eligible=passkey.backup_eligible,
+        backed_up=passkey.backed_up,
+        verifies_user=passkey.verifies_user,
+        is_discoverable=passkey.is_discoverable,
+        **dict.fromkeys(TOTP_COLUMNS),
+    )
 
 
 @sensitive_variables()
@@ -193,12 +249,15 @@ def verify(user_id: Any, factors: OldFactors) -> Verified:
     user = get_user_model()(pk=user_id)
     is_removed, has_app = was_removed(user_id), has_authenticator(user)
     apps = {app.name: is_removed or _is_app_here(user, app) for app in factors.apps}
+    passkeys = {
+        passkey.name: is_removed or _is_passkey_here(user, passkey) for passkey in factors.passkeys
+    }
     codes = {
         codes.name: is_removed or _are_codes_here(user, codes)
         for codes in factors.codes
         if codes.is_whole and (is_removed or has_app)
     }
-    found = apps | codes
+    found = apps | passkeys | codes
     names = [name for name, is_here in found.items() if is_here]
     return Verified(names, len(found) - len(names))
 
@@ -206,11 +265,23 @@ def verify(user_id: Any, factors: OldFactors) -> Verified:
 @sensitive_variables()
 def _is_app_here(user: models.Model, app: OldApp) -> bool:
     rows = Authenticator.objects.using(session_row.database()).for_user(user).confirmed()
-    row = rows.filter(imported_from=app.name).first()
+    row = rows.totp().filter(imported_from=app.name).first()
     if row is None or (row.digits, row.period) != (app.digits, app.period):
         return False
     try:
         return same(totp.open_secret(row).hex(), app.secret.hex())
+    except SealBroken:
+        return False
+
+
+@sensitive_variables()
+def _is_passkey_here(user: models.Model, passkey: OldPasskey) -> bool:
+    rows = Authenticator.objects.using(session_row.database()).for_user(user).confirmed()
+    row = rows.filter(credential_hash=credential_hash(passkey.credential_id)).first()
+    if row is None or bytes(row.user_handle or b"") != passkey.user_handle:
+        return False
+    try:
+        return same(open_public_key(row).hex(), passkey.public_key.hex())
     except SealBroken:
         return False
 

@@ -12,11 +12,11 @@ import binascii
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, Protocol
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.db import models, router
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
@@ -24,23 +24,10 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_plus.conf import conf
 from sessions_plus.mfa.totp import step_at
 from sessions_plus.mfa.typed_code import DIGITS, IMPORTED, canonical
+from sessions_plus.moving.left import Left
+from sessions_plus.moving.old_passkeys import OldPasskey, of_allauth, of_otp_webauthn
 
 LONGEST_PERIOD = 120
-
-
-class Left(StrEnum):
-    """Why a factor does not come along."""
-
-    CLOCK = "clock"
-    """Its codes are counted from another moment, or by a clock too far from ours."""
-    DIGITS = "digits"
-    """Its codes have fewer or more digits than are read here."""
-    DAMAGED = "damaged"
-    """Its secret does not open."""
-    SHORT = "short"
-    """A recovery code of less than 8 letters and digits, or more than 16, or with other signs."""
-    OTHER = "other"
-    """Another kind: codes by mail or telephone, security keys."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -73,12 +60,20 @@ class OldFactors:
     """What one user has there."""
 
     apps: list[OldApp] = field(default_factory=list)
+    passkeys: list[OldPasskey] = field(default_factory=list)
     codes: list[OldCodes] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
 
     @property
     def names(self) -> list[str]:
-        return [*(app.name for app in self.apps), *(codes.name for codes in self.codes)]
+        found: list[OldApp | OldPasskey | OldCodes] = [*self.apps, *self.passkeys, *self.codes]
+        return [one.name for one in found]
+
+    def add_passkey(self, found: OldPasskey | Left) -> None:
+        if isinstance(found, OldPasskey):
+            self.passkeys.append(found)
+        else:
+            self.left.append(found)
 
 
 class Source(Protocol):
@@ -131,10 +126,11 @@ def _readable(codes: Iterable[str]) -> tuple[list[str], int]:
 
 
 class Otp:
-    """django-otp, and so django-two-factor-auth."""
+    """django-otp, and so django-two-factor-auth and django-otp-webauthn."""
 
-    needs = "django_otp.plugins.otp_totp"
+    needs = "django_otp"
     TOTP, STATIC = "otp_totp.totpdevice", "otp_static.staticdevice"
+    HANDLES = "django_otp_webauthn.webauthnuserhandle"
 
     def is_installed(self) -> bool:
         return apps.is_installed(self.needs)
@@ -142,15 +138,27 @@ class Otp:
     def read(self, user_ids: Collection[Any]) -> dict[Any, OldFactors]:
         """See ``Source.read()``."""
         found: dict[Any, OldFactors] = {}
+        handles = self._handles(user_ids)
         for label, row in self._devices(user_ids):
             factors = found.setdefault(row.user_id, OldFactors())
             if label == self.TOTP:
                 self._read_app(row, factors)
             elif label == self.STATIC:
                 self._read_codes(row, factors)
+            elif hasattr(row, "credential_id_sha256"):
+                handle = handles.get(row.user_id)
+                factors.add_passkey(of_otp_webauthn(row, f"{label}/{row.pk}", handle))
             else:
                 factors.left.append(Left.OTHER)
         return found
+
+    def _handles(self, user_ids: Collection[Any]) -> dict[Any, bytes]:
+        """Return what authenticators know users by."""
+        if not apps.is_installed("django_otp_webauthn"):
+            return {}
+        rows = _rows(self.HANDLES).filter(user_id__in=user_ids)
+        pairs = rows.values_list("user_id", "handle_hex")
+        return {user_id: bytes.fromhex(text) for user_id, text in pairs}
 
     def _devices(self, user_ids: Collection[Any]) -> Iterator[tuple[str, Any]]:
         for model in apps.get_models():
@@ -159,6 +167,8 @@ class Otp:
                 rows = _rows(label).filter(user_id__in=user_ids, confirmed=True).order_by("pk")
                 if label == self.STATIC:
                     rows = rows.prefetch_related("token_set")
+                elif hasattr(model, "credential_id_sha256") and hasattr(model, "attestation"):
+                    rows = rows.select_related("attestation")
                 for row in rows:
                     yield label, row
 
@@ -206,6 +216,8 @@ class Otp:
     @sensitive_variables()
     def add_app(self, user_id: Any, app: OldApp) -> str:
         """See ``Source.add_app()``."""
+        if not apps.is_installed("django_otp.plugins.otp_totp"):
+            return ""
         model = apps.get_model(self.TOTP)
         made = model(
             user_id=user_id,
@@ -251,6 +263,9 @@ class Allauth:
                 self._read_app(row, factors)
             elif row.type == "recovery_codes":
                 self._read_codes(row, factors)
+            elif row.type == "webauthn":
+                handle = self._handle_of(row.user_id)
+                factors.add_passkey(of_allauth(row, f"{self.LABEL}/{row.pk}", handle))
             else:
                 factors.left.append(Left.OTHER)
         return found
@@ -276,6 +291,13 @@ class Allauth:
                 last_used_at=row.last_used_at,
             )
         )
+
+    def _handle_of(self, user_id: Any) -> bytes:
+        """Return what authenticators know a user by, as the site's adapter says."""
+        user = get_user_model()._default_manager.get(pk=user_id)
+        adapter = import_string("allauth.mfa.adapter.get_adapter")()
+        handle: bytes = adapter.get_public_key_credential_user_entity(user)["id"]
+        return handle
 
     def _period(self) -> int:
         return int(getattr(settings, "MFA_TOTP_PERIOD", 30))

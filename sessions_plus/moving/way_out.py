@@ -48,29 +48,34 @@ def take_back(source: Source) -> Counter[str]:
     ways: Counter[str] = Counter()
     for keys in people():
         there = source.read(keys)
-        rows = Authenticator.objects.using(session_row.database()).usable()
+        rows = Authenticator.objects.using(session_row.database()).usable().filter(user_id__in=keys)
         ours: dict[Any, list[Authenticator]] = {key: [] for key in there}
-        for row in rows.totp().filter(user_id__in=keys).order_by("pk"):
+        for row in rows.order_by("pk"):
             ours.setdefault(row.user_id, []).append(row)
-        for user_id, apps in ours.items():
-            ways += _take_back(source, user_id, apps, there.get(user_id, OldFactors()))
+        for user_id, found in ours.items():
+            ways += _take_back(source, user_id, found, there.get(user_id, OldFactors()))
     return ways
 
 
 @sensitive_variables()
 def _take_back(
-    source: Source, user_id: Any, apps: Iterable[Authenticator], there: OldFactors
+    source: Source, user_id: Any, rows: Iterable[Authenticator], there: OldFactors
 ) -> Counter[str]:
     ways: Counter[str] = Counter()
     with transaction.atomic(using=session_row.database()), alone_for(user_id):
         known = set(there.names)
-        for app in apps:
-            ways[_send(source, app, known)] += 1
+        for row in rows:
+            ways[_send_passkey(row, known) if row.is_passkey else _send(source, row, known)] += 1
         if was_removed(user_id):
             ways += _remove(source, user_id, there)
         for codes in there.codes:
             ways += _void(source, user_id, codes)
     return ways
+
+
+def _send_passkey(row: Authenticator, known: set[str]) -> Way:
+    """One that came from there works there; one that was made here is not known there."""
+    return Way.THERE if row.imported_from in known else Way.NO_PLACE
 
 
 @sensitive_variables()
@@ -101,7 +106,8 @@ def _send(source: Source, row: Authenticator, known: set[str]) -> Way:
 def _remove(source: Source, user_id: Any, there: OldFactors) -> Counter[str]:
     rows = Authenticator.objects.using(session_row.database()).filter(user_id=user_id)
     here = set(rows.values_list("imported_from", flat=True))
-    gone = [app.name for app in there.apps if app.name not in here]
+    codes = {found.name for found in there.codes}
+    gone = [name for name in there.names if name not in here and name not in codes]
     source.delete(gone)
     return Counter({str(Way.REMOVED): len(gone)})
 

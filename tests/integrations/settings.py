@@ -19,6 +19,7 @@ INSTALLED_APPS = [
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "django_otp.plugins.otp_email",
+    "django_otp_webauthn",
     "two_factor",
     "allauth",
     "allauth.account",
@@ -50,7 +51,9 @@ CACHES = {
 }
 
 MFA_TOTP_TOLERANCE = 1  # a test may meet the end of a period
-MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
+OTP_WEBAUTHN_RP_ID, OTP_WEBAUTHN_RP_NAME = "testserver", "Shop"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = ["https://testserver"]
 ACCOUNT_RATE_LIMITS = False
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # Who tried too often there is not what is asked here.

@@ -2307,7 +2307,7 @@ SABOTAGES = (
     Sabotage(
         "read what a passkey's maker says",
         PASSKEYS + "library.py",
-        'encode_cbor({"fmt": "none", "attStmt": {}, "authData": attested_data(new)})',
+        'encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})',
         "new.attestation_object",
         REGISTRATION,
     ),

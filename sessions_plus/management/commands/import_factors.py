@@ -14,6 +14,7 @@ from sessions_plus.conf import conf
 
 WORDS = {
     "app": "authenticator apps came along",
+    "passkey_came": "passkeys came along",
     "code": "recovery codes came along",
     "here": "here already",
     "replaced": "left: recovery codes that were replaced here by new ones",
@@ -24,16 +25,20 @@ WORDS = {
     "damaged": "left: the secret does not open",
     "weak": "left: short recovery codes, which the site's profile takes with --weak-codes only",
     "short": "left: a recovery code of fewer than 8 letters and digits, or more than 16",
-    "other": "left: another kind, such as codes by mail or telephone, and security keys",
+    "other": "left: another kind, such as codes by mail or telephone",
+    "passkey": "left: a passkey, as they are off here, or SESSIONS_PLUS_SITE_URL is not set",
+    "domain": "left: a passkey of another domain, where alone it works",
+    "synced": "left: a passkey that can be copied to other devices, which the site does not take",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Bring second factors along from django-otp (and so from django-two-factor-auth) or from "
-        "allauth.mfa: people go on with the same app and the same recovery codes. Run it as often "
-        "as you like; it prints counts only. Exit code: 0, nobody is without; 1, somebody has a "
-        "factor there and would have none here, or --delete-source deleted nothing."
+        "Bring second factors along from django-otp (and so from django-two-factor-auth and "
+        "django-otp-webauthn) or from allauth.mfa: people go on with the same app, the same "
+        "passkeys and the same recovery codes. Run it as often as you like; it prints counts only. "
+        "Exit code: 0, nobody is without; 1, somebody has a factor there and would have none here, "
+        "or --delete-source deleted nothing."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

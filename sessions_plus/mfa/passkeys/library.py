@@ -43,12 +43,12 @@ def _refusing(reason: str) -> Iterator[None]:
         raise PasskeyRefused(reason) from None
 
 
-def attested_data(new: NewPasskey) -> bytes:
-    """Return the authenticator data of a new passkey."""
+def attested_data(attestation_object: bytes) -> bytes:
+    """Return the authenticator data of a new passkey, of what its authenticator said of it."""
     from webauthn.helpers import parse_cbor
 
     with _refusing("malformed"):
-        found = parse_cbor(new.attestation_object)["authData"]
+        found = parse_cbor(attestation_object)["authData"]
     if not isinstance(found, bytes):
         raise PasskeyRefused("malformed")
     return found
@@ -65,7 +65,8 @@ def verify_new(new: NewPasskey, *, rp_id: str, needs_presence: bool) -> Credenti
     from webauthn.helpers import encode_cbor
 
     with _refusing("credential"):
-        plain = encode_cbor({"fmt": "none", "attStmt": {}, "authData": attested_data(new)})
+        data = attested_data(new.attestation_object)
+        plain = encode_cbor({"fmt": "none", "attStmt": {}, "authData": data})
         response = new.as_json["response"] | {"attestationObject": base64url.encode(plain)}
         found = verify_registration_response(
             credential=new.as_json | {"response": response},
@@ -75,18 +76,26 @@ def verify_new(new: NewPasskey, *, rp_id: str, needs_presence: bool) -> Credenti
             require_user_presence=needs_presence,
             supported_pub_key_algs=list(ALGORITHMS),  # type: ignore[arg-type]  # an IntEnum
         )
-        _check_key(found.credential_public_key)
+        check_key(found.credential_public_key)
         if found.credential_id != new.credential_id:
             raise PasskeyRefused("credential")
         return Credential(found.credential_id, found.credential_public_key, UUID(found.aaguid))
 
 
-def _check_key(public_key: bytes) -> None:
-    """See to it that signatures can be verified with a key, and that it is a strong one."""
+def check_key(public_key: bytes) -> None:
+    """
+    See to it that signatures can be verified with a COSE key, and that it is a strong one.
+
+    Raises:
+        PasskeyRefused: it is none, of another algorithm, or weak.
+    """
     from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 
-    decoded: Any = decode_credential_public_key(public_key)
-    key: Any = decoded_public_key_to_cryptography(decoded)
+    with _refusing("credential"):
+        decoded: Any = decode_credential_public_key(public_key)
+        key: Any = decoded_public_key_to_cryptography(decoded)
+    if decoded.alg not in ALGORITHMS:
+        raise PasskeyRefused("algorithm")
     if decoded.alg == ES256 and decoded.crv != P256:
         raise PasskeyRefused("algorithm")
     if decoded.alg == RS256 and key.key_size < MIN_RSA_BITS:

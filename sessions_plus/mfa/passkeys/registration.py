@@ -174,7 +174,7 @@ def _check(new: NewPasskey, pending: Authenticator, party: RelyingParty) -> Auth
         new.client.nonce, use=Use.ENROLMENT, public_id=pending.public_id
     ):
         raise PasskeyRefused("nonce")
-    data = authenticator_data(library.attested_data(new))
+    data = authenticator_data(library.attested_data(new.attestation_object))
     rules.check_data(
         data,
         rp_id=str(pending.rp_id),

@@ -123,7 +123,7 @@ def read_new_passkey(sent: object) -> NewPasskey:
         credential_id=_id(credential),
         client=_client_data(_bytes(response, "clientDataJSON")),
         attestation_object=_bytes(response, "attestationObject"),
-        transports=_transports(response.get("transports")),
+        transports=transports(response.get("transports")),
         is_discoverable=_is_discoverable(credential),
         as_json=_clean(credential, {name: _spelled(response, name) for name in names}),
     )
@@ -235,7 +235,7 @@ def _client_data(raw: bytes) -> ClientData:
     )
 
 
-def _transports(given: object) -> tuple[str, ...]:
+def transports(given: object) -> tuple[str, ...]:
     """Return what has the form of one. They are hints only, so that what is odd is dropped."""
     words = given if isinstance(given, list) else []
     fit = [word for word in words if isinstance(word, str) and TRANSPORT.fullmatch(word)]
