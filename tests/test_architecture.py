@@ -88,6 +88,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("adoption", "judging"),
         ("claims",),
         ("old_proofs", "old_factors"),
+        ("old_passkeys",),
+        ("left",),
     ),
     "privacy": (
         ("erasure", "export", "addresses"),

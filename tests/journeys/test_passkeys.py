@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import CDPSession, expect
+from playwright.sync_api import CDPSession, Request, Route, expect
 
 from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
 from tests.support.services.process import Server
@@ -17,7 +17,23 @@ pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
 
+OWNER = "olga"  # of the demo's accounts, the one who may do everything
+
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+
+
+NO_AUTOFILL = "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"
+
+# Passkeys that sign only when the test says so: ``calls[0].sign()``.
+BY_HAND = """
+  window.calls = [];
+  const ask = navigator.credentials.get.bind(navigator.credentials);
+  navigator.credentials.get = ({ publicKey, mediation = "modal" }) =>
+    new Promise((resolve, reject) => {
+      const sign = () => ask({ publicKey }).then(resolve, reject);
+      window.calls.push({ mediation, sign });
+    });
+"""
 
 
 class Holder:
@@ -66,7 +82,7 @@ class Holder:
     def keep_codes(self) -> list[str]:
         expect(self.visitor.heading("Keep your recovery codes")).to_be_visible()
         codes = self.page.locator(".codes li").all_inner_texts()
-        self.page.get_by_role("link", name="I have kept them").click()
+        self.page.get_by_role("link", name="Done", exact=True).click()
         return codes
 
     def expect_on_security_page(self) -> None:
@@ -89,22 +105,23 @@ def test_a_life_with_a_passkey(holder: Holder, person: str) -> None:
     expect(page.get_by_text("My laptop")).to_be_visible()
     assert len(holder.passkeys) == 1
 
-    # Without a name. While the field's offer waits, its owner answers nothing.
-    holder.touches(at_once=False)
+    # Without a name, by the button: the browser offers nothing in the field.
+    page.add_init_script(NO_AUTOFILL)
     visitor.sign_out()
     page.goto("/account/login/?next=/account/security/")
     visitor.button("Sign in with a passkey").click()
-    expect(visitor.button("Sign in with a passkey")).to_be_disabled()
-    holder.touches(at_once=True)
     holder.expect_on_security_page()
 
     # As the second factor.
     visitor.sign_out()
-    holder.touches(at_once=False)
     page.goto("/account/login/?next=/account/security/")
     visitor.fill_in_sign_in(person)
     expect(visitor.heading("Confirm your sign-in")).to_be_visible()
-    holder.touches(at_once=True)
+    visitor.button("Use a passkey").click()
+    holder.expect_on_security_page()
+
+    # To prove oneself again.
+    page.goto("/account/reauthenticate/?next=/account/security/&factors=passkey")
     visitor.button("Use a passkey").click()
     holder.expect_on_security_page()
 
@@ -127,6 +144,84 @@ def test_offered_where_the_name_is_typed(holder: Holder, person: str) -> None:
 
     page.goto("/account/login/?next=/account/security/")
 
+    holder.expect_on_security_page()
+
+
+def test_a_late_answer_of_the_field_is_ignored(holder: Holder, person: str) -> None:
+    """Of the field and the button, both answered, the button signs in, once."""
+    page, visitor, sent = holder.page, holder.visitor, finished(holder)
+    ready_to_sign_in(holder, person)
+    page.wait_for_function("window.calls.length === 1")
+    visitor.button("Sign in with a passkey").click()
+    page.wait_for_function("window.calls.length === 2")
+    asked = page.evaluate("window.calls.map((call) => call.mediation)")
+    assert asked == ["conditional", "modal"]
+
+    page.evaluate("window.calls[0].sign()")
+    page.evaluate("window.calls[1].sign()")
+
+    holder.expect_on_security_page()
+    assert len(sent) == 1
+
+
+def test_the_button_waits_for_the_field(holder: Holder, person: str) -> None:
+    """Once the field was answered, the button begins nothing more."""
+    page, visitor, sent = holder.page, holder.visitor, finished(holder)
+    held: list[Route] = []
+    page.route("**/login/passkey/finish/", lambda route: held.append(route))
+    ready_to_sign_in(holder, person)
+    page.wait_for_function("window.calls.length === 1")
+    with page.expect_request("**/login/passkey/finish/"):
+        page.evaluate("void window.calls[0].sign()")
+
+    visitor.button("Sign in with a passkey").click()
+    assert visitor.button("Sign in with a passkey").is_enabled()
+    held[0].continue_()
+
+    holder.expect_on_security_page()
+    assert len(sent) == 1
+
+
+def finished(holder: Holder) -> list[str]:
+    """The sign-ins that the page will have sent."""
+    sent: list[str] = []
+
+    def note(request: Request) -> None:
+        if request.url.endswith("/login/passkey/finish/"):
+            sent.append(request.url)
+
+    holder.page.on("request", note)
+    return sent
+
+
+def ready_to_sign_in(holder: Holder, person: str) -> None:
+    """Somebody with a passkey is at the sign-in page, and signs by hand."""
+    holder.visitor.sign_in(person)
+    holder.add("")
+    holder.keep_codes()
+    holder.page.add_init_script(BY_HAND)
+    holder.visitor.sign_out()
+    holder.page.goto("/account/login/?next=/account/security/")
+
+
+def test_staff_sign_in_to_the_admin(holder: Holder, visit: Visit) -> None:
+    """The admin's own page has the button, and leads on to where they wanted to go."""
+    page, visitor = holder.page, holder.visitor
+    visitor.sign_in(OWNER)
+    holder.add("Desk")
+    holder.keep_codes()
+    page.add_init_script(NO_AUTOFILL)
+    visitor.sign_out()
+
+    page.goto("/admin/login/?next=/admin/auth/user/")
+    if place := os.environ.get("PICTURES"):
+        page.screenshot(path=f"{place}/passkey-admin-login.png", full_page=True)
+    visitor.button("Sign in with a passkey").click()
+
+    expect(page.get_by_role("heading", name="Select user to change")).to_be_visible()
+    page.goto("/account/security/")
+    page.get_by_role("link", name="Remove Desk").click()
+    visitor.button("Remove").click()
     holder.expect_on_security_page()
 
 

@@ -108,9 +108,11 @@
   // Let the browser offer passkeys where the name is typed. It waits until one is chosen.
   async function offer(form) {
     const name = document.querySelector(form.dataset.conditional || "none");
-    if (!name || !(await PublicKeyCredential.isConditionalMediationAvailable?.())) return;
-    name.autocomplete = "username webauthn";
+    if (!name) return;
     const mine = (offered = new AbortController());
+    const isOffered = await PublicKeyCredential.isConditionalMediationAvailable?.();
+    if (!isOffered || mine.signal.aborted) return; // the button was faster
+    name.autocomplete = "username webauthn";
     const renewal = setTimeout(() => renew(form, mine), RENEW_MS);
     try {
       await use(form, { mediation: "conditional", signal: mine.signal });
