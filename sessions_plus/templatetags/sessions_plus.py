@@ -120,13 +120,15 @@ def passkey_sign_in(
     *,
     fields: str = "",
     name_field: str = "#id_username",
+    has_icon: bool = True,
 ) -> dict[str, Any]:
     """
     A button that signs in by a passkey, for your sign-in page: ``{% passkey_sign_in next %}``.
 
     ``fields``: names of fields of the page that go along, such as ``keep_signed_in``;
-    ``name_field``: where a name is typed, so that the browser may offer passkeys there. Nothing
-    where passkeys are off, or only confirm passwords.
+    ``name_field``: where a name is typed, so that the browser may offer passkeys there;
+    ``has_icon``: our styles are there, too. Nothing where passkeys are off, or only confirm
+    passwords.
     """
     request = context.get("request")
     offers = sign_in_alone() and find_relying_party(request) is not None
@@ -135,6 +137,7 @@ def passkey_sign_in(
         "next": next,
         "fields": fields,
         "conditional": name_field,
+        "is_plain": not has_icon,
         "csrf_token": context.get("csrf_token"),
     }
 
