@@ -42,7 +42,8 @@ def key_file(settings: Any) -> Any:
 
 
 NOTHING = (
-    "Resealed: 0 sessions, 0 authenticators, 0 signing keys, 0 kept old keys, 0 device keys.\n"
+    "Resealed: 0 sessions, 0 authenticators, 0 passkeys, 0 signing keys, 0 kept old keys, "
+    "0 device keys.\n"
 )
 
 
@@ -104,7 +105,7 @@ def test_public_keys_of_passkeys_move_along(user: User, key_file: Any) -> None:
     passkey = a_passkey(user, public_key=b"a COSE key")
     key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = [SECOND, FIRST]
 
-    assert reseal() == "passkeys: 1 resealed, 0 unreadable\n"
+    assert "1 passkeys," in reseal()
 
     key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = [SECOND]
     assert open_public_key(Authenticator.objects.get(pk=passkey.pk)) == b"a COSE key"
