@@ -40,8 +40,10 @@ from sessions_plus.models import (
     SessionEvent,
     Span,
     Throttle,
+    UsedNonce,
 )
 from sessions_plus.models.session import data_context
+from tests.support.authenticators import a_passkey
 
 pytestmark = [
     pytest.mark.usefixtures("_nobody_else_writes"),
@@ -199,6 +201,8 @@ def test_dry_run_of_the_clean_up(user: User) -> None:
     SessionEvent.objects.create(event=Event.SESSION_STARTED)
     Challenge.objects.create(user=user, expires_at=long_ago)
     Notice.objects.create(user=user, event=Event.KEY_REUSED, expires_at=long_ago)
+    UsedNonce.objects.create(hash="x", expires_at=long_ago)
+    a_passkey(user, confirmed_at=None, created_at=long_ago)
     Throttle.objects.create(scope="address", subject="x", window_started_at=long_ago)
     HourCount.objects.create(span=Span.HOUR, hour=now - 5 * 366 * DAY, event="x", count=1)
     AdoptedKey.objects.create(session_public_id=uuid4(), adopted_at=long_ago)

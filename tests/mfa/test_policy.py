@@ -82,6 +82,7 @@ def test_asvs_6_3_3_nothing_else_is_reached(staff: User) -> None:
         "/account/password/reset/1/1/",
         "/account/device-key/register/",
         "/account/device-key/refresh/",
+        "/account/device-key/check/",
         "/account/challenge/passkey/options/",
         "/account/challenge/passkey/finish/",
         "/account/reauthenticate/",
