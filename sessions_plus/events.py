@@ -142,19 +142,34 @@ def draft(
 
 def record_all(rows: Sequence[SessionEvent]) -> None:
     """Write down what happened to many at once: all in one INSERT, each told of by itself."""
-    _store(rows)
+    note_stored(rows, EVENTS.insert_many(database(), values_of(rows)))
+    tell(rows)
+
+
+def database() -> str:
+    """The alias that events are written to."""
+    return router.db_for_write(SessionEvent)
+
+
+def values_of(rows: Sequence[SessionEvent]) -> list[dict[str, Any]]:
+    """Return what is stored of drafts, for who stores them together with something else."""
+    return [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
+
+
+def note_stored(rows: Sequence[SessionEvent], keys: Sequence[Any]) -> None:
+    """Let drafts be the rows that were stored, under these primary keys."""
+    alias = database()
+    for row, key in zip(rows, keys, strict=True):
+        row.pk = key
+        row._state.adding, row._state.db = False, alias
+
+
+def tell(rows: Sequence[SessionEvent]) -> None:
+    """Log what was stored, and send the signal of each."""
     for row in rows:
         level = logging.INFO if row.outcome == Outcome.SUCCESS else logging.WARNING
         logger.log(level, "%s", _line(row))
         event_recorded.send_robust(sender=SessionEvent, event=row)
-
-
-def _store(rows: Sequence[SessionEvent]) -> None:
-    alias = router.db_for_write(SessionEvent)
-    values = [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
-    for row, key in zip(rows, EVENTS.insert_many(alias, values), strict=True):
-        row.pk = key
-        row._state.adding, row._state.db = False, alias
 
 
 def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:

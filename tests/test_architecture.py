@@ -111,7 +111,8 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "rows": (
         ("columns",),
-        ("lifetime",),
+        ("lifetime", "together"),
+        ("one_statement",),
         ("session_row",),
         ("table", "user_state", "device_binding"),
         ("statements",),

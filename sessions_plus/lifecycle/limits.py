@@ -35,6 +35,11 @@ def limit_of(kind: str) -> int | None:
     return conf.MAX_API_SESSIONS_PER_USER if kind == Kind.API else conf.MAX_SESSIONS_PER_USER
 
 
+def may_refuse(kind: str) -> bool:
+    """Say whether a session of that kind may be one too many, and be ended as it begins."""
+    return conf.ON_SESSION_LIMIT == "refuse" and limit_of(kind) is not None
+
+
 def hold_to_limit(
     user: models.Model,
     *,
@@ -56,7 +61,7 @@ def hold_to_limit(
     limit = limit_of(kind)
     if limit is None:
         return
-    act = _refuse_beyond if conf.ON_SESSION_LIMIT == "refuse" else _revoke_beyond
+    act = _refuse_beyond if may_refuse(kind) else _revoke_beyond
     if not connections[session_row.database()].in_atomic_block:
         act(user, newest, kind, limit, client, now)
         return

@@ -28,7 +28,7 @@ from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.cookies import device_token_in
 from sessions_plus.crypto import Purpose, digest
 from sessions_plus.current import current_request
-from sessions_plus.devices.recognition import DEVICES
+from sessions_plus.devices.session_rows import DEVICES
 from sessions_plus.events import note, record
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.keys import read_token

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
@@ -19,15 +20,17 @@ from django.utils import timezone
 
 from sessions_plus.authority import Authority, authority_of, proof_of
 from sessions_plus.devices.recognition import SignIn
-from sessions_plus.events import record
+from sessions_plus.devices.session_rows import RowWithEvents
+from sessions_plus.events import draft
 from sessions_plus.exceptions import ActingForAnother, MfaRequired
 from sessions_plus.mfa.methods import IMPERSONATED
 from sessions_plus.mfa.policy import is_enough
-from sessions_plus.models import Event, Reason, Session
+from sessions_plus.models import Event, Reason, Session, SessionEvent
 from sessions_plus.signals import session_started
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.store.writing import Beside
 
 ACTOR_KEY = "_sessions_plus_actor"
 """Where the session's data keeps how the actor had proved themselves, for the way back."""
@@ -125,6 +128,7 @@ class Impersonation:
     def __init__(self, user: AbstractBaseUser, *, actor_id: Any) -> None:
         self.user = user
         self.actor_id = actor_id
+        self._rows: RowWithEvents | None = None
 
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         return {
@@ -136,18 +140,26 @@ class Impersonation:
             "reauth_methods": "",
         }
 
+    def beside(self, store: SessionStore, now: datetime) -> Beside:
+        def drafting(public_id: UUID) -> list[SessionEvent]:
+            happened = draft(
+                Event.SESSION_STARTED,
+                user=self.user,
+                session_public_id=public_id,
+                reason=IMPERSONATED,
+                actor_id=self.actor_id,
+                client=store.client,
+            )
+            return [happened]
+
+        self._rows = RowWithEvents(drafting)
+        return self._rows
+
     def written(self, store: SessionStore, now: datetime) -> None:
         row = store.row
-        if row is None:
+        if row is None or self._rows is None:
             return
-        record(
-            Event.SESSION_STARTED,
-            user=self.user,
-            session_public_id=row.public_id,
-            reason=IMPERSONATED,
-            actor_id=self.actor_id,
-            client=store.client,
-        )
+        self._rows.tell()
         session_started.send_robust(
             sender=Session, session=row, user=self.user, client=store.client
         )

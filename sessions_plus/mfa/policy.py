@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.db import connections, models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
-from sessions_plus.devices.recognition import DEVICES
+from sessions_plus.devices.session_rows import DEVICES
 from sessions_plus.mfa import elsewhere
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
-from sessions_plus.rows.table import Table
+from sessions_plus.rows.table import Table, fetched
 
 AUTHENTICATORS = Table(Authenticator)
 
@@ -67,6 +68,36 @@ def is_enough(methods: Iterable[str], user: Any) -> bool:
     if must_have_passkey(user):
         return is_phishing_resistant(methods)
     return has_second_factor(methods) or not must_have_factor(user)
+
+
+class Standing(NamedTuple):
+    """Whether a user is asked for a second factor, and whether they have signed in before."""
+
+    has_authenticator: bool
+    has_device: bool
+
+
+def standing_of(user: models.Model) -> Standing:
+    """Return what a sign-in on a new device has to know of ``user``. One query."""
+    alias = session_row.database()
+    connection = connections[alias]
+    sql = _standing(alias, connection.vendor)
+    user_id = AUTHENTICATORS.params(connection, {"user_id": user.pk})
+    ((has_authenticator, has_device),) = fetched(connection, sql, user_id * 2)
+    return Standing(bool(has_authenticator), bool(has_device))
+
+
+@lru_cache(maxsize=8)
+def _standing(alias: str, vendor: str) -> str:
+    connection = connections[alias]
+    confirmed_at = AUTHENTICATORS.column(connection, "confirmed_at")
+    confirmed = f"{_rows_of_user(AUTHENTICATORS, connection)} AND {confirmed_at} IS NOT NULL"
+    return f"SELECT EXISTS ({confirmed}), EXISTS ({_rows_of_user(DEVICES, connection)})"
+
+
+def _rows_of_user(table: Table[Any], connection: BaseDatabaseWrapper) -> str:
+    user_id = table.column(connection, "user_id")
+    return f"SELECT 1 FROM {table.name(connection)} WHERE {user_id} = %s"  # noqa: S608 - names
 
 
 def has_authenticator(user: models.Model) -> bool:

@@ -168,6 +168,9 @@ class Proved:
         }
         return columns if self.is_enrolment else columns | {"reauthenticated_at": now}
 
+    def beside(self, store: SessionStore, now: datetime) -> None:
+        """Nothing stands or falls with it."""
+
     def written(self, store: SessionStore, now: datetime) -> None:
         if self.is_enrolment:
             return
@@ -195,6 +198,9 @@ class Removed:
             "auth_methods": " ".join(without_second_factors(row.auth_methods.split())),
             "reauth_methods": " ".join(without_second_factors(row.reauth_methods.split())),
         }
+
+    def beside(self, store: SessionStore, now: datetime) -> None:
+        """Nothing stands or falls with it."""
 
     def written(self, store: SessionStore, now: datetime) -> None:
         """Removing was recorded when it was done."""

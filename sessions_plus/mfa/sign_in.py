@@ -29,7 +29,7 @@ from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from sessions_plus.devices.recognition import SignIn, mark_seen, usable_token
+from sessions_plus.devices.recognition import SignIn, find_device, usable_token
 from sessions_plus.devices.trust import TrustingSignIn, use_trust
 from sessions_plus.exceptions import MfaRequired, SignInElsewhere
 from sessions_plus.keys import read_token
@@ -43,7 +43,7 @@ from sessions_plus.mfa.methods import (
     TRUSTED_DEVICE,
     has_second_factor,
 )
-from sessions_plus.mfa.policy import asks_no_factor, has_authenticator
+from sessions_plus.mfa.policy import asks_no_factor, standing_of
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
 from sessions_plus.rows.columns import user_id_in
@@ -123,7 +123,7 @@ def complete_or_challenge(
     Let a sign-in that just happened stand, or turn it into a challenge.
 
     ``request`` None: there is none, or it is not known. Costs one query of those who are
-    asked for nothing, or two on a new device.
+    asked for nothing, or two of those who come with another's device.
     """
     store.pending = pending = store.pending.about(user.pk)
     if pending.actor_id is not None:
@@ -133,10 +133,13 @@ def complete_or_challenge(
         impersonation.begin(store, user)
         return
     methods = pending.methods or _methods_of(request, store, user)
-    device = None
+    device = is_first = None
     if not has_second_factor(methods):
-        device = _mark_seen_where_nothing_is_asked(user, store, now)
-        is_asked_here = device is None and has_authenticator(user)
+        device = _find_device_where_nothing_is_asked(user, store)
+        is_asked_here = False
+        if device is None:
+            standing = standing_of(user)
+            is_asked_here, is_first = standing.has_authenticator, not standing.has_device
         if is_asked_here or _is_asked_elsewhere(user, methods):
             if _is_signed_in_fully(store, user):
                 store.bind(Proved(user.pk, methods))
@@ -153,19 +156,24 @@ def complete_or_challenge(
                 store.begun_challenge = True
                 return
             store.issued_trust_token = successor
-            methods = (*methods, TRUSTED_DEVICE)
+            methods, is_first = (*methods, TRUSTED_DEVICE), None  # it is one that is known
     store.pop(CHALLENGE_KEY, None)
     _give_back(store, user)
-    store.bind(_sign_in(store, user, methods, device))
+    store.bind(_sign_in(store, user, methods, device=device, is_first=is_first))
 
 
 def _sign_in(
-    store: SessionStore, user: AbstractBaseUser, methods: tuple[str, ...], device: Device | None
+    store: SessionStore,
+    user: AbstractBaseUser,
+    methods: tuple[str, ...],
+    *,
+    device: Device | None,
+    is_first: bool | None,
 ) -> SignIn:
     if store.pending.since is not None:
         return impersonation.Return(user, methods, since=store.pending.since)
     kind = TrustingSignIn if store.pending.wants_trust else SignIn
-    return kind(user, methods, device=device)
+    return kind(user, methods, device=device, is_first=is_first)
 
 
 def _methods_of(
@@ -212,18 +220,19 @@ def _told_by(path: str | None) -> str | None:
     return told
 
 
-def _mark_seen_where_nothing_is_asked(
-    user: AbstractBaseUser, store: SessionStore, now: datetime
+def _find_device_where_nothing_is_asked(
+    user: AbstractBaseUser, store: SessionStore
 ) -> Device | None:
     """
     Return the device that this is, if its user is asked for no second factor.
 
-    Most sign-ins are of that kind: then both are answered by one statement.
+    Most sign-ins are of that kind: then both are answered by one statement. A token that is
+    yet to be made is nobody's, and not asked for.
     """
     token = store.device_token
     if token is None or usable_token(token) != token:
         return None
-    return mark_seen(user, token, client=store.client, now=now, condition=asks_no_factor())
+    return find_device(user, token, condition=asks_no_factor())
 
 
 def _is_signed_in_fully(store: SessionStore, user: AbstractBaseUser) -> bool:

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.apps import apps
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY
@@ -16,13 +17,13 @@ from django.db import IntegrityError, transaction
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import Recognition, SignIn, usable_token
-from sessions_plus.events import record
+from sessions_plus.events import draft
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.lifecycle.adoption_bars import is_barred
 from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.mfa import challenge
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY, hold_back
-from sessions_plus.models import Device, Event
+from sessions_plus.models import Device, Event, SessionEvent
 from sessions_plus.moving.claims import Claim, Refusal, claim_of, factors_of, signed_in_at, whose
 from sessions_plus.moving.old_proofs import ALLAUTH_KEYS, OTP_KEYS
 from sessions_plus.rows import session_row
@@ -45,6 +46,9 @@ class MovedVisit:
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         return dict(self.moved)
 
+    def beside(self, store: SessionStore, now: datetime) -> None:
+        """Nothing stands or falls with it."""
+
     def written(self, store: SessionStore, now: datetime) -> None:
         """Nobody came, so there is nothing to record."""
 
@@ -60,16 +64,22 @@ class MovedSignIn(SignIn):
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         return {**super().columns(store, now), **self.moved, **proof_columns(self.claim)}
 
-    def tell(self, store: SessionStore, row: Row, found: Recognition) -> None:
+    def events(
+        self, store: SessionStore, public_id: UUID, found: Recognition
+    ) -> list[SessionEvent]:
         """Nobody signed in just now, and no device is news to anybody."""
-        record(
+        adopted = draft(
             Event.SESSION_ADOPTED,
             user=self.user,
-            session_public_id=row.public_id,
+            session_public_id=public_id,
             device=found.device,
             reason=" ".join(self.methods),
             client=store.client,
         )
+        return [adopted]
+
+    def tell(self, store: SessionStore, row: Row, found: Recognition) -> None:
+        """See events()."""
 
 
 def proof_columns(claim: Claim) -> dict[str, Any]:

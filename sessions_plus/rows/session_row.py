@@ -130,8 +130,12 @@ def update(
 
     Return whether the row was there to change.
     """
-    where = {**guards, "public_id": public_id, "revoked_at": None}
-    return bool(SESSIONS.update(database(), values, where, wait=wait))
+    return bool(SESSIONS.update(database(), values, living(public_id, **guards), wait=wait))
+
+
+def living(public_id: UUID, **guards: Any) -> dict[str, Any]:
+    """Return what holds for the row of that name if it has not ended, and still has the values."""
+    return {**guards, "public_id": public_id, "revoked_at": None}
 
 
 def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -35,14 +35,22 @@ class Names(Protocol):
 
 
 class Shape(NamedTuple):
-    """What a WHERE looks like: attributes, each with whether it has to be NULL, and SQL."""
+    """
+    What a WHERE looks like: attributes, each with whether it has to be NULL, and SQL.
+
+    ``others`` are attributes whose value has to be another.
+    """
 
     attributes: tuple[tuple[str, bool], ...]
     condition: str | None
+    others: tuple[str, ...] = ()
 
 
-def shape_of(where: Mapping[str, Any], condition: str | None) -> Shape:
-    return Shape(tuple((name, value is None) for name, value in where.items()), condition)
+def shape_of(
+    where: Mapping[str, Any], condition: str | None, other_than: Iterable[str] = ()
+) -> Shape:
+    attributes = tuple((name, value is None) for name, value in where.items())
+    return Shape(attributes, condition, tuple(other_than))
 
 
 def where_clause(table: Names, connection: BaseDatabaseWrapper, shape: Shape) -> str:
@@ -50,6 +58,7 @@ def where_clause(table: Names, connection: BaseDatabaseWrapper, shape: Shape) ->
         table.column(connection, name) + (" IS NULL" if is_null else " = %s")
         for name, is_null in shape.attributes
     ]
+    parts += [table.column(connection, name) + " <> %s" for name in shape.others]
     return "WHERE " + " AND ".join([*parts, *([shape.condition] if shape.condition else [])])
 
 
@@ -59,7 +68,7 @@ def changing(
     """Return a statement that does ``verb`` to the rows, waiting so long for locked ones."""
     own = lock_wait.condition(connection, wait)
     if own is not None:
-        shape = Shape(shape.attributes, " AND ".join(filter(None, (shape.condition, own))))
+        shape = shape._replace(condition=" AND ".join(filter(None, (shape.condition, own))))
     where = where_clause(table, connection, shape)
     if lock_wait.skips(connection, wait):
         where = _unlocked(table, connection, where)
@@ -75,13 +84,6 @@ def _unlocked(table: Names, connection: BaseDatabaseWrapper, where: str) -> str:
     if connection.vendor == "mysql":
         found = f"SELECT {key} FROM ({found}) AS unlocked"  # noqa: S608 - it reads no table twice
     return f"WHERE {key} = ({found})"
-
-
-def tells_what_it_changed(connection: Any) -> bool:
-    """Say whether an UPDATE may end in RETURNING."""
-    if connection.vendor == "sqlite":
-        return bool(connection.Database.sqlite_version_info >= (3, 35))
-    return bool(connection.vendor == "postgresql")
 
 
 @lru_cache(maxsize=64)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from django.db import connections, models, transaction
@@ -27,6 +28,8 @@ T = TypeVar("T")
 
 # At REPEATABLE READ and SERIALIZABLE, a statement that meets another's change fails.
 CONFLICT_ATTEMPTS = 3
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
 
@@ -71,26 +74,33 @@ class Table(Generic[M]):
         where: Mapping[str, Any],
         *,
         condition: str | None = None,
+        other_than: Mapping[str, Any] = NOTHING,
     ) -> list[Sequence[Any]]:
-        """Return these attributes of every row that ``where`` holds for, in no order."""
+        """
+        Return these attributes of every row that ``where`` holds for, in no order.
+
+        Not of one with a value of ``other_than``.
+        """
         connection = connections[alias]
-        shape = shape_of(where, condition)
+        shape = shape_of(where, condition, other_than)
         sql = statements.compose_select(self, alias, connection.vendor, attributes, shape)
-        params = self._values(connection, where, but_none=True)
+        params = self.params(connection, where, but_none=True)
+        params += self.params(connection, other_than)
 
-        def read() -> list[Any]:
-            with connection.cursor() as cursor:
-                cursor.execute(sql, params)
-                found: list[Any] = cursor.fetchall()
-                return found
-
-        return self._python_values(connection, attributes, retried(connection, read))
+        return self._python_values(connection, attributes, fetched(connection, sql, params))
 
     def find_instances(
-        self, alias: str, where: Mapping[str, Any], *, condition: str | None = None
+        self,
+        alias: str,
+        where: Mapping[str, Any],
+        *,
+        condition: str | None = None,
+        other_than: Mapping[str, Any] = NOTHING,
     ) -> list[M]:
-        """Return every row that ``where`` holds for, as model instances, in no order."""
-        found = self.find(alias, self._attributes, where, condition=condition)
+        """Return them as model instances. See find()."""
+        found = self.find(
+            alias, self._attributes, where, condition=condition, other_than=other_than
+        )
         return [self.model.from_db(alias, self._attributes, values) for values in found]
 
     def insert(self, alias: str, values: Mapping[str, Any]) -> Any:
@@ -102,7 +112,7 @@ class Table(Generic[M]):
         """
         connection = connections[alias]
         sql = statements.compose_insert(self, alias, connection.vendor, tuple(values))
-        params = self._values(connection, values)
+        params = self.params(connection, values)
 
         def write() -> Any:
             with _writing(connection, sql, params) as cursor:
@@ -129,8 +139,8 @@ class Table(Generic[M]):
         for start in range(0, len(rows), at_once):
             part = rows[start : start + at_once]
             sql = statements.insert_of(self, connection, attributes, len(part))
-            params = [value for values in part for value in self._values(connection, values)]
-            keys += [key for (key,) in _returned(connection, sql, params)]
+            params = [value for values in part for value in self.params(connection, values)]
+            keys += [key for (key,) in returned(connection, sql, params)]
         return keys
 
     def update(
@@ -151,31 +161,6 @@ class Table(Generic[M]):
         sql, params = self._update(alias, values, where, condition, wait)
         return _count_changed(connections[alias], sql, params, wait)
 
-    def update_instances(
-        self,
-        alias: str,
-        values: Mapping[str, Any],
-        where: Mapping[str, Any],
-        *,
-        condition: str | None = None,
-    ) -> list[M]:
-        """
-        Change rows as update() does; return them as they are now.
-
-        One statement where the database can tell what it changed, else two and more.
-        """
-        connection = connections[alias]
-        if not statements.tells_what_it_changed(connection):
-            found = self.find_instances(alias, where, condition=condition)
-            return [row for row in found if self._change(alias, row, values, where, condition)]
-        sql, params = self._update(alias, values, where, condition)
-        sql += " RETURNING " + statements.columns_of(
-            self, alias, connection.vendor, self._attributes
-        )
-        returned = _returned(connection, sql, params)
-        changed = self._python_values(connection, self._attributes, returned)
-        return [self.model.from_db(alias, self._attributes, row) for row in changed]
-
     def _update(
         self,
         alias: str,
@@ -187,23 +172,8 @@ class Table(Generic[M]):
         connection = connections[alias]
         shape, wait = shape_of(where, condition), in_sql(connection, wait)
         sql = statements.compose_update(self, alias, connection.vendor, tuple(values), shape, wait)
-        params = self._values(connection, values)
-        return sql, params + self._values(connection, where, but_none=True)
-
-    def _change(
-        self,
-        alias: str,
-        row: M,
-        values: Mapping[str, Any],
-        where: Mapping[str, Any],
-        condition: str | None,
-    ) -> bool:
-        own = {**where, self.model._meta.pk.attname: row.pk}
-        if not self.update(alias, values, own, condition=condition):
-            return False
-        for name, value in values.items():
-            setattr(row, name, value)
-        return True
+        params = self.params(connection, values)
+        return sql, params + self.params(connection, where, but_none=True)
 
     def delete(
         self, alias: str, where: Mapping[str, Any], *, wait: LockWait = LockWait.AS_SET
@@ -212,7 +182,7 @@ class Table(Generic[M]):
         connection = connections[alias]
         shape, as_composed = shape_of(where, None), in_sql(connection, wait)
         sql = statements.compose_delete(self, alias, connection.vendor, shape, as_composed)
-        params = self._values(connection, where, but_none=True)
+        params = self.params(connection, where, but_none=True)
         return _count_changed(connection, sql, params, wait)
 
     def field(self, attribute: str) -> models.Field[Any, Any]:
@@ -238,9 +208,10 @@ class Table(Generic[M]):
             return found
         return [statements.converted(row, converters, connection) for row in found]
 
-    def _values(
+    def params(
         self, connection: BaseDatabaseWrapper, values: Mapping[str, Any], *, but_none: bool = False
     ) -> list[Any]:
+        """Return what to execute a statement with, as the database takes it."""
         return [
             self._prepare(name)(value, connection)
             for name, value in values.items()
@@ -273,7 +244,19 @@ def _count_changed(
         raise
 
 
-def _returned(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
+def fetched(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
+    """Execute a statement that reads; return what it found, as the database has it."""
+
+    def read() -> list[Any]:
+        with connection.cursor() as cursor:
+            cursor.execute(sql, params)
+            found: list[Any] = cursor.fetchall()
+            return found
+
+    return retried(connection, read)
+
+
+def returned(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
     """Execute a statement that writes; return the rows that it tells of."""
 
     def write() -> list[Any]:

@@ -69,7 +69,7 @@ from sessions_plus.store.presentation import (
 )
 from sessions_plus.store.reading import Found
 from sessions_plus.store.unwritable import not_stored, telling_of_refusal
-from sessions_plus.store.writing import Binding, Draft, Uncommitted
+from sessions_plus.store.writing import Beside, Binding, Draft, Uncommitted
 
 __all__ = ["Binding", "SessionStore"]
 
@@ -510,12 +510,14 @@ class SessionStore(SessionBase):
 
     def _store(self, data: dict[str, Any], *, must_create: bool) -> None:
         now, binding = timezone.now(), self._binding
-        columns = binding.columns(self, now) if binding is not None else {}
+        columns, beside = {}, None
+        if binding is not None:
+            columns, beside = binding.columns(self, now), binding.beside(self, now)
         row = self.row
         if row is None or must_create:
-            self._insert(data, columns, now)
+            self._insert(data, columns, now, beside)
         else:
-            self._update(row, data, columns, now)
+            self._update(row, data, columns, now, beside)
         self._binding = None
         if binding is not None:
             binding.written(self, now)
@@ -541,16 +543,27 @@ class SessionStore(SessionBase):
             # Whoever signs in gets a cookie, whatever key they came with.
             self.key_state = KeyState.PRESENTED
 
-    def _insert(self, data: dict[str, Any], columns: Mapping[str, Any], now: datetime) -> None:
+    def _insert(
+        self,
+        data: dict[str, Any],
+        columns: Mapping[str, Any],
+        now: datetime,
+        beside: Beside | None,
+    ) -> None:
         if self.row is not None:
             raise CreateError
-        self.row = writing.insert(data, columns, self._caller(), now)
+        self.row = writing.insert(data, columns, self._caller(), now, beside=beside)
         self.copies.written(self.row)
 
     def _update(
-        self, row: Row, data: dict[str, Any], columns: Mapping[str, Any], now: datetime
+        self,
+        row: Row,
+        data: dict[str, Any],
+        columns: Mapping[str, Any],
+        now: datetime,
+        beside: Beside | None,
     ) -> None:
-        stored = writing.update(self._draft(row, data), columns, now)
+        stored = writing.update(self._draft(row, data), columns, now, beside=beside)
         if stored is not None:
             self._take_stored(stored)
         elif self._named is not None:

@@ -46,11 +46,24 @@ from sessions_plus.store.presentation import Caller, KeyState, holds
 SAVE_ATTEMPTS = 50
 
 
+class Beside(Protocol):
+    """Writes a session's row together with rows that stand or fall with it."""
+
+    def insert(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Store a new row; return the values that were not known before. See insert()."""
+
+    def update(self, row: Row, changes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Do what update_version() does, and return such values; None where that is False."""
+
+
 class Binding(Protocol):
     """What a sign-in adds to the session's next write: its device, methods and events."""
 
     def columns(self, store: Any, now: datetime) -> dict[str, Any]:
-        """Return the columns to write with the session. May read and write other rows."""
+        """Return the columns to write with the session. May read other rows."""
+
+    def beside(self, store: Any, now: datetime) -> Beside | None:
+        """Return who writes the session, after columns(); None: nothing goes with it."""
 
     def written(self, store: Any, now: datetime) -> None:
         """Act on a session that is now stored."""
@@ -94,7 +107,14 @@ def names_another_user(row: Row | None, data: Mapping[str, Any]) -> bool:
     return user_id_in(data) not in (None, known)
 
 
-def insert(data: dict[str, Any], columns: Mapping[str, Any], caller: Caller, now: datetime) -> Row:
+def insert(
+    data: dict[str, Any],
+    columns: Mapping[str, Any],
+    caller: Caller,
+    now: datetime,
+    *,
+    beside: Beside | None = None,
+) -> Row:
     """
     Store a new row under the caller's key, and return it.
 
@@ -109,7 +129,10 @@ def insert(data: dict[str, Any], columns: Mapping[str, Any], caller: Caller, now
         data, payload, columns, public_id=public_id, caller=caller, now=now, active_at=now
     )
     try:
-        session_row.insert(values)
+        if beside is None:
+            session_row.insert(values)
+        else:
+            values |= beside.insert(values)
     except IntegrityError:
         if session_row.fetch(public_id) is None:
             raise
@@ -146,7 +169,9 @@ def values_of_new(
     return values | data_columns(data, payload, values, active_at)
 
 
-def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | None:
+def update(
+    draft: Draft, columns: Mapping[str, Any], now: datetime, *, beside: Beside | None = None
+) -> Draft | None:
     """
     Store what a request changed; return what is stored now, and under which key.
 
@@ -158,7 +183,7 @@ def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | N
         SessionNotStored: others wrote to it all the time.
     """
     for _ in range(SAVE_ATTEMPTS):
-        written = _written(draft, columns, now)
+        written = _written(draft, columns, now, beside)
         if written is not None:
             return written
         try:
@@ -167,12 +192,14 @@ def update(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | N
             if not columns:
                 return None
             caller = with_new_key(draft.caller)
-            row = insert(draft.data, columns, caller, now)
+            row = insert(draft.data, columns, caller, now, beside=beside)
             return Draft(row, draft.data, caller)
     raise SessionNotStored
 
 
-def _written(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft | None:
+def _written(
+    draft: Draft, columns: Mapping[str, Any], now: datetime, beside: Beside | None
+) -> Draft | None:
     """Write once; None where the row has moved on or ended."""
     row, data, caller = draft.row, draft.data, draft.caller
     new_key: dict[str, Any] = {}
@@ -191,8 +218,14 @@ def _written(draft: Draft, columns: Mapping[str, Any], now: datetime) -> Draft |
     active_at = now if is_act else row.last_activity
     changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
     changes["version"] = next_version(row)
-    if not update_version(row, changes):
-        return None
+    if beside is None:
+        if not update_version(row, changes):
+            return None
+    else:
+        found = beside.update(row, changes)
+        if found is None:
+            return None
+        changes |= found
     uncommitted = note_uncommitted(draft)
     row.take(changes)
     row.payload = payload

@@ -41,7 +41,7 @@ def delete_row() -> None:
 
 
 STEPS = {
-    "recognised": lambda: Pause(sign_in, "mark_seen"),
+    "recognised": lambda: Pause(sign_in, "find_device"),
     "about to be stored": lambda: Pause(SignIn, "columns"),
     "stored": lambda: Pause(SignIn, "written", before=True),
 }

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 import pytest
 from django.contrib.auth.models import User
 
+from sessions_plus.crypto import Purpose
 from sessions_plus.devices import revocation
-from sessions_plus.devices.recognition import recognise
+from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 from tests.conftest import World
+from tests.support.stores import signed_in
 
 
 def device_of(user: User, now: datetime) -> Device:
@@ -78,10 +80,11 @@ def test_a_second_call_finishes_the_first(user: User, now: datetime) -> None:
 
 def test_the_browser_is_new_afterwards(user: User, now: datetime) -> None:
     """The cookie of a removed device finds no device; its next sign-in makes one."""
-    recognise(user, "token", client=None, now=now)
+    token = new_token(new_public_id(), purpose=Purpose.DEVICE_TOKEN)
+    signed_in(user, device_token=token)
     device = Device.objects.get()
     revocation.revoke_device(device, now=now)
 
-    recognise(user, "token", client=None, now=now)
+    signed_in(user, device_token=token)
 
     assert Device.objects.active().get() != device

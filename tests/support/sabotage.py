@@ -45,7 +45,7 @@ BACKGROUND = "tests/notices/test_background.py"
 REFUSED = "tests/lifecycle/test_refused_sign_ins.py"
 AGENT_PARSER = "tests/client_info/test_agent_parser.py"
 ENDING_MANY = "tests/lifecycle/test_ending_many.py"
-MARK_SEEN = "tests/devices/test_mark_seen.py"
+KNOWN_DEVICES = "tests/devices/test_known_devices.py"
 GUESSING = "tests/security/test_password_guessing.py"
 BACKENDS = "tests/test_auth_backends.py"
 AFTER_VIEW = "tests/test_after_view.py"
@@ -71,6 +71,7 @@ AT_ONCE = "tests/moving/test_at_once.py"
 FACTOR = "tests/moving/test_second_factor.py"
 WAYS_PAST = "tests/security/test_ways_past_second_factor.py"
 IMPERSONATION = "tests/mfa/test_impersonation.py"
+WRITTEN_TOGETHER = "tests/devices/test_written_together.py"
 MISSES = "tests/moving/test_misses.py"
 PASSKEYS = PACKAGE + "mfa/passkeys/"
 SIGNING = "tests/mfa/passkeys/test_signing_in.py"
@@ -606,39 +607,39 @@ SABOTAGES = (
         IN_REQUESTS,
     ),
     Sabotage(
-        "greet whoever lacks a factor",
+        "know the device of who is asked for a factor",
         PACKAGE + "mfa/sign_in.py",
         ", condition=asks_no_factor())",
         ")",
-        MARK_SEEN,
+        KNOWN_DEVICES,
     ),
     Sabotage(
-        "greet another's device",
+        "know another's device",
         PACKAGE + "devices/recognition.py",
         'known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}',
         'known = {"token_hash": digest(token), "revoked_at": None}',
-        MARK_SEEN,
+        KNOWN_DEVICES,
     ),
     Sabotage(
-        "greet a removed device",
+        "know a removed device",
         PACKAGE + "devices/recognition.py",
         'known = {"user_id": user.pk, "token_hash": digest(token), "revoked_at": None}',
         'known = {"user_id": user.pk, "token_hash": digest(token)}',
-        MARK_SEEN,
+        KNOWN_DEVICES,
     ),
     Sabotage(
         "ask for anybody's factor",
         PACKAGE + "mfa/policy.py",
         '        f"{authenticators}.{user} = {devices}.{owner} "\n        f"AND ',
         '        f"',
-        MARK_SEEN,
+        KNOWN_DEVICES,
     ),
     Sabotage(
         "count factors whose enrolment is pending",
         PACKAGE + "mfa/policy.py",
         'f"AND {authenticators}.{confirmed_at} IS NOT NULL)"',
         '")"',
-        MARK_SEEN,
+        KNOWN_DEVICES,
     ),
     Sabotage(
         "keep a connection whose answer was not read",
@@ -1240,9 +1241,8 @@ SABOTAGES = (
     Sabotage(
         "write to sessions that ended",
         PACKAGE + "rows/session_row.py",
-        'where = {**guards, "public_id": public_id, "revoked_at": None}\n    '
-        "return bool(SESSIONS.update(",
-        'where = {**guards, "public_id": public_id}\n    return bool(SESSIONS.update(',
+        'return {**guards, "public_id": public_id, "revoked_at": None}',
+        'return {**guards, "public_id": public_id}',
         UPDATES,
     ),
     Sabotage(
@@ -2423,6 +2423,79 @@ SABOTAGES = (
         'return host is not None and host != domain and not host.endswith(f".{domain}")',
         "return True",
         "tests/views/test_well_known.py",
+    ),
+    Sabotage(
+        "store a sign-in in steps that others see",
+        PACKAGE + "rows/together.py",
+        "with transaction.atomic(using=alias, savepoint=False):",
+        "if True:",
+        WRITTEN_TOGETHER,
+    ),
+    Sabotage(
+        "leave the device of a sign-in to a session that ended",
+        PACKAGE + "rows/together.py",
+        "            if not outcome.is_written:\n                raise _Undone(outcome)\n",
+        "",
+        WRITTEN_TOGETHER,
+    ),
+    Sabotage(
+        "store a device whose session ended, in the same statement",
+        PACKAGE + "rows/one_statement.py",
+        'source = " FROM own" if is_after_lock else ""',
+        'source = ""',
+        WRITTEN_TOGETHER,
+        database="postgresql",
+    ),
+    Sabotage(
+        "record what was not written, in the same statement",
+        PACKAGE + "rows/one_statement.py",
+        'source = "written, device" if has_device else "written"',
+        'source = "device" if has_device else "written"',
+        WRITTEN_TOGETHER,
+        database="postgresql",
+    ),
+    Sabotage(
+        "sign in on a device that was removed meanwhile",
+        PACKAGE + "devices/session_rows.py",
+        '{"id": known.device.pk, "revoked_at": None}',
+        '{"id": known.device.pk}',
+        "tests/devices/test_removal_races.py",
+    ),
+    Sabotage(
+        "fail where another request stores the device first",
+        PACKAGE + "devices/session_rows.py",
+        "            self._recognised.recognise_again()\n",
+        "            break\n",
+        WRITTEN_TOGETHER,
+    ),
+    Sabotage(
+        "take whatever a constraint refuses for a device",
+        PACKAGE + "rows/one_statement.py",
+        "return name == str(table.model._meta.db_table)",
+        "return True",
+        WRITTEN_TOGETHER,
+        database="postgresql",
+    ),
+    Sabotage(
+        "look for a token that was made in this request",
+        PACKAGE + "devices/recognition.py",
+        "None if self.is_certainly_new else find_device(",
+        "find_device(",
+        WRITTEN_TOGETHER,
+    ),
+    Sabotage(
+        "record a sign-in that may be refused",
+        PACKAGE + "devices/recognition.py",
+        'stores_events = not may_refuse(store.presentation.kind or "")',
+        "stores_events = True",
+        "tests/lifecycle/test_limits.py",
+    ),
+    Sabotage(
+        "store a session before its events in another database",
+        PACKAGE + "rows/together.py",
+        "    if events.alias != alias:\n        event_ids",
+        "    if events.alias != alias and not _write_session(alias, session):\n        event_ids",
+        "tests/devices/test_own_events.py",
     ),
 )
 
