@@ -206,4 +206,8 @@ def _sees_commits() -> bool:
 
 
 def _after_commit(act: Callable[[], object]) -> None:
-    transaction.on_commit(act, using=database(), robust=True)
+    connection = connections[database()]
+    if connection.autocommit and not connection.in_atomic_block:
+        act()  # which is committed
+    else:
+        transaction.on_commit(act, using=connection.alias, robust=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from functools import lru_cache
+from operator import attrgetter
 from struct import Struct
 from typing import Any
 from uuid import UUID
@@ -38,6 +39,7 @@ _PEOPLE_AT = tuple(ATTRIBUTES.index(name) for name in ("user_id", "actor_id"))
 
 # When it was proven; the fast path; and the bytes that the user agent and the row take up.
 _FRONT = Struct(">d dd I ? 32s 16s H I")
+_head_of = attrgetter(*ATTRIBUTES)
 _read_json = json.JSONDecoder().raw_decode
 
 
@@ -75,7 +77,7 @@ def encode(row: Row, *, proven_at: float) -> bytes:
 
     ``proven_at`` is a Unix time at which the row was not yet read: it lived then or later.
     """
-    head: list[Any] = [getattr(row, name) for name in ATTRIBUTES]
+    head: list[Any] = list(_head_of(row))
     for position in _MOMENTS_AT:
         head[position] = None if head[position] is None else head[position].timestamp()
     for position in _LEFT_OUT_AT:

@@ -109,7 +109,7 @@ def _window(row: Row) -> tuple[float, float]:
         return NEVER
     if not row.device_key_seen:
         return NEVER
-    limits = limits_of_row(row)
+    limits = row.limits or limits_of_row(row)
     pause = conf.ACTIVITY_INTERVAL
     if limits.idle_timeout is not None:
         pause = min(pause, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)

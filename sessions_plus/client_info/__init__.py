@@ -12,7 +12,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
-from sessions_plus.client_info.ip_address import apply_privacy, find_client_address
+from sessions_plus.client_info.ip_address import IPAddress, apply_privacy, find_client_address
 from sessions_plus.client_info.location import locate
 from sessions_plus.client_info.user_agent import (
     UserAgent,
@@ -44,6 +44,10 @@ class ClientInfo:
     @cached_property
     def ip_address(self) -> str | None:
         """The client's address, in full: for decisions of this request, not to be stored."""
+        return None if self._address is None else str(self._address)
+
+    @cached_property
+    def _address(self) -> IPAddress | None:
         return find_client_address(
             remote_addr=self._meta.get("REMOTE_ADDR") or "",
             forwarded_for=self._meta.get("HTTP_X_FORWARDED_FOR") or "",
@@ -63,7 +67,7 @@ class ClientInfo:
     @cached_property
     def stored_ip_address(self) -> str | None:
         """What ``IP_ADDRESS_PRIVACY`` lets us store of the address."""
-        return apply_privacy(self.ip_address, conf.IP_ADDRESS_PRIVACY)
+        return apply_privacy(self._address, conf.IP_ADDRESS_PRIVACY)
 
     @cached_property
     def user_agent(self) -> str:

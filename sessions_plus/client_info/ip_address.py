@@ -54,9 +54,9 @@ def find_client_address(
     proxy_count: int = 0,
     trusted_proxies: Sequence[str] = (),
     told: str | None = None,
-) -> str | None:
+) -> IPAddress | None:
     """
-    Return the address that the client called from, in its normal form, or None.
+    Return the address that the client called from, or None.
 
     ``remote_addr`` is whoever holds the connection, which no header can change;
     ``forwarded_for`` is the whole ``X-Forwarded-For``, whose right end was written by
@@ -73,12 +73,10 @@ def find_client_address(
     """
     trusted = read_trusted_proxies(tuple(map(str, trusted_proxies)))
     if told is not None:
-        address = _told_by_trusted_proxy(remote_addr, told, trusted)
-    elif trusted_proxies:
-        address = _before_trusted_proxies(remote_addr, forwarded_for, trusted)
-    else:
-        address = _before_counted_proxies(remote_addr, forwarded_for, proxy_count)
-    return None if address is None else str(address)
+        return _told_by_trusted_proxy(remote_addr, told, trusted)
+    if trusted_proxies:
+        return _before_trusted_proxies(remote_addr, forwarded_for, trusted)
+    return _before_counted_proxies(remote_addr, forwarded_for, proxy_count)
 
 
 def _told_by_trusted_proxy(
@@ -223,7 +221,9 @@ def read_trusted_proxies(entries: tuple[str, ...]) -> TrustedProxies:
     return TrustedProxies(networks=tuple(networks), unix_socket=UNIX_SOCKET in entries)
 
 
-def apply_privacy(address: str | None, privacy: Literal["full", "truncated", "none"]) -> str | None:
+def apply_privacy(
+    address: IPAddress | str | None, privacy: Literal["full", "truncated", "none"]
+) -> str | None:
     """
     Return what may be stored of an address.
 
@@ -231,7 +231,7 @@ def apply_privacy(address: str | None, privacy: Literal["full", "truncated", "no
     organisation or one connected home usually gets. A word that is none of the
     three stores nothing: a typing error must not collect addresses.
     """
-    parsed = parse_address(address) if address else None
+    parsed = parse_address(address) if isinstance(address, str) else address
     if parsed is None or privacy not in ("full", "truncated"):
         return None
     if privacy == "full":

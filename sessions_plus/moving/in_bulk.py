@@ -135,7 +135,7 @@ class _Made:
             columns |= proof_columns(claim)
             columns["device_id"] = devices[self.device.token_hash or ""]
         data = moved_data(plan.old, plan.user)
-        values = values_of_new(
+        values, _ = values_of_new(
             data,
             payloads.encode(data),
             columns,

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -17,7 +17,7 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, seal
 from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.models.session import data_context
-from sessions_plus.policy import expires_at
+from sessions_plus.policy import Limits, expires_at
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.rows.session_row import Row
 
@@ -127,31 +127,47 @@ def agent_columns(client: ClientInfo) -> dict[str, Any]:
     }
 
 
+class WriteFacts(NamedTuple):
+    """What of a row decides about how its data is written."""
+
+    public_id: UUID
+    kind: str
+    user_id: Any
+    created_at: datetime
+    authenticated_at: datetime | None
+    auth_methods: str
+
+    @classmethod
+    def of(cls, row: Row, changes: Mapping[str, Any]) -> WriteFacts:
+        """Return those of a row that is about to be changed."""
+        return cls(*[changes.get(name, getattr(row, name)) for name in cls._fields])
+
+    def limits(self, data: Mapping[str, Any]) -> Limits:
+        """Return the limits of a session that is written with that dictionary."""
+        return limits_of(
+            user_id=self.user_id, data=data, kind=self.kind, auth_methods=self.auth_methods
+        )
+
+
 def data_columns(
-    data: Mapping[str, Any], payload: bytes, facts: Mapping[str, Any], active_at: datetime
+    payload: bytes, facts: WriteFacts, limits: Limits, active_at: datetime
 ) -> dict[str, Any]:
     """
-    Return the sealed data, and the activity that a write is. ``facts`` are the row's.
+    Return the sealed data, and the activity that a write is.
 
     ``active_at`` is the last activity: now, except where the request is passive.
     """
-    user_id = facts["user_id"]
     return {
         "data": seal(
             payload,
             purpose=Purpose.SESSION_DATA,
-            bound_to=data_context(facts["public_id"], user_id),
+            bound_to=data_context(facts.public_id, facts.user_id),
         ),
         "last_activity": active_at,
         "expire_date": expires_at(
-            started_at=facts["authenticated_at"] or facts["created_at"],
+            started_at=facts.authenticated_at or facts.created_at,
             last_activity=active_at,
-            limits=limits_of(
-                user_id=user_id,
-                data=data,
-                kind=facts["kind"],
-                auth_methods=facts["auth_methods"],
-            ),
+            limits=limits,
         ),
     }
 

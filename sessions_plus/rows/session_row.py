@@ -12,6 +12,7 @@ from django.db import connections, router, transaction
 from django.db.models import F, QuerySet
 
 from sessions_plus.models.session import Session
+from sessions_plus.policy import Limits
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.table import Table, retried
 from sessions_plus.rows.user_state import living_user, why_gone
@@ -22,7 +23,8 @@ class Row:
     """
     One row's facts, named as the model's columns; ``payload`` is the opened ``data``.
 
-    ``payload`` is None until ``data`` was opened.
+    ``payload`` is None until ``data`` was opened. ``limits`` are those that it was just written
+    with; None where it was only read.
     """
 
     public_id: UUID
@@ -56,6 +58,7 @@ class Row:
     system: str
     revoked_at: datetime | None
     payload: bytes | None = None
+    limits: Limits | None = None
 
     @property
     def people(self) -> tuple[Any, ...]:
@@ -68,22 +71,23 @@ class Row:
         return self.authenticated_at or self.created_at
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], *, payload: bytes) -> Row:
+    def of(cls, values: Mapping[str, Any], *, payload: bytes, limits: Limits | None = None) -> Row:
         """Return the row that an INSERT of ``values`` made."""
-        return cls(**{name: values[name] for name in ATTRIBUTES}, payload=payload)
+        known = {name: values[name] for name in ATTRIBUTES}
+        return cls(**known, payload=payload, limits=limits)
 
     def take(self, changes: Mapping[str, Any]) -> None:
         """Write to this copy what was written to the row."""
         for name in changes.keys() & _KNOWN:
             setattr(self, name, changes[name])
-
-    def facts(self) -> dict[str, Any]:
-        """Every column known here, by name."""
-        return {name: getattr(self, name) for name in ATTRIBUTES}
+        if not _BOUNDING.isdisjoint(changes):
+            self.limits = None
 
 
-ATTRIBUTES = tuple(field.name for field in fields(Row) if field.name != "payload")
+ATTRIBUTES = tuple(field.name for field in fields(Row) if field.name not in ("payload", "limits"))
 _KNOWN = frozenset(ATTRIBUTES)
+# What its limits depend on, beside its data: see ``lifetime.limits_of``.
+_BOUNDING = frozenset(("user_id", "kind", "auth_methods"))
 
 SESSIONS = Table(Session)
 

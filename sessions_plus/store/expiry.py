@@ -18,20 +18,28 @@ def ends_at(row: Row, data: Mapping[str, Any], *, last_activity: datetime) -> da
     return expires_at(started_at=row.started_at, last_activity=last_activity, limits=limits)
 
 
-def absolute_ends_at(row: Row, data: Mapping[str, Any]) -> datetime | None:
-    """Return when a session ends however active it is; None: never."""
-    return absolute_end(started_at=row.started_at, limits=_limits(row, data))
-
-
-def immovable_end(row: Row | None, data: Mapping[str, Any]) -> datetime | None:
+def absolute_ends_at(
+    row: Row, data: Mapping[str, Any], *, limits: Limits | None = None
+) -> datetime | None:
     """
-    Return the absolute end of a session that somebody is signed in to.
+    Return when a session ends however active it is; None: never.
+
+    ``limits`` are those of ``data``, where they are known.
+    """
+    return absolute_end(started_at=row.started_at, limits=limits or _limits(row, data))
+
+
+def immovable_end(
+    row: Row | None, data: Mapping[str, Any], *, limits: Limits | None = None
+) -> datetime | None:
+    """
+    Return the absolute end of a session that somebody is signed in to. See absolute_ends_at().
 
     None where activity moves the end: of nobody's session, and with ``set_expiry``.
     """
     if row is None or row.user_id is None or data.get(EXPIRY_KEY):
         return None
-    return absolute_ends_at(row, data)
+    return absolute_ends_at(row, data, limits=limits)
 
 
 def age_within_limits(age: int, row: Row, data: Mapping[str, Any], now: datetime) -> int:
@@ -93,7 +101,9 @@ def has_news(
     """
     if not was_saved and not is_touched:
         return False
-    if immovable_end(row, data) is not None and data.get(EXPIRY_KEY) == known_expiry:
+    # What was saved is what the row was written with, and so its limits are.
+    limits = row.limits if row is not None and was_saved else None
+    if immovable_end(row, data, limits=limits) is not None and data.get(EXPIRY_KEY) == known_expiry:
         return False
     return was_saved or not goes_with_browser()
 

@@ -21,11 +21,13 @@ from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.models.session import Session
+from sessions_plus.policy import Limits
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import (
     AUTH_USER_KEY,
     EMPTY_ROW,
+    WriteFacts,
     client_columns,
     data_columns,
     new_key_columns,
@@ -125,7 +127,7 @@ def insert(
     if public_id is None:
         raise CreateError
     payload = payloads.encode(data)
-    values = values_of_new(
+    values, limits = values_of_new(
         data, payload, columns, public_id=public_id, caller=caller, now=now, active_at=now
     )
     try:
@@ -137,7 +139,7 @@ def insert(
         if session_row.fetch(public_id) is None:
             raise
         raise CreateError from None
-    return Row.of(values, payload=payload)
+    return Row.of(values, payload=payload, limits=limits)
 
 
 def values_of_new(
@@ -149,9 +151,9 @@ def values_of_new(
     caller: Caller,
     now: datetime,
     active_at: datetime,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Limits]:
     """
-    Return the values of a new row of the caller's. No I/O.
+    Return the values of a new row of the caller's, and the limits that it has. No I/O.
 
     ``payload`` is ``data``, serialised; ``active_at`` is when it was used last.
     """
@@ -166,7 +168,9 @@ def values_of_new(
         **client_columns(caller.client, None, user_id),
         **columns,
     }
-    return values | data_columns(data, payload, values, active_at)
+    facts = WriteFacts(*[values[name] for name in WriteFacts._fields])
+    limits = facts.limits(data)
+    return values | data_columns(payload, facts, limits, active_at), limits
 
 
 def update(
@@ -216,7 +220,9 @@ def _written(
     }
     is_act = lease.is_activity(row, caller) or bool(columns) or bool(new_key)
     active_at = now if is_act else row.last_activity
-    changes |= data_columns(data, payload, {**row.facts(), **changes}, active_at)
+    facts = WriteFacts.of(row, changes)
+    limits = facts.limits(data)
+    changes |= data_columns(payload, facts, limits, active_at)
     changes["version"] = next_version(row)
     if beside is None:
         if not update_version(row, changes):
@@ -228,7 +234,7 @@ def _written(
         changes |= found
     uncommitted = note_uncommitted(draft)
     row.take(changes)
-    row.payload = payload
+    row.payload, row.limits = payload, limits
     return Draft(row, data, caller, uncommitted)
 
 

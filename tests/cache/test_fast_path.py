@@ -164,7 +164,7 @@ def test_end_without_a_time_zone_is_the_same_for_whoever_asks(
     settings.TIME_ZONE = "Europe/Berlin"  # two hours ahead
     ends = {"_session_expiry": "2026-06-01T14:00:20"}
     row = make_row()
-    row.payload = payloads.encode(ends)
+    row.payload, row.limits = payloads.encode(ends), None
 
     with timezone.override("America/New_York"):
         seen = fast_path.of(row)
@@ -177,7 +177,7 @@ def test_end_without_a_time_zone_is_the_same_for_whoever_asks(
 def test_it_holds_until_the_end_that_the_site_set(make_row: MakeRow, expiry: object) -> None:
     """``set_expiry()`` bounds it, too: a tenth of the seconds is when activity is due."""
     row = make_row()
-    row.payload = payloads.encode({"_session_expiry": expiry})
+    row.payload, row.limits = payloads.encode({"_session_expiry": expiry}), None
     last_moment = timedelta(seconds=2 if expiry == 20 else 20)
     seen = fast_path.of(row)
 

@@ -13,7 +13,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.test import AsyncRequestFactory, RequestFactory
 from pytest_django import Settings
 
-from sessions_plus.client_info import ClientInfo, UserAgent, client_info_from
+from sessions_plus.client_info import ClientInfo, UserAgent, client_info_from, ip_address
 from sessions_plus.client_info.user_agent import _parse
 from tests.client_info.test_location import BERLIN, place, write_database
 
@@ -162,3 +162,26 @@ async def test_async_factory() -> None:
     request = AsyncRequestFactory().get("/", headers={"User-Agent": FIREFOX})
 
     assert client_info_from(request).agent.label == "Firefox on Linux"
+
+
+@pytest.mark.parametrize("privacy", ["full", "truncated", "none"])
+def test_address_is_parsed_once(
+    monkeypatch: pytest.MonkeyPatch, settings: Settings, privacy: str
+) -> None:
+    """Whatever is asked of an address, it is read once for each client."""
+    parsed: list[str] = []
+    original = ip_address.parse_address
+
+    def parse(text: str) -> ip_address.IPAddress | None:
+        parsed.append(text)
+        return original(text)
+
+    monkeypatch.setattr(ip_address, "parse_address", parse)
+    settings.SESSIONS_PLUS_IP_ADDRESS_PRIVACY = privacy
+    info = ClientInfo.of(ip_address="2001:db8::1")
+
+    assert (info.ip_address, info.stored_ip_address) == (
+        "2001:db8::1",
+        {"full": "2001:db8::1", "truncated": "2001:db8::", "none": None}[privacy],
+    )
+    assert parsed == ["2001:db8::1"]

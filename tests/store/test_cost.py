@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory, override_settings
 from django.utils import timezone
@@ -34,6 +35,7 @@ CALLS_OF_A_READ = 33
 CALLS_OF_AN_ASYNC_READ = 36
 CALLS_OF_A_REQUEST = 43
 CALLS_OF_A_PROOF = 10
+CALLS_OF_A_CHANGE = 220
 
 
 def calls(act: Callable[[], object]) -> list[str]:
@@ -90,6 +92,36 @@ def test_cached_request(key: str) -> None:
     found = calls(lambda: middleware(request))
 
     assert len(found) <= CALLS_OF_A_REQUEST, found
+
+
+def test_change(key: str) -> None:
+    """A change works out its limits once, and reads the address once."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.session["color"] = "blue"
+        return HttpResponse()
+
+    middleware: Any = SessionMiddleware(view)
+    request = RequestFactory().get("/")
+    request.COOKIES["sessionid"] = key
+    for _ in range(2):
+        middleware(request)
+    found = calls(lambda: middleware(request))
+
+    assert found.count("lifetime.limits_of") == 1
+    assert found.count("ip_address.parse_address") == 1
+    assert len(found) <= CALLS_OF_A_CHANGE, (len(found), found)
+
+
+def test_change_waits_for_no_commit(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written outside of a transaction is committed, and its copy kept at once."""
+    monkeypatch.setattr(transaction, "on_commit", None)
+    store = SessionStore(key)
+    store["color"] = "blue"
+
+    store.save()
+
+    assert SessionStore(key)["color"] == "blue"
 
 
 def test_cached_read_in_async(key: str) -> None:

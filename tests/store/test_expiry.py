@@ -18,9 +18,12 @@ from django.test.utils import CaptureQueriesContext
 from sessions_plus.cache import copies
 from sessions_plus.models import Session
 from sessions_plus.policy import Limits, SessionFacts
+from sessions_plus.rows.lifetime import limits_of_row
+from sessions_plus.store import expiry
 from tests.conftest import World
 from tests.support.browsers import Browser
 from tests.support.moments import START
+from tests.support.stores import signed_in, under_way
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
@@ -147,6 +150,36 @@ def test_a_setting_stands_above_the_profile(
         Browser(world).get("sign-in", name="ann")
 
     assert Session.objects.get().expire_date == START + 5 * MINUTE
+
+
+def test_each_save_has_limits_of_its_own(engine: str) -> None:
+    """What a session was written with before says nothing of what it is written with now."""
+    store = under_way(None)
+    for seconds in (60, 3600):
+        store.set_expiry(seconds)
+        store.save()
+
+        assert store.row.limits == limits_of_row(store.row)
+        assert store.row.limits.idle_timeout == timedelta(seconds=seconds)
+
+
+def test_limits_of_an_earlier_write_say_nothing_of_the_cookie(engine: str, user: User) -> None:
+    """Only what was just saved is known to have the limits that it was saved with."""
+    row = under_way(signed_in(user)).row
+    row.limits = Limits(MINUTE, None)
+
+    def tells(*, was_saved: bool) -> bool:
+        return expiry.has_news(
+            row,
+            {},
+            was_saved=was_saved,
+            is_touched=True,
+            known_expiry=None,
+            goes_with_browser=lambda: False,
+        )
+
+    with override_settings(SESSIONS_PLUS_ABSOLUTE_LIFETIME=DAY):
+        assert (tells(was_saved=True), tells(was_saved=False)) == (True, False)
 
 
 def of_staff(session: SessionFacts) -> Limits | None:

@@ -2497,6 +2497,27 @@ SABOTAGES = (
         "    if events.alias != alias and not _write_session(alias, session):\n        event_ids",
         "tests/devices/test_own_events.py",
     ),
+    Sabotage(
+        "tell the cache of a change before it is committed",
+        PACKAGE + "cache/copies.py",
+        "if connection.autocommit and not connection.in_atomic_block:",
+        "if True:",
+        f"{RACES} tests/store/test_rolled_back_writes.py",
+    ),
+    Sabotage(
+        "take limits of before a change for its own",
+        PACKAGE + "store/writing.py",
+        "row.payload, row.limits = payload, limits\n",
+        "row.payload, row.limits = payload, row.limits or limits\n",
+        "tests/store/test_expiry.py",
+    ),
+    Sabotage(
+        "take the limits of what was written for those of what was not",
+        PACKAGE + "store/expiry.py",
+        "limits = row.limits if row is not None and was_saved else None",
+        "limits = row.limits if row is not None else None",
+        "tests/store/test_expiry.py",
+    ),
 )
 
 
