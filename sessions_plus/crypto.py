@@ -258,15 +258,42 @@ def unseal_under(secret: str, envelope: bytes, *, purpose: Purpose, bound_to: by
         raise SealBroken from None
 
 
+class _Mac:
+    """
+    HMAC-SHA-256 (RFC 2104) under one key, which is taken in once and not with each message.
+
+    Two copies of prepared states take less than half the time: each session key that comes is
+    looked at so. Our keys are of 32 bytes; one of more than 64 would have to be hashed first.
+    """
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(hashlib.sha256().block_size, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def of(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@lru_cache(maxsize=256)
+def _mac(secret: bytes, purpose: Purpose) -> _Mac:
+    return _Mac(_derive(secret, purpose))
+
+
 def tag(message: bytes, *, purpose: Purpose, size: int) -> bytes:
     """Return the first ``size`` bytes of a keyed MAC (HMAC-SHA-256) over ``message``."""
-    return hmac.digest(key_ring()[0].for_purpose(purpose), message, "sha256")[:size]
+    return _mac(key_ring()[0].secret, purpose).of(message)[:size]
 
 
 def tag_is_ours(message: bytes, given: bytes, *, purpose: Purpose) -> bool:
     """Say, in constant time, whether ``given`` is a tag that any key of the ring made."""
     for master in key_ring():
-        made = hmac.digest(master.for_purpose(purpose), message, "sha256")
+        made = _mac(master.secret, purpose).of(message)
         if hmac.compare_digest(made[: len(given)], given):
             return True
     return False

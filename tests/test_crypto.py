@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import secrets
 import warnings
@@ -237,3 +238,17 @@ def test_sealed_under_a_token_opens_with_it_alone() -> None:
             crypto.unseal_under(secret, envelope, purpose=Purpose.SUCCESSOR, bound_to=bound_to)
     with pytest.raises(SealBroken):
         crypto.unseal_under("token", b"", purpose=Purpose.SUCCESSOR, bound_to=BOUND_TO)
+
+
+def test_tags_are_hmac() -> None:
+    """A prepared state makes what HMAC-SHA-256 does, for many at once and again and again."""
+    messages = [os.urandom(size) for size in (0, 1, 48, 63, 64, 65, 1000)] * 50
+    key = crypto.key_ring()[0].for_purpose(Purpose.SESSION_KEY)
+
+    def made(message: bytes) -> bytes:
+        return crypto.tag(message, purpose=Purpose.SESSION_KEY, size=32)
+
+    with ThreadPoolExecutor(8) as executor:
+        tags = list(executor.map(made, messages))
+
+    assert tags == [hmac.digest(key, message, "sha256") for message in messages]
