@@ -85,12 +85,12 @@ class SignIn:
 
     def _recognise(self, store: SessionStore, now: datetime) -> Recognition:
         token = store.issued_device_token or ""
-        found = Recognition(self.user, token, store.client, now)
-        found.is_certainly_new = token != store.device_token
+        is_certainly_new = token != store.device_token
+        found = Recognition(self.user, token, store.client, now, is_certainly_new)
         if self._device is not None:
             found.device, found.is_new = self._device, False
         elif self._is_first is not None:
-            found.is_first = self._is_first
+            found.make(is_first=self._is_first)
         else:
             found.look()
         return found
@@ -192,13 +192,10 @@ class Recognition:
     token: str
     client: ClientInfo | None
     now: datetime
+    is_certainly_new: bool
     device: Device = field(init=False)
     is_new: bool = True
     is_first: bool = False
-    is_certainly_new: bool = False
-
-    def __post_init__(self) -> None:
-        self._make()
 
     @property
     def news(self) -> dict[str, Any]:
@@ -212,8 +209,7 @@ class Recognition:
         if known is not None:
             self.device, self.is_new = known, False
             return
-        self._make()
-        self.is_new, self.is_first = True, not _of(self.user).exists()
+        self.make(is_first=not _of(self.user).exists())
 
     def recognise_again(self) -> None:
         """Look once more: another request stored one of that token first."""
@@ -223,7 +219,9 @@ class Recognition:
         self.is_certainly_new = False
         self.look()
 
-    def _make(self) -> None:
+    def make(self, *, is_first: bool) -> None:
+        """Take a new one, which is stored with the session."""
+        self.is_new, self.is_first = True, is_first
         self.device = Device(
             user_id=self.user.pk,
             token_hash=digest(self.token),
