@@ -3,7 +3,8 @@ Run the stacks beside each other, in turns, and print what a request costs.
 
 ``python -m benchmarks [--rounds N] [--count N]``. PostgreSQL and Redis are thrown away
 afterwards. The cost of a request is its median time less that of the same stack
-without sessions; what is compared is its ratio to Django's ``cached_db``.
+without sessions; what is compared is its ratio to Django's ``cached_db``. So is its CPU time,
+which others on the machine make little difference to.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from tests.support.databases import from_url
 from tests.support.services.caches import start_redis
 from tests.support.services.databases import start_postgresql
 
-SYNC = ("ignored", "read", "write", "sign-in", "sign-in again", "bogus")
+SYNC = ("ignored", "read", "write", "sign-in", "sign-in again", "sign-in anew", "bogus")
 ASYNC = ("asgi ignored", "asgi read")
 BASE = "django cached_db"
 
@@ -45,6 +46,7 @@ class Worker:
             text=True,
         )
         self.times: dict[str, list[float]] = {}
+        self.cpu_times: dict[str, list[float]] = {}
         self.ask(stack=name, database=database, redis_url=redis_url)
 
     def ask(self, **order: Any) -> Any:
@@ -59,12 +61,18 @@ class Worker:
 
     def measure(self, scenario: str, count: int) -> None:
         count *= OFTENER.get(scenario, 1)
-        seconds = self.ask(run=scenario, count=count)["seconds"]
-        self.times.setdefault(scenario, []).append(seconds / count)
+        took = self.ask(run=scenario, count=count)
+        self.times.setdefault(scenario, []).append(took["seconds"] / count)
+        self.cpu_times.setdefault(scenario, []).append(took["cpu"] / count)
 
-    def cost(self, scenario: str) -> float:
+    def forget(self) -> None:
+        self.times.clear()
+        self.cpu_times.clear()
+
+    def cost(self, scenario: str, *, of_cpu: bool = False) -> float:
         """The median time of one request, in microseconds."""
-        return statistics.median(self.times[scenario]) * 1e6
+        times = self.cpu_times if of_cpu else self.times
+        return statistics.median(times[scenario]) * 1e6
 
     def stop(self) -> None:
         assert self.process.stdin is not None
@@ -108,19 +116,19 @@ def measure(crew: dict[str, Worker], *, rounds: int, count: int) -> None:
                     worker.measure(scenario, count)
         if number == 0:  # the first round warms up
             for worker in crew.values():
-                worker.times.clear()
+                worker.forget()
         print(f"round {number} of {rounds}", file=sys.stderr)
 
 
-def report(crew: dict[str, Worker]) -> Iterator[str]:
-    floors = {"asgi": crew["none"].cost("asgi ignored"), "wsgi": crew["none"].cost("ignored")}
-
+def report(crew: dict[str, Worker], *, of_cpu: bool = False) -> Iterator[str]:
     def cost(name: str, scenario: str) -> float:
-        floor = floors["asgi" if scenario.startswith("asgi") else "wsgi"]
-        return crew[name].cost(scenario) - floor
+        ignored = "asgi ignored" if scenario.startswith("asgi") else "ignored"
+        floor = crew["none"].cost(ignored, of_cpu=of_cpu)
+        return crew[name].cost(scenario, of_cpu=of_cpu) - floor
 
     shown = [name for name in crew if name != "none"]
-    yield f"{'':14s} " + " ".join(f"{name:>20s}" for name in shown)
+    title = "CPU time" if of_cpu else "time"
+    yield f"{title:14s} " + " ".join(f"{name:>20s}" for name in shown)
     for scenario in SYNC + ASYNC:
         cells = []
         for name in shown:
@@ -133,7 +141,7 @@ def report(crew: dict[str, Worker]) -> Iterator[str]:
 
 
 def report_counts(crew: dict[str, Worker]) -> Iterator[str]:
-    yield "SQL statements + cache commands (new connections to the cache) of one request"
+    yield "SQL statements / transactions that wrote + cache commands, Python calls of one request"
     for scenario in SYNC + ASYNC:
         cells = []
         for name, worker in crew.items():
@@ -143,7 +151,7 @@ def report_counts(crew: dict[str, Worker]) -> Iterator[str]:
                 cells.append(f"{'-':>20s}")
                 continue
             found = worker.ask(run=scenario, count=1, counted=True)
-            text = f"{found['sql']} + {found['cache']} ({found['connections']})"
+            text = f"{found['sql']}/{found['flushes']} + {found['cache']}, {found['calls']}"
             cells.append(f"{text:>20s}")
         yield f"{scenario:14s} " + " ".join(cells)
 
@@ -167,7 +175,8 @@ def main() -> None:
     print(f"{platform.machine()}, Python {platform.python_version()}")
     with workers(names) as crew:
         measure(crew, rounds=options.rounds, count=options.count)
-        print(*report(crew), "", *report_counts(crew), "", sep="\n")
+        print(*report(crew), "", *report(crew, of_cpu=True), "", sep="\n")
+        print(*report_counts(crew), "", sep="\n")
         if options.races:
             print(*report_faults(crew, options.races), sep="\n")
 

@@ -1,8 +1,9 @@
 """
 One stack in a process of its own: answers orders, one JSON object a line.
 
-``{"run": "read", "count": 200}`` is answered by ``{"seconds": …}``; ``"count": 1`` with
-``"counted": true`` by the SQL statements and cache commands of one request.
+``{"run": "read", "count": 200}`` is answered by ``{"seconds": …, "cpu": …}``; ``"count": 1`` with
+``"counted": true`` by what one request takes: SQL statements, transactions that wrote, cache
+commands, and calls of Python functions.
 """
 
 from __future__ import annotations
@@ -123,24 +124,24 @@ class Scenario:
     act: Callable[[], None]
     before: Callable[[], None] | None = None
 
-    def measure(self, count: int) -> float:
-        """Return the seconds that ``count`` requests took, once the caches are warm again."""
+    def measure(self, count: int) -> dict[str, float]:
+        """Return what ``count`` requests took, once the caches are warm again, in seconds."""
         for _ in range(WARM_UP):
             if self.before is not None:
                 self.before()
             self.act()
-        if self.before is None:
-            start = time.perf_counter()
-            for _ in range(count):
+        total = cpu = 0.0
+        # One clock for all of them where nothing is to be left out.
+        at_once = count if self.before is None else 1
+        for _ in range(count // at_once):
+            if self.before is not None:
+                self.before()
+            start, cpu_start = time.perf_counter(), time.process_time()
+            for _ in range(at_once):
                 self.act()
-            return time.perf_counter() - start
-        total = 0.0
-        for _ in range(count):
-            self.before()
-            start = time.perf_counter()
-            self.act()
             total += time.perf_counter() - start
-        return total
+            cpu += time.process_time() - cpu_start
+        return {"seconds": total, "cpu": cpu}
 
 
 def scenarios(site: Site) -> dict[str, Scenario]:
@@ -154,6 +155,9 @@ def scenarios(site: Site) -> dict[str, Scenario]:
     def lose_cookie() -> None:
         site.cookies.pop(name, None)
 
+    def come_anew() -> None:
+        site.cookies.clear()
+
     def sign_in() -> None:
         site.get("sign-in")
 
@@ -161,9 +165,10 @@ def scenarios(site: Site) -> dict[str, Scenario]:
         "ignored": Scenario(lambda: site.get("nothing")),
         "read": Scenario(lambda: site.get("read")),
         "write": Scenario(lambda: site.get("write")),
-        # A known browser after a sign-out, and one that lost its session's cookie alone.
+        # A known browser after a sign-out, one that lost its session's cookie alone, and a new one.
         "sign-in": Scenario(sign_in, before=sign_out),
         "sign-in again": Scenario(sign_in, before=lose_cookie),
+        "sign-in anew": Scenario(sign_in, before=come_anew),
         "bogus": Scenario(lambda: site.get("read", cookie=f"{name}={BOGUS}")),
     }
 
@@ -176,7 +181,7 @@ def async_scenarios(site: Site) -> dict[str, Callable[[], Coroutine[Any, Any, No
 
 
 class Counter:
-    """Counts the SQL statements and the cache commands of what runs inside it."""
+    """Counts what runs inside it: statements, transactions, cache commands, Python's calls."""
 
     def __init__(self) -> None:
         import redis
@@ -193,6 +198,28 @@ class Counter:
         stats: Any = self.redis.info("stats")
         return int(stats["total_connections_received"])
 
+    def transactions(self) -> int:
+        """Return how many have written so far: each waits once for the disk."""
+        from django.db import connection
+
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+            return int(cursor.fetchone()[0])
+
+    def calls(self, act: Callable[[], object]) -> int:
+        found = 0
+
+        def count(frame: Any, event: str, _: Any) -> None:
+            nonlocal found
+            found += event == "call"
+
+        sys.setprofile(count)
+        try:
+            act()
+        finally:
+            sys.setprofile(None)
+        return found
+
     def count(self, act: Callable[[], object]) -> dict[str, int]:
         from django.db.backends.utils import CursorWrapper
 
@@ -204,10 +231,14 @@ class Counter:
 
         CursorWrapper.execute = counted  # type: ignore[method-assign,assignment]
         try:
+            written = self.transactions()
             commands, connections, before = self.commands(), self.connections(), self.statements
-            act()
+            calls = self.calls(act)
+            sql = self.statements - before
             return {
-                "sql": self.statements - before,
+                "sql": sql,
+                "flushes": self.transactions() - written,
+                "calls": calls,
                 "cache": self.commands() - commands,
                 "connections": self.connections() - connections,
             }
@@ -333,15 +364,13 @@ def obey(site: Site, order: dict[str, Any]) -> dict[str, Any]:
         def act() -> None:
             site.loop.run_until_complete(repeat())
 
-        return (
-            Counter().count(act) if order.get("counted") else {"seconds": Scenario(act).measure(1)}
-        )
+        return Counter().count(act) if order.get("counted") else Scenario(act).measure(1)
     scenario = scenarios(site)[name]
     if order.get("counted"):
         if scenario.before is not None:
             scenario.before()
         return Counter().count(scenario.act)
-    return {"seconds": scenario.measure(count)}
+    return dict(scenario.measure(count))
 
 
 def main() -> None:
