@@ -61,6 +61,9 @@ class _OfDoctor:
     def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
         return {"authenticated_at": now, "reauthenticated_at": now, **UNBOUND}
 
+    def beside(self, store: SessionStore, now: datetime) -> None:
+        """Nothing stands or falls with it."""
+
     def written(self, store: SessionStore, now: datetime) -> None:
         public_id = store.public_id
         record(
