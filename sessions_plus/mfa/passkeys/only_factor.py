@@ -151,6 +151,9 @@ class WithoutPassword:
             "reauth_methods": _without_password(row.reauth_methods),
         }
 
+    def beside(self, store: SessionStore, now: datetime) -> None:
+        """Nothing stands or falls with it."""
+
     def written(self, store: SessionStore, now: datetime) -> None:
         """Giving it up was recorded when it was done."""
 
