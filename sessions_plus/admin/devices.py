@@ -6,7 +6,7 @@ from django.contrib import admin, messages
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin.filters import DeviceStateFilter
@@ -66,4 +66,4 @@ class DeviceAdmin(ReadOnlyAdmin):
         if device.is_trusted(timezone.now()):
             return gettext("Trusted")
         in_use = getattr(device, "is_in_use", False)
-        return gettext("In use") if in_use else gettext("Signed out")
+        return gettext("In use") if in_use else pgettext("state", "Signed out")
