@@ -7,6 +7,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 SOURCES := sessions_plus demo_project tests benchmarks docs manage.py
 PRESENT = $(wildcard $(SOURCES))
+COLLECT := --all --no-obsolete --no-wrap
+NO_TEXTS = $(VENV) $(filter-out demo_project templates,$(wildcard *))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-code demo-cluster demo-tls test quick services check lint format types migrations deploy-check package packages \
@@ -80,9 +82,9 @@ deploy-check: $(STAMP)  ## Check the demo's production settings
 		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
 messages: $(STAMP)  ## Collect the texts to translate, and compile the translations (needs gettext)
-	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin makemessages --all --no-obsolete --no-wrap \
-		--add-location file
-	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin compilemessages
+	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin makemessages $(COLLECT) --add-location file
+	$(BIN)/python manage.py makemessages $(COLLECT) --no-location $(NO_TEXTS:%=--ignore=%)
+	$(BIN)/python manage.py compilemessages --ignore=$(VENV) --ignore=build
 
 docs: $(STAMP)  ## Build the site of the documentation into build/docs; a dead link is an error
 	$(BIN)/sphinx-build --fail-on-warning --fresh-env -q -b html docs build/docs

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.translations import LANGUAGES
+
 pytestmark = pytest.mark.packaging
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -76,7 +78,8 @@ def test_wheel_holds_what_the_package_holds(wheel: Path) -> None:
     }
     assert packed == here
     kinds = ("py.typed", "migrations/0001_initial.py", "templates/", "static/")
-    for kind in (*kinds, "locale/de/LC_MESSAGES/django.mo"):
+    spoken = [f"locale/{language}/LC_MESSAGES/django.mo" for language in LANGUAGES]
+    for kind in (*kinds, *spoken):
         assert any(name.startswith(f"sessions_plus/{kind}") for name in packed), kind
 
 

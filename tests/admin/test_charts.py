@@ -13,6 +13,7 @@ from sessions_plus.admin.charts import BASE, HEIGHT, LOWEST_BAR, TOP, Cell, Char
 from sessions_plus.admin.periods import Period, Step, in_words, interval_in, interval_of
 from sessions_plus.admin.topics import ENDS, SIGN_INS, SUSPICIOUS, TOPICS, WITH_CODE
 from sessions_plus.models import Event, Reason, Span
+from tests.support.translations import LANGUAGES
 
 NOW = datetime(2030, 3, 31, 21, 44, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -57,7 +58,7 @@ def test_one_of_many_is_seen() -> None:
     assert [float(shape.height) for shape in found.shapes] == [HEIGHT, LOWEST_BAR]
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_places_are_numbers_of_svg(language: str) -> None:
     """A reader whose decimals have a comma gets the same picture."""
     with translation.override(language):

@@ -21,6 +21,7 @@ from sessions_plus.events import record
 from sessions_plus.maintenance.counting import count_events
 from sessions_plus.models import Event, HourCount, Measure, Outcome, Reason, SessionEvent, Span
 from tests.admin.desk import EVENTS
+from tests.support.translations import LANGUAGES
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -212,7 +213,7 @@ def test_nothing_is_inline(desk: Client, now: datetime) -> None:
     assert not re.search(r"\sstyle=|<style|\son\w+=", content)
 
 
-@pytest.mark.parametrize("language", ["en", "de"])
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
 def test_in_every_language_it_is_a_picture(desk: Client, now: datetime, language: str) -> None:
     """No number of a shape is written with a comma."""
     for number in range(7):
