@@ -115,7 +115,7 @@ DEFAULT_FROM_EMAIL = "Marlow & Fig <shop@example.com>"
 # Words and files
 
 LANGUAGE_CODE = "en"
-LANGUAGES = [("en", _("English")), ("de", _("German"))]
+LANGUAGES = [("en", _("English")), ("de", _("German")), ("fr", _("French"))]
 LOCALE_PATHS = [BASE_DIR / "demo_project" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
