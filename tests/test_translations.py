@@ -58,10 +58,16 @@ MISPRINTS = {
     "fr": re.compile(r"(?<!\xa0)(?:[;!?»]|:(?=\s|$))|«(?!\xa0)|'"),
 }
 
-ANYBODYS_PAGES = ("login/", "password/reset/", "password/reset/sent/", "password/reset/done/")
+ANYBODYS_PAGES = (
+    "login/",
+    "login/recover/",
+    "password/reset/",
+    "password/reset/sent/",
+    "password/reset/done/",
+)
 ONES_OWN_PAGES = (
     *("devices/", "devices/revoke-others/", "activity/", "data/"),
-    *("security/", "security/password/", "reauthenticate/"),
+    *("security/", "security/passkeys/", "security/password/", "reauthenticate/"),
 )
 
 
