@@ -30,8 +30,15 @@ from sessions_plus.store.writing import Binding
 # time: a ``login()`` changes it, and nothing should refer to the session that outlives it.
 BEARER = "_sessions_plus_authority"
 
-# Whose lazy ``request.user`` is the session's: Django's, and ours where it adds to it.
-OWN_USER_FROM = ("django.contrib.auth.middleware", "sessions_plus.integrations.otp")
+# Whose lazy ``request.user`` is the session's.
+DJANGOS = "django.contrib.auth.middleware"
+OWN_USER_FROM = (
+    DJANGOS,
+    "sessions_plus.integrations.otp",
+    "hijack.middleware",
+    "impersonate.middleware",
+)
+"""Django's, and those that add something to whoever was in the request before them."""
 
 
 class Presented(StrEnum):
@@ -218,12 +225,33 @@ def user_put_into(request: Any) -> Identity | None:
 
     Django's is the session's, and is not read here: most views never ask for it.
     """
-    user: Identity | None = _django(request).__dict__.get("user")
-    if isinstance(user, SimpleLazyObject):
-        made_by = getattr(user.__dict__.get("_setupfunc"), "__module__", "")
-        if made_by in OWN_USER_FROM:
-            return None
-    return user
+    return _unless_own(_django(request).__dict__.get("user"))
+
+
+def _unless_own(user: Any) -> Any:
+    """Return whom somebody put where a session's user was; None: it is that, or made from it."""
+    if not isinstance(user, SimpleLazyObject):
+        return user
+    setup = user.__dict__.get("_setupfunc")
+    made_by = getattr(setup, "__module__", "")
+    if made_by == DJANGOS:
+        return None
+    if made_by not in OWN_USER_FROM:
+        return user
+    before = (cell.cell_contents for cell in setup.__closure__ or ())
+    put = (_unless_own(each) for each in before if _may_be_user(each))
+    return next((each for each in put if each is not None), None)
+
+
+def _may_be_user(value: Any) -> bool:
+    """Say whether something is a user, or lazily one. Without asking it: that may be a query."""
+    return isinstance(value, SimpleLazyObject) or hasattr(type(value), "is_authenticated")
+
+
+def is_in_anothers_name(request: Any, authority: Authority | None) -> bool:
+    """Say whether somebody acts as another, in a session of that person's or in their own."""
+    is_impersonated = authority is not None and authority.actor_id is not None
+    return is_impersonated or acts_for_another(request, authority)
 
 
 def acts_for_another(request: Any, authority: Authority | None) -> bool:
@@ -271,10 +299,7 @@ def why_nothing_is_proved(request: Any) -> SessionsPlusError | None:
 
     Asks for nothing: whoever asked for a proof before has read what there is.
     """
-    authority = known_authority(request)
-    if authority is not None and authority.actor_id is not None:
-        return ActingForAnother()
-    if acts_for_another(request, authority):
+    if is_in_anothers_name(request, known_authority(request)):
         return ActingForAnother()
     bearer, store = bearer_authority(request), find_store(_django(request))
     if bearer is not None and _is_of_somebody_else(store, bearer.user_id):

@@ -68,7 +68,7 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
         """Return it with the values masked that are named as secrets, in inner ones too."""
         masked = shown.copy()
         for name, value in shown.items():
-            if name in also or self._is_named_as_secret(name):
+            if name in also or is_named_as_secret(name, self.hidden_settings):
                 masked[name] = self.cleansed_substitute
             elif (
                 isinstance(value, dict)
@@ -78,8 +78,12 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
                 masked[name] = self._masked(value, depth=depth + 1)
         return masked
 
-    def _is_named_as_secret(self, name: str) -> bool:
-        return bool(self.hidden_settings.search(name)) or name.lower() in OUR_NAMES
+
+def is_named_as_secret(
+    name: str, expression: Any = SafeExceptionReporterFilter.hidden_settings
+) -> bool:
+    """Say whether what has this name is secret: by Django's expression, or one of ours."""
+    return bool(expression.search(name)) or name.lower() in OUR_NAMES
 
 
 def secret_cookies() -> frozenset[str]:

@@ -10,7 +10,12 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from sessions_plus.api.errors import Refused
-from sessions_plus.authority import authority_of, proof_of, why_nothing_is_proved
+from sessions_plus.authority import (
+    authority_of,
+    is_in_anothers_name,
+    proof_of,
+    why_nothing_is_proved,
+)
 from sessions_plus.events import record
 from sessions_plus.exceptions import ActingForAnother, MfaRequired, ReauthenticationRequired
 from sessions_plus.mfa.policy import has_authenticator, needs_second_factor
@@ -77,8 +82,7 @@ class ActsForThemselves(BasePermission):
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        authority = authority_of(request)
-        if authority is not None and authority.actor_id is not None:
+        if is_in_anothers_name(request, authority_of(request)):
             raise ActingForAnother
         if request.method in SAFE or proof_of(request) is not None:
             return True

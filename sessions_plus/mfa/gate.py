@@ -156,7 +156,7 @@ def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusErr
 
     The one rule of the gate, whatever way the session was presented. ``user`` is
     ``request.user``, and signed in; where that is not the authority's user, nothing is
-    proved of them, and the authority still has to prove what the site asks of its own.
+    proved of them, and the authority has to prove what the site asks of either.
     """
     if authority is None:
         return None if page.is_exempt else _missing_factor(user)
@@ -194,7 +194,10 @@ def _may_lack_device(authority: Authority, page: Page) -> bool:
 
 
 def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
-    if not page.is_exempt and must_have_factor(user):
+    if page.is_admin and not page.is_exempt:
+        return ActingForAnother()
+    is_proved = has_second_factor(authority.methods)
+    if not page.is_exempt and not is_proved and must_have_factor(user):
         return MfaRequired()
     if admits_at_sight(authority, page):
         return None

@@ -57,10 +57,7 @@ def acting_as(request: HttpRequest, user: models.Model | None = None) -> Iterato
         MfaRequired: the site asks the actor, or the other, for a second factor that the
             actor's session has not proved.
     """
-    authority = proof_of(request)
-    if authority is None:
-        raise ActingForAnother
-    _check(authority, request.user, user)
+    authority = check_may_act(request, user)
     store = current_store(request)
     since = authority.row.started_at if authority.row is not None else timezone.now()
     store.pending = PendingSignIn(
@@ -116,10 +113,20 @@ def begin(store: SessionStore, user: AbstractBaseUser) -> None:
     store.bind(Impersonation(user, actor_id=pending.actor_id))
 
 
-def _check(authority: Authority, actor: Any, user: models.Model | None) -> None:
-    people = [person for person in (actor, user) if person is not None]
+def check_may_act(request: HttpRequest, user: models.Model | None) -> Authority:
+    """
+    Return on whose strength somebody may act as ``user``; None: it is not known yet as whom.
+
+    Raises:
+        ActingForAnother, MfaRequired: see ``acting_as()``.
+    """
+    authority = proof_of(request)
+    if authority is None:
+        raise ActingForAnother
+    people = [person for person in (request.user, user) if person is not None]
     if not all(is_enough(authority.methods, person) for person in people):
         raise MfaRequired
+    return authority
 
 
 class Impersonation:

@@ -22,7 +22,13 @@ from django.utils.cache import add_never_cache_headers
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_safe
 
-from sessions_plus.authority import Authority, authority_of, proof_of, why_nothing_is_proved
+from sessions_plus.authority import (
+    Authority,
+    authority_of,
+    is_in_anothers_name,
+    proof_of,
+    why_nothing_is_proved,
+)
 from sessions_plus.exceptions import ActingForAnother
 from sessions_plus.mfa.gate import refuse
 from sessions_plus.views.destinations import login_url
@@ -160,8 +166,7 @@ def _but_for_actors(view: PersonView[P]) -> PersonView[P]:
 
     @wraps(view)
     def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        authority = authority_of(request)
-        if authority is not None and authority.actor_id is not None:
+        if is_in_anothers_name(request, authority_of(request)):
             return refuse(request, ActingForAnother())
         return view(request, *args, **kwargs)
 

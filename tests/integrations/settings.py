@@ -33,6 +33,12 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "oauth2_provider",
     "social_django",
+    "hijack",
+    "sessions_plus.integrations.hijack.HijackIntegration",
+    "impersonate",
+    "sessions_plus.integrations.impersonate.ImpersonateIntegration",
+    "loginas",
+    "sessions_plus.integrations.loginas.LoginasIntegration",
 ]
 AUTHENTICATION_BACKENDS = [
     "django.contrib.auth.backends.ModelBackend",

@@ -365,6 +365,8 @@ def expected(kind: Kind, way: str, state: str) -> str:
         return "sign in"
     if state == "impersonated":
         return _as_another(kind, way)
+    if way == "swapped" and (kind.is_account or kind.is_admin):
+        return "not theirs"
     is_other = way in ("swapped", "two people")
     if is_other and (kind.changes or kind.needs in ("one", "all", "second factor")):
         return "not theirs"
@@ -386,7 +388,7 @@ def _lacking_for_policy(kind: Kind, way: str, state: str) -> str:
     if kind.is_exempt or state not in ("no factor", "before the factor"):
         return ""
     if way == "swapped":
-        return "not theirs"
+        return ""  # who acts has proved one
     return "enrol" if state == "no factor" else "prove"
 
 
