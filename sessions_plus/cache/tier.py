@@ -16,7 +16,9 @@ from functools import partial
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.core.cache import caches
+from django.core.cache.backends.base import default_key_func
 
 from sessions_plus.cache import slots
 from sessions_plus.cache.breaker import FIRST_PAUSE_SECONDS, Breaker
@@ -58,6 +60,8 @@ class Tier:
     def __init__(self, alias: str, driver: Driver) -> None:
         self.alias = alias
         self.driver = driver
+        key_function = getattr(caches[alias], "key_func", default_key_func)
+        self.has_names_of_the_sites = key_function is not default_key_func
         self.breaker = Breaker()
         self.pending = PendingInvalidations()
         self.trusted_since = time.time()
@@ -96,7 +100,11 @@ class Tier:
 
     async def aread(self, public_id: UUID) -> Recalled:
         """See read()."""
-        name = self.driver.name_of(public_id)
+        if self.has_names_of_the_sites:
+            # Its function may ask which tenant this thread's connection serves.
+            name = await sync_to_async(self.driver.name_of)(public_id)
+        else:
+            name = self.driver.name_of(public_id)
         if not await self._ais_reachable():
             return NOTHING
         try:
