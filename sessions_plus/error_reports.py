@@ -43,6 +43,11 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
 
+    def cleanse_setting(self, key: Any, value: Any) -> Any:
+        """Mask one value by its name: of a setting, and of what django-debug-toolbar shows."""
+        is_ours = isinstance(key, str) and (key in secret_cookies() or key.lower() in OUR_NAMES)
+        return self.cleansed_substitute if is_ours else super().cleanse_setting(key, value)
+
     def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
         return self._masked(super().get_safe_cookies(request), also=secret_cookies())
 

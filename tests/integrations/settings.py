@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "oauth2_provider",
     "social_django",
+    "debug_toolbar",
     "hijack",
     "sessions_plus.integrations.hijack.HijackIntegration",
     "impersonate",
@@ -55,6 +56,28 @@ CACHES = {
         "OPTIONS": {"MAX_ENTRIES": 10_000},  # type: ignore[dict-item]
     }
 }
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "sessions_plus.error_reports.ExceptionReporterFilter"
+DEBUG_TOOLBAR_CONFIG = {"IS_RUNNING_TESTS": False}
+# Two panels of its own are left out: they keep what was sent as it came.
+DEBUG_TOOLBAR_PANELS = [
+    f"debug_toolbar.panels.{name}"
+    for name in (
+        "versions.VersionsPanel",
+        "timer.TimerPanel",
+        "settings.SettingsPanel",
+        "request.RequestPanel",
+        "sql.SQLPanel",
+        "staticfiles.StaticFilesPanel",
+        "templates.TemplatesPanel",
+        "alerts.AlertsPanel",
+        "cache.CachePanel",
+        "signals.SignalsPanel",
+        "community.CommunityPanel",
+        "redirects.RedirectsPanel",
+        "profiling.ProfilingPanel",
+    )
+]
 
 MFA_TOTP_TOLERANCE = 1  # a test may meet the end of a period
 MFA_SUPPORTED_TYPES = ["totp", "recovery_codes", "webauthn"]
