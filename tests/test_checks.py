@@ -174,10 +174,19 @@ NEIGHBOURS = [
     ("E401", ["allauth.account", ALLAUTH]),
     ("E402", ["allauth.mfa", ALLAUTH]),
     ("E402", ["django_otp", OTP]),
+    ("W403", ["hijack", "hijack.contrib.admin"]),
+    ("W403", ["loginas"]),
+    ("W403", ["impersonate.apps.AccountConfig"]),
+]
+HELP_DESKS = [
+    "sessions_plus.integrations.hijack.HijackIntegration",
+    "sessions_plus.integrations.loginas.LoginasIntegration",
+    "sessions_plus.integrations.impersonate.ImpersonateIntegration",
 ]
 WELL = [
     ["allauth.mfa", "allauth.account", ALLAUTH, "django_otp", OTP],
     ["allauthentic.mfa", "django_otpx"],
+    ["hijack", "loginas", "impersonate", *HELP_DESKS],
 ]
 
 PROVOKED = [
@@ -643,12 +652,12 @@ def test_a_package_of_others_is_reported(
 
     with override_settings(LOGIN_URL="sessions_plus:login"):
         found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
-        found += beside.check_login_of_allauth()
+        found += [*beside.check_login_of_allauth(), *beside.check_help_desks()]
 
     assert f"sessions_plus.{expected}" in {message.id for message in found}
 
 
-@pytest.mark.parametrize("apps", WELL, ids=["integrated", "similar names"])
+@pytest.mark.parametrize("apps", WELL, ids=["integrated", "similar names", "help desks"])
 @pytest.mark.parametrize("urls", ["tests.urls", "tests.support.sites", None])
 def test_packages_that_are_integrated_are_not(
     apps: list[str], urls: str | None, monkeypatch: pytest.MonkeyPatch
@@ -659,7 +668,7 @@ def test_packages_that_are_integrated_are_not(
         ROOT_URLCONF=urls, LOGIN_URL="/elsewhere/", ACCOUNT_ADAPTER=f"{__name__}.Staged"
     ):
         found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
-        assert not [*found, *beside.check_login_of_allauth()]
+        assert not [*found, *beside.check_login_of_allauth(), *beside.check_help_desks()]
 
 
 def test_a_name_is_suggested() -> None:

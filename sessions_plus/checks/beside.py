@@ -58,6 +58,15 @@ NEIGHBOURS = (
 )
 
 
+SIGNS_IN = (
+    "it counts as a sign-in of theirs, with a device and a mail, and who has a second factor "
+    "cannot be helped"
+)
+PUTS_IN = "nothing is asked of who acts before they begin, and no event names them"
+HELP_DESKS = {"hijack": SIGNS_IN, "loginas": SIGNS_IN, "impersonate": PUTS_IN}
+"""Packages by which people act as others, and what happens without their integration."""
+
+
 def _has_app(name: str) -> bool:
     """Say whether an app is named, by itself or by its configuration."""
     return any(f"{app}.".startswith(f"{name}.") for app in settings.INSTALLED_APPS)
@@ -97,6 +106,17 @@ def _our_sign_in_page() -> str | None:
         return reverse("sessions_plus:login") if settings.ROOT_URLCONF else None
     except NoReverseMatch:
         return None
+
+
+@register(TAG)
+def check_help_desks(**_: object) -> list[CheckMessage]:
+    found = []
+    for app, happens in HELP_DESKS.items():
+        integration = f"sessions_plus.integrations.{app}.{app.capitalize()}Integration"
+        if _has_app(app) and not _has_app(integration):
+            facts = {"package": f"django-{app}", "happens": happens, "integration": integration}
+            found.append(catalogue.ACTS_UNTOLD.about(**facts))
+    return found
 
 
 @register(TAG)

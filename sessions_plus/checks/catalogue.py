@@ -432,6 +432,11 @@ FOREIGN_LOGIN = Finding(
     "Add 'sessions_plus.integrations.allauth.AllauthIntegration' to INSTALLED_APPS, and write "
     "ACCOUNT_ADAPTER = 'sessions_plus.integrations.allauth.adapter.AccountAdapter'.",
 )
+ACTS_UNTOLD = Finding(
+    "W403",
+    "{package} lets people act as others, and our sessions are not told: {happens}.",
+    "Add {integration!r} to INSTALLED_APPS, after {package}.",
+)
 
 
 def findings() -> Iterator[Finding]:
