@@ -20,12 +20,12 @@ QUIET = [
     *("-W", "ignore:pkg_resources is deprecated:UserWarning"),
     *("-W", "ignore:defusedxml.cElementTree is deprecated:DeprecationWarning"),
 ]
+OPTIONS = ["--ds=tests.integrations.settings", *QUIET]
 
 
 def main(arguments: list[str]) -> int:
-    tests = ["-q", "--ds=tests.integrations.settings", *QUIET, *(arguments or [str(HERE)])]
-    command = [str(python_beside()), "-m", "pytest", *tests]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    words = [str(python_beside()), "-m", "pytest", "-q", *OPTIONS, *(arguments or [str(HERE)])]
+    return subprocess.run(words, cwd=ROOT, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """
 Who somebody is, and what they proved, is answered the same at every door.
 
-The doors are read from the URLs; for each of them, each way to present a session and each
-state that it may be in, the expected answer follows from what the door asks for. A URL that
-nobody gave a kind fails.
+The doors are read from the URLs, and a socket is one; for each of them, each way to present a
+session and each state that it may be in, the expected answer follows from what the door asks
+for. A URL that nobody gave a kind fails.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client, RequestFactory
@@ -22,6 +23,7 @@ from django.utils import timezone
 
 from sessions_plus.client_info import client_info_from
 from sessions_plus.crypto import digest
+from sessions_plus.integrations.channels.sockets import LACKS_PROOF, AuthMiddlewareStack
 from sessions_plus.mfa.impersonation import Impersonation
 from sessions_plus.models import Authenticator, Device, Session
 from tests.conftest import World
@@ -53,6 +55,7 @@ class Kind:
     is_api: bool = False
     is_admin: bool = False
     is_account: bool = False
+    is_socket: bool = False
 
 
 OPEN = Kind(needs="nothing")
@@ -65,6 +68,7 @@ SCRIPT = Kind(method="post", changes=True, is_exempt=True, is_way_out=True)
 API = Kind(is_api=True, is_account=True)
 BEARER = Kind(bearers_only=True)
 ADMIN = Kind(is_admin=True)
+SOCKET = Kind(is_socket=True)
 
 
 def api(needs: str = "session", method: str = "post", **more: Any) -> Kind:
@@ -179,6 +183,7 @@ def doors(facts: dict[str, str]) -> Iterator[Door]:
             yield Door(name, path, OPEN if name in ADMIN_OPEN else ADMIN)
         elif name:
             yield Door(name, path, KINDS[name])
+    yield Door("a websocket", "/socket/", SOCKET)
 
 
 def urls(
@@ -309,10 +314,11 @@ POSSIBLE = [
 def ask(door: Door, way: str, keys: Keys, attacker: Keys) -> Any:
     """Knock at a door in one of the ways."""
     client = Client(raise_request_exception=False)
+    cookies = client.cookies
     headers = {"user-agent": keys.agent}
     if way in ("cookie", "swapped", "two people"):
-        client.cookies["sessionid"] = keys.cookie if way == "cookie" else attacker.cookie
-        client.cookies["csrftoken"] = headers["x-csrftoken"] = "x" * 32
+        cookies["sessionid"] = keys.cookie if way == "cookie" else attacker.cookie
+        cookies["csrftoken"] = headers["x-csrftoken"] = "x" * 32
     if way == "swapped":
         headers["x-swap"] = "root"
     if way == "session key":
@@ -321,14 +327,39 @@ def ask(door: Door, way: str, keys: Keys, attacker: Keys) -> Any:
         headers["authorization"] = f"Bearer {keys.access}"
     if way in ("access token", "two people"):
         headers["user-agent"] = "shop/1.0"
+    if door.kind.is_socket:
+        headers["cookie"] = "; ".join(f"{name}={each.value}" for name, each in cookies.items())
+        return async_to_sync(knock_with_socket)(headers)
     extra: dict[str, Any] = {"content_type": "application/json"} if door.kind.is_api else {}
     if door.kind.method == "get":
         extra = {}
     return getattr(client, door.kind.method)(door.path, headers=headers, **extra)
 
 
+async def knock_with_socket(headers: dict[str, str]) -> str:
+    """Open a socket, and say whose it is; empty: nobody's; or with which code it was closed."""
+    answers: list[str] = []
+
+    async def chat(scope: Any, receive: Any, send: Any) -> None:
+        answers.append(scope["user"].get_username())
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        answers.append(str(message["code"]))
+
+    sent = [(name.encode(), value.encode()) for name, value in headers.items()]
+    scope = {"type": "websocket", "path": "/socket/", "headers": sent, "client": ("127.0.0.1", 1)}
+    await AuthMiddlewareStack(chat)(scope, receive, send)
+    [answer] = answers
+    return answer
+
+
 def outcome(door: Door, response: Any) -> str:
     """Say in a word what a response did to whoever asked."""
+    if door.kind.is_socket:
+        return {"": "sign in", str(LACKS_PROOF): "prove on a page"}.get(response, response)
     code = ""
     if response.headers.get("Content-Type", "").startswith("application/json"):
         body = response.json()
@@ -354,6 +385,8 @@ def outcome(door: Door, response: Any) -> str:
 
 def expected(kind: Kind, way: str, state: str) -> str:
     """Say what somebody meets at a door: what it asks for, against what they have."""
+    if kind.is_socket:
+        return _at_socket(way, state)
     if kind.needs == "nothing":
         return "whatever it says"
     if state in ("waiting", "disabled"):
@@ -365,12 +398,22 @@ def expected(kind: Kind, way: str, state: str) -> str:
         return "sign in"
     if state == "impersonated":
         return _as_another(kind, way)
-    if way == "swapped" and (kind.is_account or kind.is_admin):
-        return "not theirs"
+    is_closed = way == "swapped" and (kind.is_account or kind.is_admin)
     is_other = way in ("swapped", "two people")
-    if is_other and (kind.changes or kind.needs in ("one", "all", "second factor")):
+    needs_proof = kind.changes or kind.needs in ("one", "all", "second factor")
+    if is_closed or (is_other and needs_proof):
         return "not theirs"
     return _lacking_for_proof(kind, state)
+
+
+def _at_socket(way: str, state: str) -> str:
+    """Only a cookie counts, and as for a page; who lacks a proof has no page to be led to."""
+    if way in ("session key", "access token") or state in ("waiting", "disabled"):
+        return "sign in"
+    if way in ("swapped", "two people"):
+        return "ben"  # whose cookie it is: what else came is not read
+    lacks = state in ("no factor", "before the factor", "changed client")
+    return "prove on a page" if lacks else "root"
 
 
 def _as_another(kind: Kind, way: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from tests.integrations.__main__ import OPTIONS
+from tests.support.environments import python_beside
 from tests.support.services.databases import start_mariadb, start_postgresql
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +85,13 @@ NONCES = "tests/mfa/passkeys/test_nonces.py"
 PASSKEY_RACES = "tests/security/test_passkey_races.py"
 PASSKEY_POLICY = "tests/mfa/passkeys/test_policy.py"
 LAST_WAY_IN = "tests/mfa/passkeys/test_last_way_in.py"
+DOORS = "tests/security/test_authority_at_every_door.py"
+OTHERS = "tests/integrations/"
+HELP_DESK = OTHERS + "test_impersonation.py"
+SENTRY = OTHERS + "test_sentry.py"
+CHANNELS = OTHERS + "test_channels.py"
+ALLAUTH = OTHERS + "test_allauth.py"
+OTP = OTHERS + "test_otp.py"
 
 # The settings that the fast path of a copy was worked out with.
 STAMPED = (
@@ -121,6 +131,15 @@ class Sabotage:
         if (found := text.count(self.old)) != 1:
             raise ValueError(f"{self.name!r}: {self.path} has {found} of {self.old!r}")
         return text.replace(self.old, self.new)
+
+    @property
+    def command(self) -> list[str]:
+        """What runs them: with the real packages of others where they are of those."""
+        is_of_others = self.tests.startswith(OTHERS)
+        python = python_beside() if is_of_others else sys.executable
+        options = OPTIONS if is_of_others else []
+        words = [str(python), "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *options]
+        return [*words, *shlex.split(self.tests)]
 
 
 SABOTAGES = (
@@ -2518,6 +2537,188 @@ SABOTAGES = (
         "limits = row.limits if row is not None else None",
         "tests/store/test_expiry.py",
     ),
+    Sabotage(
+        "let who hijacks sign in as the other",
+        PACKAGE + "integrations/hijack.py",
+        "views.AcquireUserView.post = _within(as_other, views.AcquireUserView.post)",
+        "del as_other",
+        HELP_DESK + " -k hijack",
+    ),
+    Sabotage(
+        "leave who hijacked to sign in again",
+        PACKAGE + "integrations/hijack.py",
+        "views.ReleaseUserView.post = _within(as_before, views.ReleaseUserView.post)",
+        "del as_before",
+        HELP_DESK + " -k hijack",
+    ),
+    Sabotage(
+        "let who logs in as another sign in as them",
+        PACKAGE + "integrations/loginas.py",
+        "    with acting_as(request, user):\n",
+        "    if acting_as:\n",
+        HELP_DESK + " -k loginas",
+    ),
+    Sabotage(
+        "leave who logged in as another to sign in again",
+        PACKAGE + "integrations/loginas.py",
+        "        with returning(request):\n",
+        "        if returning:\n",
+        HELP_DESK + " -k loginas",
+    ),
+    Sabotage(
+        "ask who impersonates for nothing",
+        PACKAGE + "integrations/impersonate.py",
+        "        raise\n",
+        "        return\n",
+        HELP_DESK + " -k impersonate",
+    ),
+    Sabotage(
+        "keep whom one was not to impersonate",
+        PACKAGE + "integrations/impersonate.py",
+        "for key in OF_WHOM:",
+        "for key in ():",
+        HELP_DESK + " -k impersonate",
+    ),
+    Sabotage(
+        "take whom a middleware put there for the session's own under another",
+        PACKAGE + "authority.py",
+        "for each in before if _may_be_user(each))",
+        "for each in () if _may_be_user(each))",
+        HELP_DESK + " -k WhosUser",
+    ),
+    Sabotage(
+        "take a banner for somebody whom a middleware put there",
+        PACKAGE + "authority.py",
+        '    "hijack.middleware",\n',
+        "",
+        HELP_DESK + " -k WhosUser",
+    ),
+    Sabotage(
+        "ask of whoever acts what only the other could prove",
+        PACKAGE + "mfa/gate.py",
+        "not page.is_exempt and not is_proved and must_have_factor(user)",
+        "not page.is_exempt and must_have_factor(user)",
+        HELP_DESK + " -k there_and_back",
+    ),
+    Sabotage(
+        "open the admin to whom a middleware put there",
+        PACKAGE + "mfa/gate.py",
+        "    if page.is_admin and not page.is_exempt:\n        return ActingForAnother()",
+        "    if False:\n        return ActingForAnother()",
+        DOORS + " -k swapped",
+    ),
+    Sabotage(
+        "show account pages in the name of whom a middleware put there",
+        PACKAGE + "views/protection.py",
+        "if is_in_anothers_name(request, authority_of(request)):",
+        "if False:",
+        DOORS + " -k swapped",
+    ),
+    Sabotage(
+        "show what is another's to a program in their name",
+        PACKAGE + "api/permissions.py",
+        "if is_in_anothers_name(request, authority_of(request)):",
+        "if False:",
+        DOORS + " -k swapped",
+    ),
+    Sabotage(
+        "open a socket to who lacks a proof",
+        PACKAGE + "integrations/channels/sockets.py",
+        "if await lacks_proof(store, user):",
+        "if False:",
+        DOORS + " -k cookie",
+    ),
+    Sabotage(
+        "let a socket hold a key",
+        PACKAGE + "integrations/channels/sockets.py",
+        "            store.go_on_by_name()\n",
+        "",
+        CHANNELS + " -k long_socket",
+    ),
+    Sabotage(
+        "tell no socket of the end",
+        PACKAGE + "integrations/channels/__init__.py",
+        '        sessions_over.connect(tell_sockets, dispatch_uid="sessions_plus.channels")\n',
+        "        del sessions_over, tell_sockets\n",
+        CHANNELS + " -k closes_with",
+    ),
+    Sabotage(
+        "tell the sockets of one process alone",
+        PACKAGE + "integrations/channels/sockets.py",
+        "await layer.group_send(group_of(public_id)",
+        "await layer.send(group_of(public_id)",
+        OTHERS + "test_other_processes.py -k another_worker",
+    ),
+    Sabotage(
+        "ask nothing before a message",
+        PACKAGE + "integrations/channels/sockets.py",
+        "is_passive=not self.counts_messages\n        ):",
+        "is_passive=not self.counts_messages\n        ) and False:",
+        CHANNELS + " -k nobody_told",
+    ),
+    Sabotage(
+        "let allauth sign in without our stage",
+        PACKAGE + "integrations/allauth/adapter.py",
+        "return [*stages, STAGE]",
+        "return stages",
+        ALLAUTH,
+    ),
+    Sabotage(
+        "let a password pass by allauth's factor",
+        PACKAGE + "integrations/allauth/proofs.py",
+        'return bool(is_mfa_enabled(user, ["totp", "webauthn"]))',
+        "return False",
+        ALLAUTH,
+    ),
+    Sabotage(
+        "count what was proved to allauth before this sign-in",
+        PACKAGE + "integrations/allauth/proofs.py",
+        '        if record["at"] >= login.initiated_at\n',
+        "",
+        ALLAUTH,
+    ),
+    Sabotage(
+        "let a password pass by django-otp's device",
+        PACKAGE + "integrations/otp.py",
+        "return bool(user_has_device(user))",
+        "return False",
+        OTP,
+    ),
+    Sabotage(
+        "send Sentry what has the name of a secret",
+        PACKAGE + "integrations/sentry.py",
+        "(name in cookies or is_named_as_secret(name))",
+        "False",
+        SENTRY + " -k sites",
+    ),
+    Sabotage(
+        "send Sentry what a form calls a value",
+        PACKAGE + "integrations/sentry.py",
+        'if module.startswith((*KEYS_PASS, *TYPED_PASSES)) and "vars" in frame:',
+        "if False:",
+        SENTRY + " -k form",
+    ),
+    Sabotage(
+        "send Sentry the token of a link",
+        PACKAGE + "integrations/sentry.py",
+        "            _replace(event, token)\n",
+        "            pass\n",
+        SENTRY + " -k link",
+    ),
+    Sabotage(
+        "show the debug toolbar our cookies",
+        PACKAGE + "error_reports.py",
+        "return self.cleansed_substitute if is_ours else",
+        "return",
+        OTHERS + "test_debug_toolbar.py -k it_looks",
+    ),
+    Sabotage(
+        "name a session in whichever thread",
+        PACKAGE + "cache/tier.py",
+        "if self.has_names_of_the_sites:",
+        "if False:",
+        "tests/cache/test_several_sites.py",
+    ),
 )
 
 
@@ -2537,9 +2738,8 @@ def is_noticed(sabotage: Sabotage) -> bool:
             shutil.copytree(ROOT / name, tree / name, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", tree)
         apply(sabotage, tree)
-        words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"]
         run = subprocess.run(
-            [*words, *sabotage.tests.split()],
+            sabotage.command,
             cwd=tree,
             env={
                 **os.environ,
