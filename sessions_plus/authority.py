@@ -225,14 +225,15 @@ def user_put_into(request: Any) -> Identity | None:
 
     Django's is the session's, and is not read here: most views never ask for it.
     """
-    return _unless_own(_django(request).__dict__.get("user"))
+    found: Identity | None = _unless_own(_django(request).__dict__.get("user"))
+    return found
 
 
 def _unless_own(user: Any) -> Any:
     """Return whom somebody put where a session's user was; None: it is that, or made from it."""
     if not isinstance(user, SimpleLazyObject):
         return user
-    setup = user.__dict__.get("_setupfunc")
+    setup: Any = user.__dict__.get("_setupfunc")
     made_by = getattr(setup, "__module__", "")
     if made_by == DJANGOS:
         return None

@@ -14,7 +14,6 @@ from functools import wraps
 from typing import Any
 
 from django.apps import AppConfig
-from django.db import models
 from django.http import HttpRequest
 
 
@@ -34,7 +33,7 @@ class LoginasIntegration(AppConfig):
         utils.restore_original_login = views.restore_original_login = restore
 
 
-def login(request: HttpRequest, user: models.Model, *args: Any, **kwargs: Any) -> None:
+def login(request: HttpRequest, user: Any, *args: Any, **kwargs: Any) -> None:
     """Sign in as another. On the way back nobody is signed in: then it is a sign-in like any."""
     from django.contrib.auth import login as djangos_login
 
