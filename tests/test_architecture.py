@@ -179,7 +179,6 @@ HOMES: dict[str, tuple[str, ...]] = {
     "hijack": ("integrations",),
     "impersonate": ("integrations",),
     "loginas": ("integrations",),
-    "sentry_sdk": ("integrations",),
     "pyotp": ("mfa",),
     "segno": ("mfa",),
     "webauthn": ("mfa",),

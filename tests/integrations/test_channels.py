@@ -49,6 +49,9 @@ class Chat(ClosesWithSession, AsyncJsonWebsocketConsumer):
             except SecondFactorRequired as error:
                 await self.send_json({"code": error.code})
                 return
+        if "tell" in content:
+            await self.send_json({"key": session.session_key})
+            return
         await self.send_json({"user": self.scope["user"].username})
 
 
@@ -221,6 +224,20 @@ def test_a_long_socket_is_no_thief(browser: Client) -> None:
     assert browser.get("/who/").json()["user"] == "ann"
     assert browser.session["kept"] == "tea"
     assert not SessionEvent.objects.filter(event__startswith="key").exists()
+
+
+@pytest.mark.usefixtures("layer")
+def test_a_socket_holds_no_key(browser: Client) -> None:
+    """What it calls the session's key is the public id, which opens nothing."""
+
+    async def scenario() -> None:
+        opened = socket(browser)
+        await opened.connect(timeout=20)
+        row = await Session.objects.aget()
+        assert await ask(opened, tell="key") == {"key": str(row.public_id)}
+        await opened.disconnect()
+
+    run(scenario)
 
 
 def replace_key(browser: Client) -> None:
