@@ -2652,8 +2652,8 @@ SABOTAGES = (
     Sabotage(
         "ask nothing before a message",
         PACKAGE + "integrations/channels/sockets.py",
-        "is_passive=not self.counts_messages\n        ):",
-        "is_passive=not self.counts_messages\n        ) and False:",
+        'if message["type"] == "websocket.receive" and',
+        'if message["type"] == "nothing" and',
         CHANNELS + " -k nobody_told",
     ),
     Sabotage(
