@@ -49,6 +49,7 @@ from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import (
     asks_for_passkeys,
     has_authenticator,
+    is_enough,
     is_optional,
     must_have_factor,
     must_have_passkey,
@@ -196,8 +197,7 @@ def _may_lack_device(authority: Authority, page: Page) -> bool:
 def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
     if page.is_admin and not page.is_exempt:
         return ActingForAnother()
-    is_proved = has_second_factor(authority.methods)
-    if not page.is_exempt and not is_proved and must_have_factor(user):
+    if not page.is_exempt and not is_enough(authority.methods, user):
         return MfaRequired()
     if admits_at_sight(authority, page):
         return None

@@ -2596,7 +2596,7 @@ SABOTAGES = (
     Sabotage(
         "ask of whoever acts what only the other could prove",
         PACKAGE + "mfa/gate.py",
-        "not page.is_exempt and not is_proved and must_have_factor(user)",
+        "not page.is_exempt and not is_enough(authority.methods, user)",
         "not page.is_exempt and must_have_factor(user)",
         HELP_DESK + " -k there_and_back",
     ),
