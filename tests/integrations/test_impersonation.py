@@ -315,7 +315,7 @@ def test_the_customer_sees_one_line(
     activity = customer.get("/account/activity/").content.decode()
     package.stop(helper)
 
-    lines = re.findall(r"<h3[^>]*>\s*Support staff, signed in as you", devices)
+    lines = re.findall(r"<h2[^>]*>\s*Support staff, signed in as you", devices)
     assert len(lines) == (package in BY_LOGIN)
     assert "By an administrator" in activity
     for page in (devices, activity):
