@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.admin.filters import DeviceStateFilter
-from sessions_plus.admin.listing import ReadOnlyAdmin
-from sessions_plus.admin.revoking import may_revoke, revoke_these_devices, tell
+from sessions_plus.admin.downloads import DownloadableAdmin
+from sessions_plus.admin.ending import EndableAdmin
+from sessions_plus.admin.filters import DeviceStateFilter, LastSignInFilter
+from sessions_plus.admin.links import events_of_device, link_to, links, sessions_of_device
+from sessions_plus.admin.questions import Question
+from sessions_plus.admin.revoking import (
+    current_device_id,
+    may_revoke,
+    revoke_these_devices,
+    tell,
+)
 from sessions_plus.lifecycle.in_force import goes_on
 from sessions_plus.models import Device, Session
 
 
 @admin.register(Device)
-class DeviceAdmin(ReadOnlyAdmin):
+class DeviceAdmin(EndableAdmin, DownloadableAdmin):
+    end_label = _("Remove this device")
     ip_address_field = ""
-    list_display = ("device_label", "user", "agent_kind", "first_seen_at", "last_seen_at", "state")
-    list_filter = (DeviceStateFilter, "agent_kind")
+    list_display = ("state", "person", "device_label", "last_seen_at")
+    list_display_links = ("state", "device_label")
+    sortable_by = ("last_seen_at",)
+    list_filter = (DeviceStateFilter, LastSignInFilter, "agent_kind")
+    downloaded = (
+        *("public_id", "user", "label", "agent_kind", "browser", "system"),
+        *("first_seen_at", "last_seen_at", "trusted_until", "revoked_at"),
+    )
     search_help_text = _("The beginning of a user name, a whole e-mail address, or a public id.")
     actions = ("revoke_selected_devices",)
     fields = (
-        "public_id",
-        "user",
+        "state",
+        "person",
         "device_label",
+        "belonging",
+        "public_id",
         "agent_kind",
         "user_agent",
         "first_seen_at",
         "last_seen_at",
         "trusted_until",
-        "state",
         "revoked_at",
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Device]:
-        live = goes_on(Session.objects.filter(device=OuterRef("pk")), now=timezone.now())
+        live = goes_on(Session.objects.all(), now=timezone.now())
+        seen = Prefetch("sessions", live.only("pk", "device"), to_attr="live_sessions")
         devices = super().get_queryset(request).defer("token_hash", "trust_hash")
-        found: QuerySet[Device] = devices.annotate(is_in_use=Exists(live))
-        return found
+        return devices.prefetch_related(seen)
 
     @admin.action(description=_("Remove the selected devices"), permissions=["revoke"])
     def revoke_selected_devices(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
@@ -63,7 +81,44 @@ class DeviceAdmin(ReadOnlyAdmin):
     def state(self, device: Device) -> str:
         if device.revoked_at is not None:
             return gettext("Revoked")
+        in_use = bool(getattr(device, "live_sessions", ()))
+        words = [gettext("In use") if in_use else pgettext("state", "Signed out")]
         if device.is_trusted(timezone.now()):
-            return gettext("Trusted")
-        in_use = getattr(device, "is_in_use", False)
-        return gettext("In use") if in_use else pgettext("state", "Signed out")
+            words.append(gettext("trusted"))
+        return ", ".join(words)
+
+    @admin.display(description=_("user"))
+    def person(self, device: Device) -> str:
+        user: Any = device.user  # None: gone
+        return link_to(self.admin_site, user) if user is not None else "–"
+
+    @admin.display(description=_("see also"))
+    def belonging(self, device: Device) -> str:
+        site = self.admin_site
+        return links(
+            (sessions_of_device(site, device), gettext("Sessions on this device")),
+            (events_of_device(site, device), gettext("Events of this device")),
+        )
+
+    def why_not(self, request: HttpRequest, device: Device) -> str | None:
+        if device.revoked_at is not None:
+            return gettext("This device was removed already.")
+        if device.pk == current_device_id(request):
+            return gettext("You work on this device. It stays.")
+        return None
+
+    def question(self, device: Device) -> Question:
+        user: Any = device.user
+        facts = {"user": user or "–", "device": device.label}
+        return Question(
+            title=gettext("Remove this device?"),
+            text=gettext(
+                "%(user)s will be signed out of %(device)s at once. It is trusted no more, and a "
+                "new device at the next sign-in."
+            )
+            % facts,
+            button=gettext("Remove this device"),
+        )
+
+    def end(self, request: HttpRequest, device: Device) -> None:
+        self.revoke_selected_devices(request, Device.objects.filter(pk=device.pk))

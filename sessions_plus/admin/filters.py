@@ -9,15 +9,18 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
+from sessions_plus.admin.listing import floor_of
 from sessions_plus.admin.periods import in_words, interval_in
 from sessions_plus.admin.topics import TOPICS
 from sessions_plus.admin.words import reason_choices
-from sessions_plus.lifecycle.in_force import condition
+from sessions_plus.lifecycle.in_force import condition, goes_on
 from sessions_plus.models import Device, Session, SessionEvent
 
 Choices = list[tuple[str, Any]]  # a lazy translation has no public type
@@ -106,6 +109,7 @@ class TimeFilter(admin.SimpleListFilter):
 
     title = _("time")
     parameter_name = "at"
+    column = "at"
     SINCE: Mapping[str, tuple[Any, timedelta]] = MappingProxyType(
         {
             "hour": (_("Past hour"), timedelta(hours=1)),
@@ -122,17 +126,32 @@ class TimeFilter(admin.SimpleListFilter):
             found.append((self.value() or "", in_words(*map(_local, interval))))
         return found
 
-    def queryset(
-        self, request: HttpRequest, queryset: QuerySet[SessionEvent]
-    ) -> QuerySet[SessionEvent]:
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         value = self.value() or ""
         if value in self.SINCE:
-            return queryset.filter(at__gte=timezone.now() - self.SINCE[value][1])
+            begin = timezone.now() - self.SINCE[value][1]
+            return queryset.filter((f"{self.column}__gte", begin))
         interval = interval_in(value)
         if interval is None:
             return queryset
         begin, end = map(as_stored, interval)
-        return queryset.filter(at__gte=begin, at__lt=end)
+        return queryset.filter((f"{self.column}__gte", begin), (f"{self.column}__lt", end))
+
+
+class LastActivityFilter(TimeFilter):
+    """When a session was last used."""
+
+    title = _("last activity")
+    parameter_name = "used"
+    column = "last_activity"
+
+
+class LastSignInFilter(TimeFilter):
+    """When somebody last signed in on a device."""
+
+    title = _("last sign-in")
+    parameter_name = "seen"
+    column = "last_seen_at"
 
 
 def _local(moment: datetime) -> datetime:
@@ -162,19 +181,36 @@ class BoundFilter(admin.SimpleListFilter):
 
 
 class DeviceStateFilter(admin.SimpleListFilter):
+    """A device is in use where a session lives on it, and nowhere else."""
+
     title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
-        return [("in_use", _("In use")), ("trusted", _("Trusted")), ("revoked", _("Revoked"))]
+        return [
+            ("in_use", _("In use")),
+            ("signed_out", pgettext_lazy("state", "Signed out")),
+            ("trusted", _("Trusted")),
+            ("revoked", _("Revoked")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Device]) -> QuerySet[Device]:
         match self.value():
             case "in_use":
-                return queryset.filter(revoked_at=None)
+                return queryset.filter(_in_use(request, queryset), revoked_at=None)
+            case "signed_out":
+                return queryset.filter(~_in_use(request, queryset), revoked_at=None)
             case "trusted":
                 return queryset.filter(revoked_at=None, trusted_until__gt=timezone.now())
             case "revoked":
                 return queryset.exclude(revoked_at=None)
             case _:
                 return queryset
+
+
+def _in_use(request: HttpRequest, devices: QuerySet[Device]) -> Exists:
+    """Of as many devices as the list looks through: else all sessions would be read for it."""
+    live = goes_on(Session.objects.filter(device=OuterRef("pk")), now=timezone.now())
+    if not request.GET.keys() & {"user", SEARCH_VAR}:
+        live = live.filter(device__gt=floor_of(Device, devices.db) or 0)
+    return Exists(live)

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cached_property
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.db import models, router
@@ -31,6 +32,10 @@ Rows = models.QuerySet[Any]
 # More rows than this nobody leafs through; who looks for older ones searches.
 COUNTED_ROWS = 10_000
 
+# As many of the newest rows are looked through where no index helps: by most filters, and in an
+# order of their own. A whole table of a million takes a second.
+LOOKED_THROUGH = 20_000
+
 # More people than this share no useful beginning of their name.
 FOUND_USERS = 100
 
@@ -46,18 +51,55 @@ class BoundedPaginator(AnyPaginator):
         return len(rows)
 
 
+class BoundedChangeList(ChangeList):
+    """
+    The rows that are asked for, among the newest ``LOOKED_THROUGH`` where no index narrows them.
+
+    ``is_cut``: older rows were not looked at, of which the page tells.
+    """
+
+    is_cut = False
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
+        rows = self.everything(request, exclude_parameters)
+        narrowing = self.model_admin.narrowing  # type: ignore[attr-defined]  # of ReadOnlyAdmin
+        if self.query or any(name in self.params for name in narrowing):
+            return rows
+        if not self.get_filters_params() and not self._is_ordered(rows):
+            return rows
+        floor = floor_of(self.model, self.root_queryset.db)
+        self.is_cut = floor is not None
+        return rows.filter(pk__gt=floor) if self.is_cut else rows
+
+    def everything(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
+        """Return whatever the filters and the search let through, however old."""
+        return super().get_queryset(request, exclude_parameters)
+
+    def _is_ordered(self, rows: Rows) -> bool:
+        return rows.query.order_by[:1] not in (("-id",), ("-pk",), ("id",), ("pk",))
+
+
+def floor_of(model: type[models.Model], alias: str) -> Any:
+    """Return the key up to which rows are too old to look through; None: there are not so many."""
+    keys = model._default_manager.using(alias).order_by("-pk").values_list("pk", flat=True)
+    return next(iter(keys[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)
+
+
 class ReadOnlyAdmin(AnyModelAdmin):
     """
     A list and a page for each row, and nothing to write.
 
     ``people`` names the foreign keys to users; ``uuid_field`` and ``ip_address_field``
-    what a search term that is a UUID or an IP address is looked up in ("" for nothing).
+    what a search term that is a UUID or an IP address is looked up in ("" for nothing);
+    ``narrowing`` the parameters of a list's address that an index answers.
     """
 
     people: tuple[str, ...] = ("user",)
     uuid_field = "public_id"
     ip_address_field = "ip_address"
+    narrowing: tuple[str, ...] = ("user",)
 
+    change_list_template = "admin/sessions_plus/bounded_list.html"
     paginator = BoundedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
@@ -65,8 +107,8 @@ class ReadOnlyAdmin(AnyModelAdmin):
     # Not False: then Django would join the users that a column shows.
     list_select_related = ()
     ordering = ("-id",)
-    # Any other order would sort the whole table.
-    sortable_by = ()
+    # What a column is sorted by has to be of the newest rows alone.
+    sortable_by: ClassVar[tuple[str, ...]] = ()
     # Shows the search box; what is searched stands in get_search_results().
     search_fields = ("pk",)
 
@@ -78,6 +120,13 @@ class ReadOnlyAdmin(AnyModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return BoundedChangeList
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        context = {"looked_through": LOOKED_THROUGH}
+        return super().changelist_view(request, context | (extra_context or {}))
 
     def get_queryset(self, request: HttpRequest) -> Rows:
         return with_people(super().get_queryset(request), self.people)

@@ -1,8 +1,9 @@
 """
-A user's own page in the admin: their live sessions, with buttons that end them.
+Users in the admin: their live sessions and second factor, and what the help desk does for them.
 
 It is added to whatever admin class the site has for its users, without a change of
-that class or of its templates.
+that class or of its templates: a part of each user's page, and two actions, a column and a
+filter of the list.
 """
 
 from __future__ import annotations
@@ -19,12 +20,24 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, router
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
 
+from sessions_plus.admin.links import devices_of, events_of, sessions_of, user_models
+from sessions_plus.admin.people import (
+    PEOPLE_URL_NAME,
+    RESET,
+    act_on_people,
+    add_to_list,
+    factor_counts,
+    may_see_factors,
+    question_url,
+)
+from sessions_plus.admin.resetting import may_reset
 from sessions_plus.admin.revoking import (
     current_public_id,
     holds_own,
@@ -87,8 +100,22 @@ class LiveSessions(AnyInlineFormSet):
         return reverse(name, args=[quote(self.instance.pk)], current_app=self.admin_site.name)
 
     @property
-    def list_url(self) -> str:
-        return list_url(self.admin_site, self.instance.pk)
+    def links(self) -> list[tuple[str | None, Any]]:
+        return [one for one in links_of(self.admin_site, self.instance.pk) if one[0]]
+
+    @cached_property
+    def factors(self) -> int | None:
+        """How many authenticators they have; None: staff may not know."""
+        if not may_see_factors(self.request):
+            return None
+        return factor_counts([self.instance]).get(self.instance.pk, 0)
+
+    @property
+    def reset_url(self) -> str | None:
+        """Where their second factor is taken away; None: not by this person, or there is none."""
+        if not self.factors or not may_reset(self.request):
+            return None
+        return question_url(self.admin_site, RESET, [self.instance.pk])
 
 
 class LiveSessionsInline(AnyInline):
@@ -115,23 +142,23 @@ class LiveSessionsInline(AnyInline):
         return formset
 
 
-def show_sessions_in_user_pages(site: admin.AdminSite) -> None:
+def add_to_users(site: admin.AdminSite) -> None:
     """
-    Add the live sessions to each page of a user on this site.
+    Add what we know of users to their pages and lists on this site.
 
-    The one method that all ways to name inlines lead through is wrapped, on the
-    registered instance and nowhere else.
+    The methods that all ways to name inlines, actions, columns and filters lead through are
+    wrapped, on the registered instance and nowhere else.
     """
     for user_admin in _user_admins(site):
         if not hasattr(user_admin, MARK):
             setattr(user_admin, MARK, True)
             _add_inline(user_admin)
+            add_to_list(user_admin)
 
 
 def _user_admins(site: admin.AdminSite) -> Iterator[admin.ModelAdmin[Any]]:
-    for model, model_admin in site._registry.items():
-        if issubclass(model, get_user_model()):
-            yield model_admin
+    for model in user_models(site):
+        yield site._registry[model]
 
 
 def _add_inline(user_admin: admin.ModelAdmin[Any]) -> None:
@@ -154,7 +181,13 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
     def revoke_view(request: HttpRequest, user_id: str) -> HttpResponse:
         return revoke_of_user(request, site, user_id)
 
-    return [path("of-user/<path:user_id>/revoke/", site.admin_view(revoke_view), name=URL_NAME)]
+    def people_view(request: HttpRequest, act: str) -> HttpResponseBase:
+        return act_on_people(request, site, act)
+
+    return [
+        path("of-user/<path:user_id>/revoke/", site.admin_view(revoke_view), name=URL_NAME),
+        path("people/<slug:act>/", site.admin_view(people_view), name=PEOPLE_URL_NAME),
+    ]
 
 
 def revoke_of_user(request: HttpRequest, site: admin.AdminSite, user_id: str) -> HttpResponse:
@@ -200,10 +233,13 @@ def _page_of(site: admin.AdminSite, user: models.Model) -> str:
         options = user_admin.opts
         name = f"admin:{options.app_label}_{options.model_name}_change"
         return reverse(name, args=[quote(user.pk)], current_app=site.name)
-    return list_url(site, user.pk)
+    return sessions_of(site, user.pk) or reverse("admin:index", current_app=site.name)
 
 
-def list_url(site: admin.AdminSite, user_id: Any) -> str:
-    """The list of one user's sessions, with those that ended."""
-    url = reverse("admin:sessions_plus_session_changelist", current_app=site.name)
-    return f"{url}?user={quote(user_id)}"
+def links_of(site: admin.AdminSite, user_id: Any) -> list[tuple[str | None, Any]]:
+    """What there is of a user elsewhere: where to, and its name."""
+    return [
+        (sessions_of(site, user_id), _("All sessions, with those that ended")),
+        (devices_of(site, user_id), _("Their devices")),
+        (events_of(site, user_id), _("Their events")),
+    ]

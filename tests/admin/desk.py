@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from sessions_plus.models import Device, Event, Session, SessionEvent
+from tests.conftest import PASSWORD
+
+ROOT = Path(__file__).resolve().parents[2]
 
 SESSIONS = "admin:sessions_plus_session_changelist"
 EVENTS = "admin:sessions_plus_sessionevent_changelist"
 DEVICES = "admin:sessions_plus_device_changelist"
+USERS = "admin:auth_user_changelist"
 
 
 def make_many(person: User, count: int) -> None:
@@ -45,3 +51,29 @@ def act(desk: Client, action: str, *sessions: Session, url: str = SESSIONS, **ex
 
 def said(response: Any) -> str:
     return " ".join(str(message) for message in response.context["messages"])
+
+
+PERMISSIONS = re.compile(r"^\| `(\w+)\.(\w+)` \|", re.MULTILINE)
+
+
+def documented_permissions() -> set[tuple[str, str]]:
+    """What docs/help-desk.md says that the help desk needs: app and codename."""
+    text = (ROOT / "docs/help-desk.md").read_text(encoding="utf-8")
+    return {(found[1], found[2]) for found in PERMISSIONS.finditer(text)}
+
+
+def make_support(*without: str, name: str = "sam") -> User:
+    """Somebody of the help desk, with the documented permissions and no other."""
+    person = User.objects.create_user(name, f"{name}@example.com", PASSWORD, is_staff=True)
+    for app, codename in documented_permissions():
+        if codename not in without:
+            person.user_permissions.add(
+                Permission.objects.get(content_type__app_label=app, codename=codename)
+            )
+    return person
+
+
+def signed_in(person: User) -> Client:
+    client = Client()
+    client.force_login(person)
+    return client

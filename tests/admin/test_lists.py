@@ -11,16 +11,18 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 
 from sessions_plus.admin import listing
-from sessions_plus.models import Device, Reason, Session
+from sessions_plus.events import record
+from sessions_plus.models import Device, Event, Reason, Session
 from tests.admin.desk import DEVICES, EVENTS, SESSIONS, make_many
 
 pytestmark = pytest.mark.django_db
 
 
-# Session and user of staff, count, rows with devices, and one for each foreign key to users.
-QUERIES = {SESSIONS: 6, EVENTS: 6, DEVICES: 5}
+# Session and user of staff, count, rows, devices or their sessions, one for each user column.
+QUERIES = {SESSIONS: 7, EVENTS: 7, DEVICES: 6}
 
 
 class TestSessionList:
@@ -62,6 +64,8 @@ class TestSessionList:
 
         counts = [query["sql"] for query in captured if "COUNT(" in query["sql"]]
         assert counts
+        # For a page of fifty PostgreSQL may read all of a table that is joined.
+        assert not [query["sql"] for query in captured if 'JOIN "sessions_plus' in query["sql"]]
         assert all(f"LIMIT {listing.COUNTED_ROWS}" in sql for sql in counts)
 
     def test_leafs_no_further_than_it_counts(
@@ -178,6 +182,190 @@ class TestSessionList:
 
         assert "by its user" in listed
         assert "Ended by you" not in listed + page.content.decode()
+
+
+class TestOrder:
+    def test_by_last_activity(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """The heading sorts sessions by when they were used last, either way."""
+        now = timezone.now()
+        used = [sign_in(user, last_activity=now - timedelta(hours=h)).pk for h in (2, 5, 1)]
+        page = desk.get(reverse(SESSIONS), {"user": user.pk})
+        column = page.context["cl"].list_display.index("used")
+
+        newest = desk.get(reverse(SESSIONS), {"user": str(user.pk), "o": f"-{column}"})
+        oldest = desk.get(reverse(SESSIONS), {"user": str(user.pk), "o": str(column)})
+
+        assert f"o={column}" in page.content.decode()
+        expected = [used[2], used[0], used[1]]
+        assert [row.pk for row in newest.context["cl"].result_list] == expected
+        assert [row.pk for row in oldest.context["cl"].result_list] == expected[::-1]
+
+    def test_of_the_newest_alone(
+        self, desk: Client, staff: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whatever an address asks to be sorted by, no more rows are sorted than are told."""
+        monkeypatch.setattr(listing, "LOOKED_THROUGH", 2)
+        make_many(staff, 5)
+
+        page = desk.get(reverse(SESSIONS), {"o": "-4"})
+
+        assert page.context["cl"].result_count == 2
+        assert "These are of the newest 2." in page.content.decode()
+
+    @pytest.mark.parametrize(
+        ("url", "parameters"),
+        [
+            pytest.param(SESSIONS, {"q": "root-0", "state": "active"}, id="search"),
+            pytest.param(SESSIONS, {"user": "first"}, id="of one user"),
+            pytest.param(EVENTS, {"at": "day", "event__exact": "session.started"}, id="by time"),
+            pytest.param(SESSIONS, {}, id="all"),
+        ],
+    )
+    def test_what_an_index_finds_is_not_cut(
+        self,
+        desk: Client,
+        staff: User,
+        monkeypatch: pytest.MonkeyPatch,
+        url: str,
+        parameters: dict[str, str],
+    ) -> None:
+        """The oldest row is found by a person, a public id or a time, however many came since."""
+        monkeypatch.setattr(listing, "LOOKED_THROUGH", 1)
+        make_many(staff, 3)
+        first = User.objects.get(username="root-0")
+        asked = {k: str(first.pk) if v == "first" else v for k, v in parameters.items()}
+
+        page = desk.get(reverse(url), asked)
+
+        assert first in {row.user for row in page.context["cl"].result_list}
+        assert "These are of the newest" not in page.content.decode()
+
+
+@pytest.mark.parametrize(("since", "found"), [("hour", 1), ("day", 2), ("week", 2), ("", 3)])
+def test_sessions_by_last_activity(
+    desk: Client, user: User, sign_in: Callable[..., Session], since: str, found: int
+) -> None:
+    """Sessions are narrowed to those that were used since."""
+    for hours in (0, 5, 300):
+        sign_in(user, last_activity=timezone.now() - timedelta(hours=hours))
+
+    page = desk.get(reverse(SESSIONS), {"user": str(user.pk), "used": since})
+
+    assert page.context["cl"].result_count == found
+
+
+@pytest.mark.parametrize(("since", "found"), [("hour", 1), ("week", 2), ("", 3)])
+def test_devices_by_last_sign_in(desk: Client, user: User, since: str, found: int) -> None:
+    """Devices are narrowed to those that somebody signed in on since."""
+    for hours in (0, 5, 300):
+        seen = timezone.now() - timedelta(hours=hours)
+        Device.objects.create(user=user, token_hash=str(hours), last_seen_at=seen)
+
+    page = desk.get(reverse(DEVICES), {"user": str(user.pk), "seen": since})
+
+    assert page.context["cl"].result_count == found
+
+
+class TestLinks:
+    def test_lead_from_each_to_each(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """Session, device, user and events lead to each other, and each link finds the others."""
+        session = sign_in(user)
+        device = session.device_id
+        own = f"/admin/sessions_plus/session/{session.pk}/change/"
+        of_device = f"/admin/sessions_plus/device/{device}/change/"
+        of_user = f"/admin/auth/user/{user.pk}/change/"
+        events = f"/admin/sessions_plus/sessionevent/?user={user.pk}"
+
+        pages = {url: desk.get(url).content.decode() for url in (own, of_device, of_user)}
+        listed = desk.get(reverse(SESSIONS)).content.decode()
+        event = desk.get(f"{events}&q={session.public_id}").context["cl"].result_list[0]
+        of_event = desk.get(f"/admin/sessions_plus/sessionevent/{event.pk}/change/")
+
+        for page, targets in {
+            pages[own]: (of_user, of_device, f"{events}&amp;q={session.public_id}"),
+            pages[of_device]: (
+                *(of_user, f"/admin/sessions_plus/session/?device={device}"),
+                f"{events}&amp;device={device}",
+            ),
+            pages[of_user]: (own, events, f"/admin/sessions_plus/device/?user={user.pk}"),
+            listed: (own, of_device, of_user),
+            of_event.content.decode(): (f"?q={session.public_id}", of_device, of_user),
+        }.items():
+            for target in targets:
+                assert f'href="{target}' in page or f'{target}"' in page, target
+        found = desk.get(f"/admin/sessions_plus/session/?device={device}")
+        assert [row.pk for row in found.context["cl"].result_list] == [session.pk]
+
+    def test_a_page_costs_the_same_however_much_belongs_to_it(
+        self,
+        desk: Client,
+        user: User,
+        sign_in: Callable[..., Session],
+        django_assert_max_num_queries: Any,
+    ) -> None:
+        """A session's and a device's page ask for that row and its user alone."""
+        session = sign_in(user)
+        for _ in range(5):
+            sign_in(user)
+
+        for url in ("session", "device"):
+            key = session.pk if url == "session" else session.device_id
+            with django_assert_max_num_queries(10):
+                desk.get(f"/admin/sessions_plus/{url}/{key}/change/")
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("event", "reason", "words"),
+        [
+            (Event.SESSION_STARTED, "pwd otp", "password and authenticator code"),
+            (Event.SESSION_REVOKED, "key_reused", "An old key was used: perhaps it was stolen"),
+            (Event.SESSION_CLIENT_CHANGED, "browser network", "Browser, Network"),
+            (Event.THROTTLED, "name", "Sign-ins by a user name, on unknown devices"),
+            (Event.NOTICE_FAILED, "password.changed", "Password changed"),
+            (Event.DEVICE_FIRST_SEEN, "first_device", "Their first device"),
+            (Event.SESSION_STARTED, "sso", "sso"),
+            (Event.ACCESS_DENIED, "something of a site", "something of a site"),
+        ],
+    )
+    def test_reasons_are_words(
+        self, desk: Client, user: User, event: Event, reason: str, words: str
+    ) -> None:
+        """Staff read words where there are some, in the list and on the event's page."""
+        made = record(event, user=user, reason=reason)
+
+        listed = desk.get(reverse(EVENTS), {"user": user.pk}).content.decode()
+        page = desk.get(f"/admin/sessions_plus/sessionevent/{made.pk}/change/").content.decode()
+
+        assert escape(words) in listed
+        assert escape(words) in page
+
+    def test_methods_are_words(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """A session's page says how its user signed in, and nobody reads ``pwd otp``."""
+        session = sign_in(user, auth_methods="pwd otp")
+        page = desk.get(reverse("admin:sessions_plus_session_change", args=[session.pk]))
+
+        assert "password and authenticator code" in page.content.decode()
+        assert "pwd otp" not in page.content.decode()
+
+    def test_what_strangers_wrote_is_text(
+        self, desk: Client, user: User, sign_in: Callable[..., Session]
+    ) -> None:
+        """A device's name, a place and a user agent make no element in any cell or question."""
+        evil = "<script>alert(1)</script>"
+        session = sign_in(user, location=evil, user_agent=evil)
+        Device.objects.filter(pk=session.device_id).update(name=evil, user_agent=evil)  # type: ignore[misc]
+        User.objects.filter(pk=user.pk).update(username=f"ann{evil}")
+        end = reverse("admin:sessions_plus_session_end", args=[session.pk])
+
+        for url in (reverse(SESSIONS), reverse(EVENTS), reverse(DEVICES), end):
+            assert evil not in desk.get(url).content.decode()
 
 
 def test_events_are_found(

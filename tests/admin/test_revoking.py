@@ -17,6 +17,8 @@ from tests.admin.desk import DEVICES, SESSIONS, act, said
 
 pytestmark = pytest.mark.django_db
 
+DAY = timedelta(days=1)
+
 
 MODELS = ("session", "device", "sessionevent", "user")
 
@@ -179,16 +181,35 @@ class TestDevices:
         assert own.revoked_at is None
         assert "0 devices were removed." in said(response)
 
-    @pytest.mark.parametrize("state", ["in_use", "trusted", "revoked"])
-    def test_filters_by_state(self, desk: Client, staff: User, state: str) -> None:
-        """Each state keeps its own devices; a trusted one is also in use."""
+    @pytest.mark.parametrize(
+        ("state", "kept"),
+        [
+            ("in_use", {"used"}),
+            ("signed_out", {"left", "trusted"}),
+            ("trusted", {"trusted"}),
+            ("revoked", {"revoked"}),
+        ],
+    )
+    def test_filters_by_state(
+        self,
+        desk: Client,
+        user: User,
+        sign_in: Callable[..., Session],
+        state: str,
+        kept: set[str],
+    ) -> None:
+        """A device is in use only where a session lives; the list says of each what it filters."""
         now = timezone.now()
-        make = {"in_use": {}, "trusted": {"trusted_until": now + timedelta(1)}}
+        make: dict[str, dict[str, Any]] = {"left": {}, "trusted": {"trusted_until": now + DAY}}
         make["revoked"] = {"revoked_at": now}
         for name, columns in make.items():
-            Device.objects.create(user=staff, token_hash=name, name=name, **columns)
+            device = Device.objects.create(user=user, token_hash=name, name=name, **columns)
+            sign_in(user, device=device, revoked_at=now)
+        Device.objects.filter(pk=sign_in(user).device_id).update(name="used")  # type: ignore[misc]
 
-        found = desk.get(reverse(DEVICES), {"state": state}).context["cl"].result_list
+        page = desk.get(reverse(DEVICES), {"state": state, "user": str(user.pk)})
 
-        names = {device.name for device in found} - {""}
-        assert names == ({"in_use", "trusted"} if state == "in_use" else {state})
+        found = {device.name for device in page.context["cl"].result_list}
+        assert {name for name in found if name} == kept
+        words = {"in_use": "In use", "signed_out": "Signed out", "revoked": "Revoked"}
+        assert words.get(state, "Signed out, trusted") in page.content.decode()

@@ -1906,6 +1906,90 @@ SABOTAGES = (
         f"{OVERVIEW} -k readers_zone",
     ),
     Sabotage(
+        "end from a page without asking",
+        PACKAGE + "admin/ending.py",
+        'if request.method != "POST":',
+        "if False:",
+        "tests/admin/test_ending.py -k asks_first",
+    ),
+    Sabotage(
+        "end from a page without the permission",
+        PACKAGE + "admin/ending.py",
+        "if not self.has_view_permission(request, row) or not may_revoke(request):",
+        "if not self.has_view_permission(request, row):",
+        "tests/admin/test_ending.py -k permissions",
+    ),
+    Sabotage(
+        "end what one works in from its page",
+        PACKAGE + "admin/devices.py",
+        "if device.pk == current_device_id(request):",
+        "if False:",
+        "tests/admin/test_ending.py -k ones_own",
+    ),
+    Sabotage(
+        "let whoever is staff act on people",
+        PACKAGE + "admin/people.py",
+        "if not may_do(request) or not _may_see_people(request, site):",
+        "if False:",
+        "tests/admin/test_people.py -k takes_the_permissions",
+    ),
+    Sabotage(
+        "name people to whoever may not see users",
+        PACKAGE + "admin/people.py",
+        "or not _may_see_people(request, site):",
+        "or False:",
+        "tests/admin/test_people.py -k takes_the_permissions",
+    ),
+    Sabotage(
+        "reset factors without a fresh proof",
+        PACKAGE + "admin/people.py",
+        "if act == RESET and lacks_proof(request):",
+        "if False:",
+        "tests/admin/test_people.py -k proves_first",
+    ),
+    Sabotage(
+        "reset one's own factor in the admin",
+        PACKAGE + "admin/resetting.py",
+        "user_ids - {request.user.pk}",
+        "user_ids",
+        "tests/admin/test_people.py -k not_ones_own",
+    ),
+    Sabotage(
+        "look through a whole table",
+        PACKAGE + "admin/listing.py",
+        "return rows.filter(pk__gt=floor) if self.is_cut else rows",
+        "return rows",
+        "tests/admin/test_lists.py -k newest_alone",
+    ),
+    Sabotage(
+        "call a device in use where nothing lives",
+        PACKAGE + "admin/filters.py",
+        "queryset.filter(_in_use(request, queryset), revoked_at=None)",
+        "queryset.filter(revoked_at=None)",
+        "tests/admin/test_revoking.py -k filters_by_state",
+    ),
+    Sabotage(
+        "let a cell be a formula",
+        PACKAGE + "admin/downloads.py",
+        "is_formula = isinstance(value, str) and value.startswith(FORMULA_SIGNS)",
+        "is_formula = False",
+        "tests/admin/test_downloads.py -k formula",
+    ),
+    Sabotage(
+        "download without the permission to view",
+        PACKAGE + "admin/downloads.py",
+        "if not self.has_view_permission(request):",
+        "if False:",
+        "tests/admin/test_downloads.py -k permission",
+    ),
+    Sabotage(
+        "keep a download in memory",
+        PACKAGE + "admin/downloads.py",
+        "part = list(rows[:READ_AT_ONCE])",
+        "part = list(rows)",
+        "tests/admin/test_downloads.py -k in_parts",
+    ),
+    Sabotage(
         "lead on to a path that nobody looked at",
         PACKAGE + "redirects.py",
         "    return path if is_path else",
@@ -2733,7 +2817,7 @@ def is_noticed(sabotage: Sabotage) -> bool:
     """Apply it to a copy of the tree; say whether a test fails there."""
     with tempfile.TemporaryDirectory(prefix="sp-sabotage-") as directory:
         tree = Path(directory)
-        for name in ("sessions_plus", "tests"):
+        for name in ("sessions_plus", "tests", "docs"):
             ignored = shutil.ignore_patterns("__pycache__")
             shutil.copytree(ROOT / name, tree / name, ignore=ignored)
         shutil.copy(ROOT / "pyproject.toml", tree)
