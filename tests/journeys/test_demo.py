@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import jwt
 import pytest
 
+from tests.admin.desk import documented_permissions
 from tests.support.authenticators import App
 from tests.support.demo import PASSWORD, ROOT, Demo, program
 from tests.support.services.process import Server
@@ -60,12 +61,52 @@ def test_seeded_past_is_plausible(demo: Demo) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
         "live True",
-        "reasons device_revoked idle_timeout replaced revoked revoked_by_staff signed_out",
+        (
+            "reasons device_revoked factor_changed idle_timeout replaced revoked revoked_by_staff "
+            "signed_out"
+        ),
         "methods, pwd, pwd otp",
         "in the future 0",
         "ended before it began 0",
         "in order True",
     ]
+
+
+HELP_DESK = """
+from django.contrib.auth.models import User
+from sessions_plus.devices.overview import overview
+from sessions_plus.mfa.policy import has_authenticator
+from sessions_plus.models import SessionEvent
+from django.utils import timezone
+maya = User.objects.get(username="maya")
+shown = overview(maya, current=None, now=timezone.now()).signed_in
+print("stands out", *[one.sessions[0].location for one in shown if one.stands_out])
+for event in SessionEvent.objects.filter(actor__isnull=False).order_by("at"):
+    print(event.actor_id and event.actor.username, event.event, event.reason, event.user.username,
+          event.ip_address)
+print("ines", has_authenticator(User.objects.get(username="ines")))
+print("reset", *SessionEvent.objects.filter(event="password_reset.requested").values_list(
+    "user__username", flat=True))
+sam = User.objects.get(username="sam")
+print("may", *sorted(sam.get_all_permissions()))
+"""
+
+
+def test_each_part_is_there_to_see(demo: Demo) -> None:
+    """
+    A stranger's device stands out; a day of the help desk, a reset password; Sam may what is told.
+    """
+    done = demo.manage("shell", "-v0", "-c", HELP_DESK)
+
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "stands out Porto Alegre, Brazil" in lines
+    assert lines.count("sam session.revoked revoked_by_staff tom 192.0.2.50") == 2
+    assert "sam authenticator.removed  ines 192.0.2.50" in lines
+    assert "ines False" in lines
+    assert "reset tom" in lines
+    told = " ".join(sorted(f"{app}.{name}" for app, name in documented_permissions()))
+    assert f"may {told}" in lines
 
 
 def test_second_factor_is_made_while_seeding(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_forgotten_password_of_somebody_with_a_second_factor(
     page.get_by_role("link", name="Sign in").click()
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password", exact=True).fill(NEW)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.get_by_label("Code from your authenticator app").fill(app.code())
     page.get_by_role("button", name="Sign in", exact=True).click()
 
@@ -93,7 +93,7 @@ def test_a_stranger_is_out_in_under_five_clicks(
     stranger.reload()
     stranger.get_by_label("Username").fill("ann")
     stranger.get_by_label("Password", exact=True).fill(PASSWORD)
-    stranger.get_by_role("button", name="Sign in").click()
+    stranger.get_by_role("button", name="Sign in", exact=True).click()
     expect(stranger.get_by_text("These details did not sign you in.")).to_be_visible()
     for opened in (ann, stranger, page):
         opened.context.close()

@@ -32,7 +32,7 @@ def sign_in(browser: Any, live_server: LiveServer, user_agent: str) -> Page:
     page.goto("/account/login/")
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     expect(page.get_by_role("heading", name="Devices", exact=True)).to_be_visible()
     return page
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.journeys.visitor import FIREFOX_ON_LINUX, Visitor
 
@@ -122,3 +122,30 @@ def test_visitor_who_only_looks_gets_no_session(visit: Visit) -> None:
 
     names = {cookie["name"] for cookie in visitor.page.context.cookies()}
     assert names == {"csrftoken"}
+
+
+def test_the_warning_can_be_seen(visit: Visit, person: str) -> None:
+    """A button lets the session end soon; a minute later it warns, and staying closes it."""
+    visitor = visit()
+    page = visitor.page
+    page.clock.install()
+    visitor.sign_in(person)
+    page.goto("/preferences/")
+    dialog = page.get_by_role("dialog", name="Still there?")
+    visitor.button("End this session soon").click()
+    expect(page.get_by_text("This session ends in three minutes.")).to_be_visible()
+    expect(dialog).to_be_hidden()
+
+    page.route("**/account/session/remaining/", a_minute_later)
+    page.clock.fast_forward("01:05")
+
+    expect(dialog).to_be_visible()
+    dialog.get_by_role("button", name="Stay signed in").click()
+    expect(dialog).to_be_hidden()
+
+
+def a_minute_later(route: Route) -> None:
+    """Answer what the server says of the session, as if it had seen the minute go by, too."""
+    told = route.fetch()
+    facts = told.json()
+    route.fulfill(response=told, json=facts | {"seconds": facts["seconds"] - 65})

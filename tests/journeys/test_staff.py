@@ -1,8 +1,9 @@
-"""Somebody of the staff ends a customer's sessions, from the customer's page in the admin."""
+"""Somebody of the staff in the admin: ends sessions, downloads what happened, sees all columns."""
 
 from __future__ import annotations
 
 import csv
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,12 @@ from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
 pytestmark = pytest.mark.browser
 
 Visit = Callable[..., Visitor]
+
+LISTS = [
+    *("/admin/sessions_plus/session/", "/admin/sessions_plus/device/"),
+    *("/admin/sessions_plus/sessionevent/", "/admin/sessions_plus/authenticator/"),
+    "/admin/auth/user/",
+]
 
 OWNER = "olga"  # of the demo's accounts, the one who may do everything
 
@@ -86,16 +93,79 @@ def test_the_enter_key_saves(owner: Visitor, phone: Visitor, person: str) -> Non
     phone.open_devices()
 
 
-def test_a_days_failures_are_downloaded(owner: Visitor) -> None:
-    """An administrator narrows the events to failed sign-ins, and gets them as a file."""
+def test_a_days_failures_are_downloaded(owner: Visitor, visit: Visit, person: str) -> None:
+    """An administrator narrows events to a day and to failed sign-ins, and gets them as files."""
+    guesser = visit(user_agent='=HYPERLINK("https://evil.example")')
+    guesser.page.goto("/account/login/")
+    guesser.password = "a guess"
+    guesser.fill_in_sign_in(person)
+    expect(guesser.page.get_by_text("These details did not sign you in.")).to_be_visible()
     page = owner.page
-    page.goto("/admin/sessions_plus/sessionevent/?event__exact=sign_in.failed")
+    page.goto("/admin/")
+    page.get_by_role("link", name="Events", exact=True).first.click()
+    page.get_by_role("link", name="Past 24 hours").click()
+    page.get_by_role("link", name="Wrong name or password").click()
     shown = page.locator("#result_list tbody tr")
-    expect(shown.first).to_be_visible()
+    expect(shown.filter(has_text=person)).to_have_count(1)
+    expect(shown.filter(has_text="olga")).to_have_count(0)  # of four days ago
 
-    with page.expect_download() as download:
+    with page.expect_download() as table:
         page.get_by_role("link", name="Download as CSV").click()
+    with page.expect_download() as program:
+        page.get_by_role("link", name="Download as JSON lines").click()
 
-    rows = list(csv.DictReader(download.value.path().read_text().splitlines()))
+    rows = list(csv.DictReader(table.value.path().read_text().splitlines()))
+    lines = [json.loads(line) for line in program.value.path().read_text().splitlines()]
     assert {row["event"] for row in rows} == {"sign_in.failed"}
-    assert len(rows) == shown.count()
+    assert len(rows) == len(lines) == shown.count()
+    (own,) = (row for row in rows if row["user"] == person)
+    assert own["user_agent"].startswith("'=HYPERLINK")
+
+
+def test_a_session_is_ended_on_its_own_page(
+    owner: Visitor, phone: Visitor, laptop: Visitor, person: str
+) -> None:
+    """From the list to the session, to its device and back, and through the question to its end."""
+    page = owner.page
+    page.goto(f"/admin/sessions_plus/session/?q={person}&state=active")
+    rows = page.locator("#result_list tbody tr")
+    rows.filter(has_text="Safari on iOS").get_by_role("link", name="Active").click()
+    page.get_by_role("link", name="Safari on iOS").click()
+    page.get_by_role("link", name="Sessions on this device").click()
+    page.get_by_role("link", name="Active").first.click()
+    page.get_by_role("link", name="End this session").click()
+    expect(page.get_by_text(f"{person} will be signed out of Safari on iOS")).to_be_visible()
+    page.get_by_role("link", name="Cancel").click()
+    phone.open_devices()
+
+    page.get_by_role("link", name="End this session").click()
+    page.get_by_role("button", name="End this session").click()
+
+    expect(page.get_by_text("1 session was ended.")).to_be_visible()
+    expect(page.get_by_text("Ended: Ended by an administrator")).to_be_visible()
+    phone.link("Devices").click()
+    phone.expect_signed_out()
+    laptop.open_devices()
+
+
+@pytest.mark.parametrize("path", LISTS)
+def test_no_column_is_cut_off(visit: Visit, path: str) -> None:
+    """At 1280 pixels, with the menu and the filters open, every column of ours is seen whole."""
+    visitor = visit(viewport={"width": 1280, "height": 844})
+    page = visitor.page
+    page.goto(f"/admin/login/?next={path}")
+    page.get_by_label("Username").fill("sam")
+    page.get_by_label("Password:").fill(visitor.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#result_list tbody tr").first).to_be_visible()
+    expect(page.locator("#nav-sidebar")).to_be_visible()
+
+    room = page.locator(".results").bounding_box()
+    columns = page.locator("#result_list thead th")
+    if path == LISTS[-1]:  # the site's own, of which ours is one
+        columns = columns.filter(has_text="second factor")
+    ends = [box["x"] + box["width"] for box in map(Locator.bounding_box, columns.all()) if box]
+
+    assert room is not None
+    assert ends
+    assert max(ends) <= room["x"] + room["width"] + 1

@@ -2508,9 +2508,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "let staff take a passkey from who has no password",
-        PACKAGE + "admin/authenticators.py",
-        "            if has_given_up_password(user):",
-        "            if False:",
+        PACKAGE + "admin/resetting.py",
+        "        if has_given_up_password(user):",
+        "        if False:",
         LAST_WAY_IN,
     ),
     Sabotage(

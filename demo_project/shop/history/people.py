@@ -31,12 +31,13 @@ class Place:
 
 PEOPLE = (
     Person("olga", "Olga Lindqvist", "owner", "runs the shop: may do everything in the admin"),
-    Person("sam", "Sam Okafor", "support", "support: may see and end sessions in the admin"),
+    Person("sam", "Sam Okafor", "support", "the help desk: ends sessions, and resets a factor"),
     Person("maya", "Maya Keller", story="four devices, one of them a stranger's"),
     Person(CAREFUL, "Noor Haddad", story="has a second factor: her sign-in asks for a code"),
     Person("jonas", "Jonas Meyer", story="one laptop, used every day"),
     Person("priya", "Priya Nair", story="travels a lot"),
     Person("tom", "Tom Hughes", story="signed out everywhere by support, then forgot his password"),
+    Person("ines", "Ines Duarte", story="lost her phone: support took her second factor away"),
     Person("lena", "Lena Novak", story="shares a tablet with Emil"),
     Person("emil", "Emil Novak", story="shares a tablet with Lena"),
 )
@@ -69,6 +70,7 @@ BROWSERS = {
     "hotel lobby": f"{_WINDOWS}; rv:139.0) Gecko/20100101 Firefox/139.0",
     "tom's computer": f"{_WINDOWS}) {_KHTML} Chrome/136.0.0.0 Safari/537.36",
     "tom's phone": ("Mozilla/5.0 (Android 15; Mobile; rv:139.0) Gecko/139.0 Firefox/139.0"),
+    "ines' laptop": f"{_WINDOWS}) {_KHTML} Chrome/137.0.0.0 Safari/537.36",
     "the Novaks' tablet": (
         f"Mozilla/5.0 (iPad; CPU OS 17_7 like Mac OS X) {_APPLE} "
         "Version/17.7 Mobile/15E148 Safari/604.1"
@@ -94,6 +96,7 @@ PLACES = {
     "Lisbon": Place("198.51.100.140", "Lisbon, Portugal"),
     "Oslo": Place("192.0.2.14", "Oslo, Norway"),
     "tom's home": Place("203.0.113.170", "Cardiff, United Kingdom"),
+    "ines' home": Place("198.51.100.77", "Porto, Portugal"),
     "the Novaks'": Place("198.51.100.9", "Ljubljana, Slovenia"),
     "the shop": Place("192.0.2.50", "Basel, Switzerland"),
     "nowhere known": Place("192.0.2.230"),

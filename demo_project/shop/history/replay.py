@@ -25,11 +25,13 @@ from demo_project.shop.history import second_factor
 from demo_project.shop.history.people import BROWSERS, PLACES
 from demo_project.shop.history.timeline import (
     ENROLMENTS,
+    FACTOR_RESETS,
     FAILED_SIGN_INS,
     RESETS,
     VISITS,
     Ending,
     Enrolment,
+    FactorReset,
     FailedSignIn,
     Reset,
     Visit,
@@ -40,11 +42,17 @@ from sessions_plus.devices.naming import rename
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.events import record
 from sessions_plus.lifecycle import revoke
+from sessions_plus.mfa.enrolment import remove_all
 from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.sign_in import using
 from sessions_plus.models import Authenticator, Device, Event, Reason, Session, SessionEvent
 from sessions_plus.policy import expires_at
 from sessions_plus.rows.lifetime import limits_of
+
+# Where staff are when they do something for somebody.
+HELP_DESK = ClientInfo.of(
+    ip_address=PLACES["the shop"].ip_address, user_agent=BROWSERS["sam's computer"]
+)
 
 
 @dataclass
@@ -70,12 +78,15 @@ class Replay:
                 yield visit.began, partial(self.begin, visit)
                 if visit.ending is not None:
                     yield visit.ended, partial(self.end, visit)
-        for enrolment in ENROLMENTS:
-            if enrolment.username in self.people:
-                yield enrolment.began, partial(self.enrol, enrolment)
-        for reset in RESETS:
-            if reset.username in self.people:
-                yield reset.began, partial(self.reset, reset)
+        others: tuple[tuple[tuple[Any, ...], Callable[[Any], None]], ...] = (
+            (ENROLMENTS, self.enrol),
+            (RESETS, self.reset),
+            (FACTOR_RESETS, self.reset_factor),
+        )
+        for kind, happen in others:
+            for one in kind:
+                if one.username in self.people:
+                    yield one.began, partial(happen, one)
         for failed in FAILED_SIGN_INS:
             yield failed.began, partial(self.fail, failed)
 
@@ -126,7 +137,7 @@ class Replay:
             revoke_device(session.device, client=client, now=moment)
         elif visit.ending is Ending.REVOKED_BY_STAFF:
             reason = Reason.REVOKED_BY_STAFF
-            revoke(session, reason=reason, actor=self.staff, client=client, now=moment)
+            revoke(session, reason=reason, actor=self.staff, client=HELP_DESK, now=moment)
         else:
             revoke(session, client=client, now=moment)
         Session.objects.filter(pk=session.pk).update(revoked_at=moment)
@@ -156,6 +167,14 @@ class Replay:
         client = self.client_of(reset)
         record(Event.PASSWORD_RESET_REQUESTED, user=user, client=client)
         record(Event.PASSWORD_CHANGED, user=user, client=client)
+
+    def reset_factor(self, factor_reset: FactorReset) -> None:
+        remove_all(
+            self.people[factor_reset.username],
+            actor=self.staff,
+            client=HELP_DESK,
+            now=self.now - days(factor_reset.began),
+        )
 
     def request_from(self, visit: Visit | FailedSignIn) -> HttpRequest:
         """Make the request that this visit begins or ends with."""

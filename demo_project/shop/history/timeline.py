@@ -61,6 +61,14 @@ class Reset:
     began: float
 
 
+@dataclass(frozen=True, slots=True)
+class FactorReset:
+    """Somebody lost their phone, and the help desk took their second factor away."""
+
+    username: str
+    began: float
+
+
 VISITS = (
     Visit("olga", "olga's computer", "the shop", 28.3, 22.4),
     Visit("olga", "olga's computer", "the shop", 21.2, 9.3, device_name="Till"),
@@ -90,6 +98,8 @@ VISITS = (
     Visit("tom", "tom's computer", "tom's home", 25.2, 7.7, Ending.REVOKED_BY_STAFF, 7.5),
     Visit("tom", "tom's phone", "tom's home", 16.3, 8.2, Ending.REVOKED_BY_STAFF, 7.5),
     Visit("tom", "tom's computer", "tom's home", 7.2, 2.3),
+    Visit("ines", "ines' laptop", "ines' home", 18.6, 7.6),
+    Visit("ines", "ines' laptop", "ines' home", 7.1, 0.45),
     Visit("lena", "the Novaks' tablet", "the Novaks'", 22.8, 21.9, Ending.SIGNED_OUT, 21.9),
     Visit("emil", "the Novaks' tablet", "the Novaks'", 21.7, 17.5, device_name="Sofa"),
     Visit("emil", "emil's chromebook", "the Novaks'", 20.5, 16.2, Ending.IDLE, 2.0),
@@ -100,7 +110,13 @@ VISITS = (
 )
 
 # In the browser of the visit that goes on at that time.
-ENROLMENTS = (Enrolment("noor", "noor's laptop", 26.65),)
+ENROLMENTS = (
+    Enrolment("noor", "noor's laptop", 26.65),
+    Enrolment("ines", "ines' laptop", 18.55),
+)
+
+# In a day of the help desk, as is the end of Tom's sessions.
+FACTOR_RESETS = (FactorReset("ines", 7.4),)
 
 RESETS = (Reset("tom", "tom's computer", "tom's home", 7.205),)
 

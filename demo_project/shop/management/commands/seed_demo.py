@@ -21,6 +21,12 @@ from demo_project.shop.history.second_factor import address_of, find_app
 from demo_project.shop.history.timeline import days
 from sessions_plus.maintenance.counting import count_events
 
+# As docs/help-desk.md has them; with the permission to view users.
+HELP_DESK = (
+    *("view_session", "view_device", "view_sessionevent", "view_authenticator"),
+    *("revoke_any_session", "remove_any_authenticator"),
+)
+
 
 class Command(BaseCommand):
     help = "Make the demo's people and some weeks of their sessions, where they are missing."
@@ -106,12 +112,7 @@ def make(person: Person, *, joined_at: datetime) -> User:
         user.user_permissions.set(
             Permission.objects.filter(
                 content_type__app_label="sessions_plus",
-                codename__in=[
-                    "view_session",
-                    "view_device",
-                    "view_sessionevent",
-                    "revoke_any_session",
-                ],
+                codename__in=HELP_DESK,
             )
             | Permission.objects.filter(content_type__app_label="auth", codename="view_user")
         )
