@@ -160,3 +160,15 @@ def test_the_changelog_has_this_version() -> None:
 
     assert newest is not None
     assert re.fullmatch(re.escape(__version__) + r" \(\d{4}-\d\d-\d\d\)|Unreleased", newest[1])
+
+
+def test_every_picture_is_taken_by_the_script() -> None:
+    """Each screenshot is shown somewhere, and the script that takes them anew knows it."""
+    script = (DOCS / "build_pictures.py").read_text(encoding="utf-8")
+    taken = set(re.findall(r'^        "([\w-]+)": \(', script, re.MULTILINE))
+    shown = "\n".join(path.read_text(encoding="utf-8") for path in WRITTEN)
+
+    # Those need an authenticator that the browser plays: ``tests/journeys/test_passkeys.py``.
+    others = {path.stem for path in (DOCS / "images").glob("passkey-*")}
+    assert {path.stem for path in (DOCS / "images").iterdir()} == taken | others
+    assert {name for name in taken if f"images/{name}.png" in shown} == taken
