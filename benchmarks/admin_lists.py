@@ -36,8 +36,9 @@ UPDATE sessions_plus_session SET revoked_reason = 'key_reused' WHERE revoked_at 
     AND id % 9000 = 1;
 UPDATE sessions_plus_sessionevent SET device_id = id % 1000 + 1;
 INSERT INTO sessions_plus_authenticator (public_id, user_id, kind, name, sealed_secret, digits,
-    period, algorithm, created_at, confirmed_at, last_used_step, imported_from)
-SELECT gen_random_uuid(), id, 'totp', '', '', 6, 30, 'SHA1', now(), now(), -1, ''
+    period, algorithm, created_at, confirmed_at, last_used_step, imported_from, transports,
+    replaces_password)
+SELECT gen_random_uuid(), id, 'totp', '', '', 6, 30, 'SHA1', now(), now(), -1, '', '', false
 FROM auth_user WHERE id % 20 = 0;
 VACUUM ANALYZE;
 """
