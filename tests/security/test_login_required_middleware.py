@@ -19,8 +19,15 @@ MIDDLEWARE = "django.contrib.auth.middleware.LoginRequiredMiddleware"
 # themselves whom they let in.
 PUBLIC = {
     "/account/login/",
+    "/account/login/passkey/options/",
+    "/account/login/passkey/finish/",
+    "/account/login/recover/",
+    "/account/login/recover/passkey/",
+    "/account/login/recover/passkey/begin/",
     "/account/challenge/",
     "/account/challenge/cancel/",
+    "/account/challenge/passkey/options/",
+    "/account/challenge/passkey/finish/",
     "/account/notices/1/",
     "/account/password/reset/",
     "/account/password/reset/sent/",
@@ -30,10 +37,18 @@ PUBLIC = {
     "/account/session/stay/",
     "/account/device-key/register/",
     "/account/device-key/refresh/",
+    "/account/device-key/check/",
     "/bearer/",
     "/abearer/",
     "/bearer-fresh/",
     "/orders/",
+}
+
+# A script asks: it is told in JSON, and not led to a page.
+SCRIPTED = {
+    "/account/reauthenticate/passkey/options/",
+    "/account/reauthenticate/passkey/finish/",
+    "/account/security/passkeys/begin/",
 }
 
 
@@ -59,7 +74,8 @@ def test_every_url_of_ours() -> None:
     open_to_all = {path for path in paths if not is_sent_to_sign_in(path)}
 
     assert len(paths) > 50
-    assert {path for path in open_to_all if not path.startswith("/api/")} == PUBLIC
+    assert {path for path in open_to_all if not path.startswith("/api/")} == PUBLIC | SCRIPTED
+    assert {Client().post(path).status_code for path in SCRIPTED} == {401}
     assert {path for path in paths if path.startswith("/api/")} <= open_to_all
 
 
