@@ -16,6 +16,7 @@ from asgiref.sync import async_to_sync
 from django.conf import settings as django_settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User, UserManager
+from django.core.cache import cache
 from django.db import connection
 
 from sessions_plus.cache import copies
@@ -85,6 +86,12 @@ def engine(request: pytest.FixtureRequest, settings: Any) -> str:
     # Through the fixture, which takes back what was set in it in the right order.
     settings.SESSION_ENGINE = path
     return path
+
+
+@pytest.fixture(autouse=True)
+def _rates_begin_anew() -> None:
+    """What one test asked of the API counts for no other."""
+    cache.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.cache import cache
 from django.test import Client, RequestFactory
 from django.urls import reverse
 
@@ -15,13 +13,6 @@ from sessions_plus.tokens.refresh import Tokens
 from tests.tokens.factories import new_tokens
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-
-
-@pytest.fixture(autouse=True)
-def rates_begin_anew() -> Iterator[None]:
-    """The rates of one test are none of the next one's."""
-    yield
-    cache.clear()
 
 
 class Caller:

@@ -14,15 +14,23 @@ from django.urls import URLPattern
 from pytest_django import Settings
 
 from sessions_plus.api.urls import urlpatterns
-from sessions_plus.models import Device, Event, Session, SessionEvent
+from sessions_plus.models import (
+    Authenticator,
+    AuthenticatorKind,
+    Device,
+    Event,
+    Session,
+    SessionEvent,
+)
 from sessions_plus.tokens.refresh import Tokens
 from tests.api.conftest import Caller, give_csrf_token
-from tests.support.authenticators import enrol, only
+from tests.support.authenticators import a_passkey, enrol
 from tests.tokens.factories import new_tokens
 
 pytestmark = pytest.mark.django_db
 
 BOTH = ("pwd", "otp")
+KINDS = {"totp_detail": AuthenticatorKind.TOTP, "passkey_detail": AuthenticatorKind.PASSKEY}
 METHODS = ("get", "post", "put", "patch", "delete")
 OPEN = {
     "login",
@@ -31,6 +39,10 @@ OPEN = {
     "token_challenge",
     "token_refresh",
     "token_revoke",
+    "token_passkey",
+    "token_passkey_options",
+    "token_challenge_passkey",
+    "token_challenge_passkey_options",
     "jwks",
 }
 
@@ -80,14 +92,20 @@ def closed() -> list[Any]:
     return [one for one in operations() if one.values[0] not in OPEN]
 
 
+def enrol_each(user: Any) -> None:
+    """Give somebody an authenticator of each kind."""
+    enrol(user)
+    a_passkey(user)
+
+
 def args_of(name: str, user: Any) -> tuple[Any, ...]:
     """Return what stands in an endpoint's path, of that user."""
     if name == "session_detail":
         return (Session.objects.for_user(user).latest("pk").public_id,)
     if name == "device_detail":
         return (Device.objects.for_user(user).latest("pk").public_id,)
-    if name == "totp_detail":
-        return (only(user).public_id,)
+    if name in KINDS:
+        return (Authenticator.objects.get(user=user, kind=KINDS[name]).public_id,)
     return (user.pk,) if name == "staff_revoke_all" else ()
 
 
@@ -105,14 +123,14 @@ def everything() -> dict[str, Any]:
 @pytest.fixture
 def ben(other_user: Any) -> Tokens:
     """Another person, with a session, a device and an authenticator."""
-    enrol(other_user)
+    enrol_each(other_user)
     return new_tokens(other_user, methods=BOTH)
 
 
 @pytest.mark.parametrize(("name", "method"), closed())
 def test_nobody_gets_in(user: Any, name: str, method: str) -> None:
     """Without signing in, nothing that is somebody's is shown or changed."""
-    enrol(user)
+    enrol_each(user)
     new_tokens(user, methods=BOTH)
     before = everything()
 
@@ -146,7 +164,7 @@ def test_another_persons(
     assert everything() == theirs
 
 
-@pytest.mark.parametrize("name", ["session_detail", "device_detail", "totp_detail"])
+@pytest.mark.parametrize("name", ["session_detail", "device_detail", *KINDS])
 @pytest.mark.parametrize("public_id", ["x", "1", "0" * 400, "..%2f", "%00", "{}", "١"])
 def test_malformed_names(program: Caller, name: str, public_id: str) -> None:
     """What cannot be a public id is not found either."""
@@ -160,7 +178,7 @@ def test_csrf(user: Any, password: str, name: str, method: str) -> None:
     """What a cookie can change needs the CSRF token; where no cookie counts, none does harm."""
     caller = Caller()
     caller.client.force_login(user)
-    enrol(user)
+    enrol_each(user)
     body = {"username": "ann", "password": password}
     before = Session.objects.count()
 
@@ -181,7 +199,7 @@ def test_what_a_form_can_send(
     user: Any, name: str, method: str, content_type: str, tokens: Tokens
 ) -> None:
     """OWASP ASVS 3.5.2: no kind of body that a page of another site can send is read."""
-    enrol(user)
+    enrol_each(user)
     before = everything()
     caller = Caller(tokens.access)
     caller.client.cookies.clear()
@@ -234,7 +252,7 @@ def test_method_override(user: Any, tokens: Tokens, name: str, method: str) -> N
 @pytest.mark.parametrize(("name", "method"), operations())
 def test_other_methods(user: Any, tokens: Tokens, name: str, method: str) -> None:
     """What an endpoint does not do is refused as such, and it says what it does."""
-    enrol(user)
+    enrol_each(user)
     pattern = next(one for one in urlpatterns if one.name == name)
     refused = [verb for verb in METHODS if not hasattr(view_class(pattern), verb)]
     caller = Caller(tokens.access)
@@ -365,7 +383,7 @@ def test_body_that_lies_about_its_length(db: None, length: str) -> None:
 @pytest.mark.parametrize(("name", "method"), operations())
 def test_headers(user: Any, tokens: Tokens, name: str, method: str) -> None:
     """No answer is kept by a cache, shown as a page, or opened to other sites."""
-    enrol(user)
+    enrol_each(user)
     headers = {"origin": "https://evil.example", "accept": "text/html"}
 
     response = Caller(tokens.access)(method, name, args=args_of(name, user), headers=headers)
@@ -383,7 +401,7 @@ def test_headers(user: Any, tokens: Tokens, name: str, method: str) -> None:
 @pytest.mark.parametrize(("name", "method"), operations(safe=True))
 def test_no_secret_is_shown(user: Any, tokens: Tokens, name: str, method: str) -> None:
     """Nothing that an endpoint shows holds a key, a token, a hash or a secret."""
-    enrol(user)
+    enrol_each(user)
     session = Session.objects.get()
     secrets = [
         tokens.refresh,

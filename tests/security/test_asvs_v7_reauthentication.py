@@ -43,6 +43,8 @@ CHANGES = [
 CHANGE_NOTHING = {
     "sessions_plus:security",
     "sessions_plus_api:mfa",
+    # A name opens nothing.
+    "sessions_plus:authenticator_rename",
     # Hands back as a file what the page sent.
     "sessions_plus:recovery_codes_download",
     # Confirms what the same session began a few minutes ago, with all factors.

@@ -31,11 +31,14 @@ COPIES = [
 # What everybody is shown: where to sign in, the way to a new password, and which keys sign tokens.
 FOR_EVERYBODY = {
     "sessions_plus:login",
+    "sessions_plus:passkey_sign_in_options",
+    "sessions_plus:recover",
     "sessions_plus:password_reset",
     "sessions_plus:password_reset_done",
     "sessions_plus:password_reset_complete",
     "sessions_plus:password_reset_confirm",
     "sessions_plus_api:jwks",
+    "sessions_plus_api:token_passkey_options",
 }
 
 
