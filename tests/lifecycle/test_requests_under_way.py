@@ -16,6 +16,7 @@ from django.test import override_settings
 from django.urls import path
 from django.utils import timezone
 
+from sessions_plus.backends.db import SessionStore
 from sessions_plus.cache import copies
 from sessions_plus.conf import conf
 from sessions_plus.models import Event, Session, SessionEvent
@@ -56,7 +57,14 @@ def answer_late(request: HttpRequest) -> HttpResponse:
     return HttpResponse("late")
 
 
-VIEWS = [prove_again, flush, answer_late]
+def choose_late(request: HttpRequest) -> HttpResponse:
+    request.session.get("color")
+    Report().make()
+    request.session.set_expiry(3600)  # news for the cookie
+    return HttpResponse("late")
+
+
+VIEWS = [prove_again, flush, answer_late, choose_late]
 
 urlpatterns = [
     *sites.urlpatterns,
@@ -169,6 +177,20 @@ def test_superseded_key_takes_no_cookie_away(ann: Browser, act: str) -> None:
 
     assert late.key == presented  # the answer with the newer one may have arrived before
     assert ann.text("who") == "ann"
+
+
+def test_write_that_met_a_newer_key_sets_no_cookie(ann: Browser, clock: Any) -> None:
+    """What a slow request wrote is kept, and the browser keeps the key that it got meanwhile."""
+    clock.move_to(START)  # no rotation is due
+    slow = ann.twin()
+    answers: list[HttpResponse] = []
+
+    with stopped(lambda: answers.append(slow.get("choose_late")), at=Pause(Report, "make")):
+        ann.get("prove_again")
+
+    assert "sessionid" not in answers[0].cookies
+    assert user_id_under(ann.key) is not None
+    assert SessionStore(ann.key).get_expiry_age() == 3600
 
 
 def test_flush_under_the_key_before(ann: Browser) -> None:

@@ -62,6 +62,7 @@ ISOLATION = "tests/store/test_isolation_levels.py"
 STAMPS = "tests/cache/test_entries.py"
 PRESENTED_KEY = "tests/store/test_presented_key.py"
 EXPIRY = "tests/store/test_expiry.py"
+LIFETIME = "tests/rows/test_lifetime.py"
 OPENING = "tests/lifecycle/test_opening.py"
 SECRET_KEY = "tests/lifecycle/test_secret_key.py"
 STORE = PACKAGE + "store/session_store.py"
@@ -1015,14 +1016,14 @@ SABOTAGES = (
         PACKAGE + "rows/lifetime.py",
         "        idle = min(idle, configured)\n",
         "        pass\n",
-        EXPIRY,
+        LIFETIME,
     ),
     Sabotage(
         "let set_expiry put the end off",
         PACKAGE + "rows/lifetime.py",
         "ends_at=min(ends)",
         "ends_at=max(ends)",
-        EXPIRY,
+        LIFETIME,
     ),
     Sabotage(
         "let a cookie outlast its session",
