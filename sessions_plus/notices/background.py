@@ -16,6 +16,9 @@ from django.db import connections
 
 DEADLINE_SECONDS = 5.0
 
+# A thread that is given up has yet to say so, and to part from the database.
+DRAIN_SECONDS = 2 * DEADLINE_SECONDS
+
 # So many threads may hang in a server that never answers; what comes on top fails at once.
 MOST_AT_ONCE = 32
 
@@ -87,7 +90,7 @@ class Background:
     def drain(self) -> None:
         """Return once all that is under way is done or given up, and told of."""
         with self._settled:
-            self._settled.wait_for(lambda: not self._under_way, 2 * DEADLINE_SECONDS)
+            self._settled.wait_for(lambda: not self._under_way, DRAIN_SECONDS)
 
 
 def _tell(future: Future[None], failure: BaseException | None) -> bool:
