@@ -49,7 +49,7 @@ def sign_in(page: Page, name: str, path: str) -> None:
     page.goto(f"/account/login/?next={path}")
     page.get_by_label("Username").fill(name)
     page.get_by_label("Password", exact=True).fill(PASSWORD)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
 
 
 def overview(page: Page) -> None:

@@ -201,7 +201,7 @@ def test_typed_passwords_can_be_shown(visit: Visit, person: str) -> None:
     expect(field).to_have_attribute("type", "password")
     visitor.button("Show").click()
     page.get_by_label("Username").fill(person)
-    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("main").get_by_role("button", name="Sign in", exact=True).click()
 
     expect(page.get_by_text("These details did not sign you in.")).to_be_visible()
     expect(field).to_have_attribute("type", "password")

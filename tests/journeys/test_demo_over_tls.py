@@ -76,7 +76,7 @@ def test_a_browser_started_as_told(
     page.goto("/account/login/")
     page.get_by_label("Username").fill("maya")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
 
     def is_bound() -> bool:
         page.wait_for_timeout(20)  # lets the browser's own messages in

@@ -67,7 +67,7 @@ def test_ends_sessions_and_resets_a_factor(
     expect(support.get_by_text("2 sessions were ended.")).to_be_visible()
     for page in (ann, stranger):
         page.reload()
-        expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        expect(page.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     assert told("You were signed out by our staff")
 
     support.get_by_role("link", name="Remove their second factor").click()

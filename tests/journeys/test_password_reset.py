@@ -63,7 +63,7 @@ def test_forgotten_password_of_somebody_with_a_second_factor(
     expect(page.get_by_role("heading", name="Look into your mail")).to_be_visible()
     page.goto(reset_link())
     choose_new_password(page)
-    page.get_by_role("link", name="Sign in").click()
+    page.get_by_role("link", name="Sign in", exact=True).click()
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password", exact=True).fill(NEW)
     page.get_by_role("button", name="Sign in", exact=True).click()

@@ -56,7 +56,7 @@ def test_stranger_is_thrown_out(
     expect(page).to_have_url(f"{live_server.url}/reset/")
     assert Session.objects.get(system="iOS").revoked_reason == Reason.REPORTED
     stranger.reload()
-    expect(stranger.get_by_role("heading", name="Sign in")).to_be_visible()
+    expect(stranger.get_by_role("heading", name="Sign in", exact=True)).to_be_visible()
     ann.reload()
     expect(ann.get_by_role("heading", name="Devices", exact=True)).to_be_visible()
     page.goto(link)

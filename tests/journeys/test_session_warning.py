@@ -56,7 +56,7 @@ def at_work(impatient: None, live_server: Any, page: Page, user: User, password:
     page.goto(f"{live_server.url}/account/login/?next=/work/")
     page.get_by_label("Username").fill("ann")
     page.get_by_label("Password", exact=True).fill(password)
-    page.get_by_role("button", name="Sign in").click()
+    page.get_by_role("button", name="Sign in", exact=True).click()
     page.wait_for_url("**/work/")
     return page
 
