@@ -258,6 +258,7 @@ def test_few_statements(table: str, user: User) -> None:
         told = [query for query in queries if "sessionevent" in query["sql"].lower()]
         return len(queries) - len(told)
 
+    count(1)  # a process asks once which tables there are
     assert count(20) == count(5)
 
 
