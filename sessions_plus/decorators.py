@@ -26,7 +26,7 @@ from sessions_plus.exceptions import (
     MfaRequired,
     ReauthenticationRequired,
 )
-from sessions_plus.mfa import gate
+from sessions_plus.mfa import answers, gate
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
@@ -210,7 +210,7 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
 
 
 def _without_factor(request: HttpRequest, user: Any, resistant: bool) -> HttpResponseBase:
-    return gate.refuse(request, missing_passkey(user, request) if resistant else _missing(user))
+    return answers.refuse(request, missing_passkey(user, request) if resistant else _missing(user))
 
 
 def _missing(user: Any) -> MfaRequired | MfaEnrolmentRequired:
@@ -218,4 +218,4 @@ def _missing(user: Any) -> MfaRequired | MfaEnrolmentRequired:
 
 
 def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:
-    return gate.refuse(request, ReauthenticationRequired(factors))
+    return answers.refuse(request, ReauthenticationRequired(factors))

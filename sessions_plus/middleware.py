@@ -41,7 +41,7 @@ from sessions_plus.cookies import (
 from sessions_plus.current import enter, leave
 from sessions_plus.exceptions import SessionLimitReached, SessionNotStored, TooManyAttempts
 from sessions_plus.lifecycle.users import end_access_if_gone
-from sessions_plus.mfa import gate
+from sessions_plus.mfa import answers, gate
 from sessions_plus.mfa.refusals import too_many_attempts
 from sessions_plus.store import old_engine
 from sessions_plus.store.expiry import Cookie, CookieNews
@@ -144,9 +144,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
             return _refused(request, None, exception)  # the view saved its session itself
         if isinstance(exception, TooManyAttempts):
             return too_many_attempts(request, exception)
-        if isinstance(exception, gate.LACKS_PROOF):
-            return gate.refuse_where_asked(request, exception)
-        answer = gate.instead_of_failure(request, session) if session is not None else None
+        if isinstance(exception, answers.LACKS_PROOF):
+            return answers.refuse_where_asked(request, exception)
+        answer = answers.instead_of_failure(request, session) if session is not None else None
         if answer is not None:
             logger.warning(
                 "A view failed after its login() became a challenge; the person is led to their "
@@ -162,7 +162,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not is_used(session):
             return response
         if response.status_code >= 500:
-            response = gate.instead_of_failure(request, session) or response
+            response = answers.instead_of_failure(request, session) or response
         if (user_id := _user_who_was_refused(request, session)) is not None:
             _end_if_gone(session, user_id)
         if was_only_read(session, response):
@@ -175,7 +175,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.refusal is not None:
             response = _refused(request, response, session.refusal)
         if session.begun_challenge:
-            gate.lead_to_challenge(request, response)
+            answers.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
         return response
 
@@ -187,7 +187,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if not is_used(session):
             return response
         if response.status_code >= 500:
-            response = gate.instead_of_failure(request, session) or response
+            response = answers.instead_of_failure(request, session) or response
         if (user_id := _user_who_was_refused(request, session)) is not None:
             await sync_to_async(_end_if_gone)(session, user_id)
         if was_only_read(session, response):
@@ -200,7 +200,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.refusal is not None:
             response = await sync_to_async(_refused)(request, response, session.refusal)
         if session.begun_challenge:
-            gate.lead_to_challenge(request, response)
+            answers.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
         return response
 
@@ -268,7 +268,7 @@ def _note_refusal(session: SessionStore, refusal: SessionLimitReached | SessionN
 
 
 def _answer(request: HttpRequest, session: SessionStore, view: Any) -> HttpResponseBase | None:
-    return None if gate.passes(request, session, view) else gate.answer(request, view)
+    return None if gate.passes(request, session, view) else answers.answer(request, view)
 
 
 def is_used(session: SessionStore) -> bool:

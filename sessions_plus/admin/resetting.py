@@ -22,7 +22,7 @@ from sessions_plus.admin.revoking import facts_of, tell
 from sessions_plus.decorators import is_reauthenticated
 from sessions_plus.exceptions import ReauthenticationRequired
 from sessions_plus.lifecycle import Revocation
-from sessions_plus.mfa import gate
+from sessions_plus.mfa import answers
 from sessions_plus.mfa.enrolment import remove_all
 from sessions_plus.mfa.passkeys.only_factor import has_given_up_password
 
@@ -40,7 +40,7 @@ def lacks_proof(request: HttpRequest) -> bool:
 def prove_first(request: HttpRequest) -> HttpResponseBase | None:
     """Lead staff to prove themselves and back; where there is no such page tell how."""
     try:
-        return gate.refuse(request, ReauthenticationRequired("all"))
+        return answers.refuse(request, ReauthenticationRequired("all"))
     except NoReverseMatch:
         messages.error(request, _("Please sign out and in again first."))
         return None

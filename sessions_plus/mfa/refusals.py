@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from sessions_plus.exceptions import SessionsPlusError, TooManyAttempts
-from sessions_plus.mfa.gate import wants_json
+from sessions_plus.mfa.answers import wants_json
 
 R = TypeVar("R", bound=HttpResponse)
 

@@ -18,7 +18,8 @@ from django.utils.translation import gettext as _
 
 from sessions_plus import authority
 from sessions_plus.exceptions import InvalidToken
-from sessions_plus.mfa.gate import TAKES_BEARERS, arefuses_bearer, refusal, refuses_bearer
+from sessions_plus.mfa.answers import refusal
+from sessions_plus.mfa.gate import TAKES_BEARERS, arefuses_bearer, refuses_bearer
 from sessions_plus.tokens.bearer import (
     CHALLENGE,
     REFUSED,

@@ -21,8 +21,8 @@ from sessions_plus.exceptions import (
     ReauthenticationRequired,
     SessionsPlusError,
 )
+from sessions_plus.mfa.answers import wants_json
 from sessions_plus.mfa.enrolment import rename
-from sessions_plus.mfa.gate import wants_json
 from sessions_plus.mfa.passkeys import registration
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party, get_relying_party
 from sessions_plus.mfa.passkeys.sent import parse

@@ -30,7 +30,7 @@ from sessions_plus.authority import (
     why_nothing_is_proved,
 )
 from sessions_plus.exceptions import ActingForAnother
-from sessions_plus.mfa.gate import refuse
+from sessions_plus.mfa.answers import refuse
 from sessions_plus.views.destinations import login_url
 
 if TYPE_CHECKING:

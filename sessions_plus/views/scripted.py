@@ -29,7 +29,7 @@ from sessions_plus.exceptions import (
     TooManyAttempts,
 )
 from sessions_plus.masked import Secret
-from sessions_plus.mfa.gate import LACKS_PROOF, refusal
+from sessions_plus.mfa.answers import LACKS_PROOF, refusal
 from sessions_plus.mfa.passkeys.accepted import unknown
 from sessions_plus.mfa.passkeys.sent import MAX_BYTES, parse
 from sessions_plus.mfa.refusals import in_words, refused_status

@@ -2291,7 +2291,7 @@ SABOTAGES = (
     ),
     Sabotage(
         "lead programs to a page",
-        PACKAGE + "mfa/gate.py",
+        PACKAGE + "mfa/answers.py",
         "    return refuse(request, error, is_program=is_for_programs(view))\n",
         "    return refuse(request, error)\n",
         WAYS_PAST,

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from sessions_plus.client_info import client_info_from
 from sessions_plus.integrations.allauth.proofs import methods_of
-from sessions_plus.mfa.gate import CHALLENGE
+from sessions_plus.mfa.answers import CHALLENGE
 from sessions_plus.mfa.sign_in import using, waiting_challenge
 from sessions_plus.store.of_request import current_store
 
