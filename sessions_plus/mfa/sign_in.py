@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -127,39 +127,68 @@ def complete_or_challenge(
     """
     store.pending = pending = store.pending.about(user.pk)
     if pending.actor_id is not None:
-        if impersonation.lacks_factor(store, user):
-            _sign_out(request, store)
-            raise MfaRequired
-        impersonation.begin(store, user)
+        _begin_to_act(request, store, user)
         return
     methods = pending.methods or _methods_of(request, store, user)
-    device = is_first = None
+    known = _Known()
     if not has_second_factor(methods):
-        device = _find_device_where_nothing_is_asked(user, store)
-        is_asked_here = False
-        if device is None:
-            standing = standing_of(user)
-            is_asked_here, is_first = standing.has_authenticator, not standing.has_device
-        if is_asked_here or _is_asked_elsewhere(user, methods):
+        known = _look_up(store, user)
+        if known.is_asked or _is_asked_elsewhere(user, methods):
             if _is_signed_in_fully(store, user):
                 store.bind(Proved(user.pk, methods))
                 return
-            if not is_asked_here:
+            if not known.is_asked:
                 _sign_out(request, store)
                 raise SignInElsewhere
-            successor = use_trust(
-                user, trust_token, device_token=store.device_token, client=store.client, now=now
-            )
-            if successor is None:
+            if not _is_trusted(store, user, trust_token, now):
                 backend = store.get(BACKEND_SESSION_KEY, "")
                 _wait(request, store, user, methods, backend=backend, now=now)
                 store.begun_challenge = True
                 return
-            store.issued_trust_token = successor
-            methods, is_first = (*methods, TRUSTED_DEVICE), None  # it is one that is known
+            methods, known = (*methods, TRUSTED_DEVICE), _Known()  # that device is looked for
     store.pop(CHALLENGE_KEY, None)
     _give_back(store, user)
-    store.bind(_sign_in(store, user, methods, device=device, is_first=is_first))
+    store.bind(_sign_in(store, user, methods, device=known.device, is_first=known.is_first))
+
+
+def _begin_to_act(request: HttpRequest | None, store: SessionStore, user: AbstractBaseUser) -> None:
+    if impersonation.lacks_factor(store, user):
+        _sign_out(request, store)
+        raise MfaRequired
+    impersonation.begin(store, user)
+
+
+class _Known(NamedTuple):
+    """
+    What a sign-in by a first factor alone has found out about its user.
+
+    ``device`` and ``is_first`` are ``SignIn``'s; ``is_asked``: for a second factor, here.
+    """
+
+    device: Device | None = None
+    is_first: bool | None = None
+    is_asked: bool = False
+
+
+def _look_up(store: SessionStore, user: AbstractBaseUser) -> _Known:
+    device = _find_device_where_nothing_is_asked(user, store)
+    if device is not None:
+        return _Known(device)
+    standing = standing_of(user)
+    return _Known(None, not standing.has_device, standing.has_authenticator)
+
+
+def _is_trusted(
+    store: SessionStore, user: AbstractBaseUser, trust_token: str | None, now: datetime
+) -> bool:
+    """Say whether the device is one that its user trusts; its token is then replaced."""
+    successor = use_trust(
+        user, trust_token, device_token=store.device_token, client=store.client, now=now
+    )
+    if successor is None:
+        return False
+    store.issued_trust_token = successor
+    return True
 
 
 def _sign_in(
