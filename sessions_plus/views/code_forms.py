@@ -69,38 +69,9 @@ class ChallengeForm(forms.Form):
             )
 
 
-class EnrolForm(forms.Form):
-    """The first code of a new authenticator, and what to call it."""
+class NewAuthenticatorForm(forms.Form):
+    """What to call a new authenticator, and whether others are signed out for it."""
 
-    code = code_field()
-    name = forms.CharField(
-        label=_("Name of the app or phone"),
-        help_text=_("So that you can tell it from others. You may leave it empty."),
-        max_length=MAX_NAME_LENGTH,
-        required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
-    others = forms.BooleanField(label=_("Also sign out everywhere else"), required=False)
-
-    def __init__(self, data: Any = None, *, is_first: bool) -> None:
-        """``is_first``: recovery codes come next, and the offer to sign out elsewhere with them."""
-        super().__init__(data)
-        if is_first:
-            del self.fields["others"]
-
-    def clean_name(self) -> str:
-        return clean_name(self.cleaned_data["name"])
-
-
-class PasskeyForm(forms.Form):
-    """What a script had made, and what to call it."""
-
-    credential = forms.CharField(
-        max_length=MAX_BYTES,
-        strip=False,
-        widget=forms.HiddenInput,
-        error_messages={"required": _("Your browser made no passkey. Please try again.")},
-    )
     name = forms.CharField(
         label=_("Name"),
         help_text=_("So that you can tell it from others. You may leave it empty."),
@@ -118,6 +89,29 @@ class PasskeyForm(forms.Form):
 
     def clean_name(self) -> str:
         return clean_name(self.cleaned_data["name"])
+
+
+class EnrolForm(NewAuthenticatorForm):
+    """The first code of an app, too."""
+
+    code = code_field()
+    field_order = ("code",)
+
+    def __init__(self, data: Any = None, *, is_first: bool) -> None:
+        super().__init__(data, is_first=is_first)
+        self.fields["name"].label = _("Name of the app or phone")
+
+
+class PasskeyForm(NewAuthenticatorForm):
+    """What a script had made, too."""
+
+    credential = forms.CharField(
+        max_length=MAX_BYTES,
+        strip=False,
+        widget=forms.HiddenInput,
+        error_messages={"required": _("Your browser made no passkey. Please try again.")},
+    )
+    field_order = ("credential",)
 
 
 class RecoveryForm(forms.Form):

@@ -17,6 +17,7 @@ from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.tokens import new_tokens
+from sessions_plus.authority import Authority
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import enrolment, recovery_codes, totp
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
@@ -31,6 +32,23 @@ class MfaEndpoint(Endpoint):
 
     def own(self) -> AuthenticatorQuerySet:
         return Authenticator.objects.using(session_row.database()).for_user(self.user).confirmed()
+
+    def remove(self, own: AuthenticatorQuerySet, public_id: str) -> Response:
+        authority = self.authority
+        found = self.find(own, public_id)
+        enrolment.remove(found, self.user, authority=authority, client=self.client_info)
+        tokens = new_tokens(authority)
+        return Response(tokens) if tokens else Response(status=204)
+
+
+@sensitive_variables()
+def shown_once(enrolled: enrolment.Enrolled, authority: Authority) -> Response:
+    """Answer with a new authenticator, and the recovery codes that are shown this once."""
+    body = {
+        "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
+        "recovery_codes": list(enrolled.recovery_codes),
+    }
+    return Response(body | new_tokens(authority), status=201)
 
 
 class Mfa(MfaEndpoint):
@@ -87,24 +105,13 @@ class TotpConfirm(MfaEndpoint):
             client=self.client_info,
             now=timezone.now(),
         )
-        body = {
-            "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
-            "recovery_codes": list(enrolled.recovery_codes),
-        }
-        return Response(body | new_tokens(authority), status=201)
+        return shown_once(enrolled, authority)
 
 
 class TotpDetail(MfaEndpoint):
     @docs.totp_remove
     def delete(self, request: Request, public_id: str) -> Response:
         return self.remove(self.own().totp(), public_id)
-
-    def remove(self, own: AuthenticatorQuerySet, public_id: str) -> Response:
-        authority = self.authority
-        found = self.find(own, public_id)
-        enrolment.remove(found, self.user, authority=authority, client=self.client_info)
-        tokens = new_tokens(authority)
-        return Response(tokens) if tokens else Response(status=204)
 
 
 class RecoveryCodes(MfaEndpoint):

@@ -24,11 +24,10 @@ from sessions_plus.api.inputs import (
     PasskeyProof,
 )
 from sessions_plus.api.permissions import ActsForThemselves, IsSignedIn
-from sessions_plus.api.serializers import AuthenticatorSerializer
 from sessions_plus.api.throttling import RequestThrottle, SignInThrottle
 from sessions_plus.api.views.base import Endpoint
-from sessions_plus.api.views.mfa import MfaEndpoint, TotpDetail
-from sessions_plus.api.views.tokens import TokenEndpoint, new_tokens, shown
+from sessions_plus.api.views.mfa import MfaEndpoint, shown_once
+from sessions_plus.api.views.tokens import TokenEndpoint, shown
 from sessions_plus.crypto import digest
 from sessions_plus.exceptions import ChallengeOver, PasskeysOff
 from sessions_plus.masked import Secret
@@ -191,14 +190,10 @@ class PasskeyConfirm(_ForParty, MfaEndpoint):
             client=self.client_info,
             now=timezone.now(),
         )
-        body = {
-            "authenticator": AuthenticatorSerializer(enrolled.authenticator).data,
-            "recovery_codes": list(enrolled.recovery_codes),
-        }
-        return Response(body | new_tokens(authority), status=201)
+        return shown_once(enrolled, authority)
 
 
-class PasskeyDetail(TotpDetail):
+class PasskeyDetail(MfaEndpoint):
     @docs.passkey_remove
     def delete(self, request: Request, public_id: str) -> Response:
         return self.remove(self.own().passkeys(), public_id)
