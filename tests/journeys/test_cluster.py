@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,9 +14,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.demo import PASSWORD, ROOT, program
-from tests.support.services import left_behind
-from tests.support.services.process import HOST, PATIENCE_SECONDS, free_port
+from tests.support.demo import PASSWORD, program, told_by
+from tests.support.services.process import HOST, free_port
 
 pytestmark = pytest.mark.services
 
@@ -41,25 +39,9 @@ def cluster(start_server: Callable[[str], Any]) -> Iterator[Cluster]:
         "DATABASE_URL": start_server("postgresql").url,
         "REDIS_URL": start_server("redis").url,
     }
-    command = [sys.executable, "-m", "demo_project.cluster", str(port)]
-    running = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    left_behind.remember(running.pid)
-    stuck = threading.Timer(PATIENCE_SECONDS, running.kill)
-    stuck.start()
-    try:
-        yield wait_for(running)
-    finally:
-        stuck.cancel()
-        left_behind.kill(running.pid)  # its processes, too, which it cannot end any more
-        running.communicate()
-        left_behind.forget(running.pid)
+    module = "demo_project.cluster"
+    with told_by(wait_for, module, str(port), environment=environment) as found:
+        yield found
 
 
 def wait_for(running: subprocess.Popen[str]) -> Cluster:

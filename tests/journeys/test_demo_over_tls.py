@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +13,8 @@ import pytest
 from playwright.sync_api import BrowserType, expect
 
 from tests.support.bound_browsers import PATIENCE, lose_proof, proof_of
-from tests.support.demo import PASSWORD, ROOT, Demo
-from tests.support.services import left_behind
-from tests.support.services.process import PATIENCE_SECONDS, free_port, wait_until
+from tests.support.demo import PASSWORD, Demo, told_by
+from tests.support.services.process import free_port, wait_until
 
 pytestmark = pytest.mark.browser
 
@@ -34,24 +31,9 @@ class Told:
 def told(demo: Demo) -> Iterator[Told]:
     environment = {**os.environ, **demo.environment}
     environment["DJANGO_SETTINGS_MODULE"] = "demo_project.settings_tls"
-    running = subprocess.Popen(
-        [sys.executable, "-m", "demo_project.over_tls", str(free_port())],
-        cwd=ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    left_behind.remember(running.pid)
-    stuck = threading.Timer(PATIENCE_SECONDS, running.kill)
-    stuck.start()
-    try:
-        yield read(running)
-    finally:
-        stuck.cancel()
-        left_behind.kill(running.pid)
-        running.communicate()
-        left_behind.forget(running.pid)
+    port = str(free_port())
+    with told_by(read, "demo_project.over_tls", port, environment=environment) as found:
+        yield found
 
 
 def read(running: subprocess.Popen[str]) -> Told:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from tests.support.services import left_behind
 from tests.support.services.process import (
     PATIENCE_SECONDS,
     Server,
@@ -18,6 +22,8 @@ from tests.support.services.process import (
     free_port,
     new_directory,
 )
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -28,6 +34,41 @@ PASSWORD = "figs-on-toast"
 def program(url: str, **options: Any) -> httpx.Client:
     """Return a program that asks a server, and waits for its answer as long as that takes."""
     return httpx.Client(base_url=url, timeout=PATIENCE_SECONDS, **options)
+
+
+@contextmanager
+def told_by(
+    read: Callable[[subprocess.Popen[str]], T],
+    module: str,
+    *arguments: str,
+    environment: Mapping[str, str],
+) -> Iterator[T]:
+    """
+    Run one of the demo's commands meanwhile; the value is what is read of what it says.
+
+    It has to say that within the patience of tests, and then may take its time. Its children
+    end with it.
+    """
+    running = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env=dict(environment),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    left_behind.remember(running.pid)
+    stuck = threading.Timer(PATIENCE_SECONDS, running.kill)
+    stuck.start()
+    try:
+        told = read(running)
+        stuck.cancel()
+        yield told
+    finally:
+        stuck.cancel()
+        left_behind.kill(running.pid)  # its processes, too, which it cannot end any more
+        running.communicate()
+        left_behind.forget(running.pid)
 
 
 @dataclass(frozen=True)
