@@ -59,7 +59,6 @@ UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 UNWRITABLE = "tests/store/test_unwritable_database.py"
 LOCKED = "tests/store/test_locked_rows.py"
 ISOLATION = "tests/store/test_isolation_levels.py"
-STAMPS = "tests/cache/test_entries.py"
 PRESENTED_KEY = "tests/store/test_presented_key.py"
 EXPIRY = "tests/store/test_expiry.py"
 LIFETIME = "tests/rows/test_lifetime.py"
@@ -954,20 +953,6 @@ SABOTAGES = (
         "if not caller.presentation.is_current(newer, caller.key):",
         "if True:",
         SECRET_KEY,
-    ),
-    Sabotage(
-        "stamp a copy with the moment it is kept",
-        PACKAGE + "cache/copies.py",
-        "entries.encode(row, proven_at=recalled.asked_at)",
-        "entries.encode(row, proven_at=time.time())",
-        STAMPS,
-    ),
-    Sabotage(
-        "stamp a copy of a write with the moment it is kept",
-        PACKAGE + "cache/copies.py",
-        "proven_at=row.last_activity.timestamp()",
-        "proven_at=time.time()",
-        STAMPS,
     ),
     Sabotage(
         "merge whatever the key is by now",
