@@ -127,8 +127,8 @@ def passkey_sign_in(
 
     ``fields``: names of fields of the page that go along, such as ``keep_signed_in``;
     ``name_field``: where a name is typed, so that the browser may offer passkeys there;
-    ``has_icon``: our styles are there, too. Nothing where passkeys are off, or only confirm
-    passwords.
+    ``has_icon`` False: for a page of the admin, in its styles. Nothing where passkeys are off, or
+    only confirm passwords.
     """
     request = context.get("request")
     offers = sign_in_alone() and find_relying_party(request) is not None

@@ -222,7 +222,11 @@ def test_staff_sign_in_to_the_admin(holder: Holder, visit: Visit) -> None:
     page.goto("/admin/login/?next=/admin/auth/user/")
     if place := os.environ.get("PICTURES"):
         page.screenshot(path=f"{place}/passkey-admin-login.png", full_page=True)
-    visitor.button("Sign in with a passkey").click()
+    button = visitor.button("Sign in with a passkey")
+    box = button.bounding_box()
+    assert box is not None
+    assert box["height"] >= 24  # WCAG 2.5.8
+    button.click()
 
     expect(page.get_by_role("heading", name="Select user to change")).to_be_visible()
     page.goto("/account/security/")
