@@ -83,7 +83,8 @@ class Holder:
     def keep_codes(self) -> list[str]:
         expect(self.visitor.heading("Keep your recovery codes")).to_be_visible()
         codes = self.page.locator(".codes li").all_inner_texts()
-        self.page.get_by_role("link", name="Done", exact=True).click()
+        with self.page.expect_navigation():
+            self.page.get_by_role("link", name="Done", exact=True).click()
         return codes
 
     def expect_on_security_page(self) -> None:
@@ -290,8 +291,7 @@ def test_looks(
     visitor.sign_in(person)
 
     def look(name: str) -> None:
-        is_wide = "document.documentElement.scrollWidth > window.innerWidth"
-        assert not page.evaluate(is_wide), name
+        assert not visitor.page_is_too_wide, name
         if place := os.environ.get("PICTURES"):
             page.screenshot(path=f"{place}/{name}-{width}-{scheme}.png", full_page=True)
 

@@ -162,7 +162,7 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     wide = []
 
     def look(name: str) -> None:
-        if page.evaluate("document.documentElement.scrollWidth > window.innerWidth"):
+        if walk.visitor.page_is_too_wide:
             wide.append(name)
         for scheme in SCHEMES:
             page.emulate_media(color_scheme=scheme)

@@ -79,6 +79,13 @@ class Visitor:
     def device(self, name: str) -> Locator:
         return self.devices.filter(has=self.page.get_by_role("heading", name=name))
 
+    @property
+    def page_is_too_wide(self) -> bool:
+        """Whether one has to scroll sideways, once the page is there in full."""
+        self.page.wait_for_load_state()
+        wide: bool = self.page.evaluate("document.documentElement.scrollWidth > window.innerWidth")
+        return wide
+
     # What must hold
 
     def expect_cart(self, number: int) -> None:

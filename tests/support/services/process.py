@@ -164,8 +164,9 @@ class Server:
             left_behind.forget(self.process.pid)
 
     def pause(self) -> None:
-        """Let it answer nobody until ``resume``."""
+        """Let it answer nobody until ``resume``; its last thread has stopped on return."""
         self._signal(signal.SIGSTOP)
+        wait_until(self._has_stopped, what=f"{self.name} to stop")
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -177,6 +178,15 @@ class Server:
 
     def _has_ended(self) -> bool:
         return self.process is None or self.process.poll() is not None
+
+    def _has_stopped(self) -> bool:
+        if self.process is None or self._has_ended():
+            return True
+        tasks = Path(f"/proc/{self.process.pid}/task")
+        if not tasks.is_dir():  # another system than Linux
+            return True
+        states = [stat.read_text().rpartition(")")[2].split()[0] for stat in tasks.glob("*/stat")]
+        return set(states) == {"T"}
 
     def _signal(self, number: signal.Signals) -> None:
         if self.process is not None and not self._has_ended():
