@@ -71,6 +71,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "not_set_up",
         "client_info",
         "masked",
+        "types",
     ),
 )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import non_atomic_requests
@@ -27,6 +25,7 @@ from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.models import Challenge
 from sessions_plus.redirects import with_next
 from sessions_plus.store.of_request import current_store
+from sessions_plus.types import Fields
 from sessions_plus.views.code_forms import ChallengeForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell
@@ -85,7 +84,7 @@ def challenge(request: HttpRequest) -> HttpResponse:
     return refused_status(response, error)
 
 
-def _sign_in(request: HttpRequest, waiting: Challenge, given: dict[str, Any]) -> HttpResponse:
+def _sign_in(request: HttpRequest, waiting: Challenge, given: Fields) -> HttpResponse:
     client = getattr(request, "client_info", None)
     passed = challenges.pass_(waiting, given["code"], client=client, now=timezone.now())
     elsewhere = sign_in.finish(request, passed, wants_trust=bool(given.get("trust")))

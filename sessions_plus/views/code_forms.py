@@ -169,8 +169,8 @@ class ReauthenticationForm(forms.Form):
             if not is_recovery:
                 self.fields["code"].help_text = _("A recovery code is fine, too.")
 
-    def clean(self) -> dict[str, Any]:
-        given: dict[str, Any] = super().clean() or {}
+    def clean(self) -> dict[str, object]:
+        given: dict[str, object] = super().clean() or {}
         if not self.errors and not any(given.get(name) for name in ("password", "code")):
             raise forms.ValidationError(_("Please enter your password or a code."))
         return given

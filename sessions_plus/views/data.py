@@ -19,7 +19,8 @@ from sessions_plus.events import record
 from sessions_plus.models import Event, SessionEvent
 from sessions_plus.privacy.export import write_archive
 from sessions_plus.rows import session_row
-from sessions_plus.views.protection import PersonRequest, ask, current_public_id
+from sessions_plus.types import PersonRequest
+from sessions_plus.views.protection import ask, current_public_id
 
 PAUSE = timedelta(days=1)
 """How long after a download the next one has to wait: making one reads all that there is."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_not_required
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -18,12 +16,13 @@ from sessions_plus.maintenance.exposition import EXPOSITION, exposition
 from sessions_plus.maintenance.readiness import lookout
 from sessions_plus.maintenance.site_figures import FIGURES, Reading
 from sessions_plus.store.engine import site_tier
+from sessions_plus.types import AnyView
 
 SCHEMES = ("bearer", "token")
 """``Token`` is for sites whose middleware takes every bearer for one of theirs."""
 
 
-def for_programs(view: Any) -> Any:
+def for_programs(view: AnyView) -> AnyView:
     """
     Let a program ask, whatever the site asks of people, and let no cache answer.
 
@@ -47,7 +46,7 @@ def ready(request: HttpRequest) -> HttpResponse:
     token with ``"checks": {"database": "ok", "cache": "warning", …}``.
     """
     found = lookout.ask(site_tier())
-    body: dict[str, Any] = {"status": found.status}
+    body: dict[str, object] = {"status": found.status}
     if holds_token(request):
         body["checks"] = found.states
     return _fresh(JsonResponse(body, status=200 if found.is_ready else 503))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
@@ -27,6 +27,10 @@ from sessions_plus.store.of_request import current_store
 from sessions_plus.views.onward import onward_to
 from sessions_plus.views.scripted import body_of, own_proof, scripted, secret_in
 
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
 MAX_PASSWORD_LENGTH = 4096  # Django's own limit for what it hashes
 
 
@@ -41,7 +45,7 @@ def passkey_sign_in_options(request: HttpRequest) -> HttpResponseBase:
     """
     token = usable_token(device_token_in(request.COOKIES))
 
-    def options(request: HttpRequest) -> dict[str, Any]:
+    def options(request: HttpRequest) -> dict[str, object]:
         party = get_relying_party(request)
         return uses.sign_in_options(
             party, use=Use.SIGN_IN, holder=digest(token), now=timezone.now()
@@ -56,7 +60,7 @@ def passkey_sign_in_options(request: HttpRequest) -> HttpResponseBase:
 @mfa_exempt
 @scripted
 @sensitive_variables()
-def passkey_sign_in(request: HttpRequest) -> dict[str, Any]:
+def passkey_sign_in(request: HttpRequest) -> dict[str, object]:
     """Sign in whoever's passkey signed, and say where to go on."""
     body, party = body_of(request), get_relying_party(request)
     passed = uses.sign_in(
@@ -75,7 +79,7 @@ def passkey_sign_in(request: HttpRequest) -> dict[str, Any]:
 
 @mfa_exempt
 @scripted
-def passkey_challenge_options(request: HttpRequest) -> dict[str, Any]:
+def passkey_challenge_options(request: HttpRequest) -> dict[str, object]:
     """Say what is to be asked for, as the second factor of a waiting sign-in."""
     waiting, party = _waiting(request), get_relying_party(request)
     user = challenges.get_user(waiting)
@@ -88,7 +92,7 @@ def passkey_challenge_options(request: HttpRequest) -> dict[str, Any]:
 @mfa_exempt
 @scripted
 @sensitive_variables()
-def passkey_challenge(request: HttpRequest) -> dict[str, Any]:
+def passkey_challenge(request: HttpRequest) -> dict[str, object]:
     """Complete a waiting sign-in, and say where to go on."""
     body, party = body_of(request), get_relying_party(request)
     passed = uses.pass_challenge(
@@ -111,7 +115,7 @@ def _waiting(request: HttpRequest) -> Challenge:
 
 @mfa_exempt
 @scripted
-def passkey_reauthenticate_options(request: HttpRequest) -> dict[str, Any]:
+def passkey_reauthenticate_options(request: HttpRequest) -> dict[str, object]:
     """Say what is to be asked for of somebody who is signed in."""
     authority, party = own_proof(request), get_relying_party(request)
     options = uses.reauthentication_options(authority, _user(request), party, now=timezone.now())
@@ -123,7 +127,7 @@ def passkey_reauthenticate_options(request: HttpRequest) -> dict[str, Any]:
 @mfa_exempt
 @scripted
 @sensitive_variables()
-def passkey_reauthenticate(request: HttpRequest) -> dict[str, Any]:
+def passkey_reauthenticate(request: HttpRequest) -> dict[str, object]:
     """Let somebody prove themselves again, and say where to go on."""
     authority, party, body = own_proof(request), get_relying_party(request), body_of(request)
     uses.reauthenticate(
@@ -143,8 +147,8 @@ def _user(request: HttpRequest) -> Any:
 
 
 def _onward(
-    request: HttpRequest, body: dict[str, Any], user: Any, party: RelyingParty
-) -> dict[str, Any]:
+    request: HttpRequest, body: dict[str, object], user: AbstractBaseUser, party: RelyingParty
+) -> dict[str, object]:
     target = body.get("next")
     return {
         "next": onward_to(request, target if isinstance(target, str) else ""),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
@@ -30,15 +29,11 @@ from sessions_plus.mfa.policy import has_authenticator, must_have_factor, must_h
 from sessions_plus.mfa.refusals import in_words
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
+from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import PasskeyForm
 from sessions_plus.views.notices import tell
 from sessions_plus.views.onward import onward
-from sessions_plus.views.protection import (
-    PersonRequest,
-    act,
-    ask,
-    own_authority,
-)
+from sessions_plus.views.protection import act, ask, own_authority
 from sessions_plus.views.scripted import own_proof, scripted
 from sessions_plus.views.security import end_others, for_changes, show_codes
 
@@ -78,7 +73,7 @@ def passkey_enrol(request: PersonRequest) -> HttpResponseBase:
     )
 
 
-def _finish(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
+def _finish(request: PersonRequest, given: Fields) -> HttpResponse:
     enrolled = registration.finish(
         request.user,
         parse(given["credential"]),
@@ -105,7 +100,7 @@ def _refused(error: SessionsPlusError) -> HttpResponse:
 
 @mfa_exempt
 @scripted
-def passkey_begin(request: PersonRequest) -> dict[str, Any]:
+def passkey_begin(request: PersonRequest) -> dict[str, object]:
     """Say what the browser is to make, or what a password manager may make by itself."""
     authority = own_proof(request)
     if not is_reauthenticated(request, factors="all"):

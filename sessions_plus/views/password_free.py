@@ -21,8 +21,9 @@ from sessions_plus.mfa.passkeys.only_factor import (
     may_give_up_password,
 )
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party, get_relying_party
+from sessions_plus.types import PersonRequest
 from sessions_plus.views.notices import tell
-from sessions_plus.views.protection import PersonRequest, ask, own_authority
+from sessions_plus.views.protection import ask, own_authority
 from sessions_plus.views.security import for_changes
 
 SECURITY = "sessions_plus:security"

@@ -39,7 +39,7 @@ def _for_anybody(view: View) -> View:
     """Signed in or not, with or without the second factor that the site asks for."""
 
     @wraps(view)
-    def ours(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def ours(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         theirs = site_password_reset_url()
         if theirs is not None:
             return HttpResponseRedirect(theirs)

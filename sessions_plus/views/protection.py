@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec
 from uuid import UUID
 
 from django.conf import settings
@@ -31,21 +31,10 @@ from sessions_plus.authority import (
 )
 from sessions_plus.exceptions import ActingForAnother
 from sessions_plus.mfa.answers import refuse
+from sessions_plus.types import PersonRequest
 from sessions_plus.views.destinations import login_url
 
-if TYPE_CHECKING:
-    from django.contrib.auth.base_user import AbstractBaseUser
-
-    from sessions_plus.client_info import ClientInfo
-
 P = ParamSpec("P")
-
-
-class PersonRequest(HttpRequest):
-    """A request of somebody who is signed in. For types: nothing makes one."""
-
-    user: AbstractBaseUser  # type: ignore[assignment]  # never an AnonymousUser here
-    client_info: ClientInfo
 
 
 View = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
@@ -165,7 +154,7 @@ def _but_for_actors(view: PersonView[P]) -> PersonView[P]:
     """Show whoever acts as another nothing of that person's devices and factors."""
 
     @wraps(view)
-    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: PersonRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if is_in_anothers_name(request, authority_of(request)):
             return refuse(request, ActingForAnother())
         return view(request, *args, **kwargs)
@@ -177,7 +166,7 @@ def _for_themselves(view: PersonView[P]) -> PersonView[P]:
     """Let nobody change what is another's, in whose name somebody acts."""
 
     @wraps(view)
-    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: PersonRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         proof_of(request)
         error = why_nothing_is_proved(request)
         return view(request, *args, **kwargs) if error is None else refuse(request, error)
@@ -185,9 +174,10 @@ def _for_themselves(view: PersonView[P]) -> PersonView[P]:
     return guarded
 
 
-def _signed_in(view: PersonView[P], *, back_to: str | None) -> Callable[..., Any]:
+def _signed_in(view: PersonView[P], *, back_to: str | None) -> View[P]:
     @wraps(view)
     def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        # From here on it is a PersonRequest.
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         came_from = reverse(back_to) if back_to else request.get_full_path()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.transaction import non_atomic_requests
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -18,10 +16,11 @@ from sessions_plus.mfa.passkeys.relying_party import find_relying_party
 from sessions_plus.mfa.passkeys.ways import Ways, ways_of
 from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
 from sessions_plus.mfa.refusals import in_words, refused_status
+from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import ReauthenticationForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.onward import onward
-from sessions_plus.views.protection import PersonRequest, ask, own_authority
+from sessions_plus.views.protection import ask, own_authority
 
 
 @sensitive_post_parameters("password", "code")
@@ -86,7 +85,7 @@ def _has_password(request: PersonRequest) -> bool:
     return request.user.has_usable_password() or PASSWORD in own_authority(request).methods
 
 
-def _prove(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
+def _prove(request: PersonRequest, given: Fields) -> HttpResponse:
     prove_again(
         own_authority(request),
         request.user,

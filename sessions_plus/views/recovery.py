@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
@@ -38,11 +38,12 @@ from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.models import Challenge
 from sessions_plus.redirects import with_next
 from sessions_plus.store.of_request import current_store
+from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import PasskeyForm, RecoveryForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell
 from sessions_plus.views.onward import onward
-from sessions_plus.views.protection import PersonRequest, private
+from sessions_plus.views.protection import private
 from sessions_plus.views.scripted import scripted
 from sessions_plus.views.security import show_codes
 
@@ -78,7 +79,7 @@ def recover(request: HttpRequest) -> HttpResponseBase:
     return refused_status(response, error)
 
 
-def _wait(request: HttpRequest, given: dict[str, Any]) -> None:
+def _wait(request: HttpRequest, given: Fields) -> None:
     now = timezone.now()
     client = getattr(request, "client_info", None)
     user, backend = recovery.recover(given["username"], given["code"], client=client, now=now)
@@ -115,7 +116,7 @@ def recover_passkey(request: HttpRequest) -> HttpResponseBase:
     return render(request, "sessions_plus/passkey_enrol.html", context, status=status)
 
 
-def _finish(request: HttpRequest, waiting: Challenge, given: dict[str, Any]) -> HttpResponse:
+def _finish(request: HttpRequest, waiting: Challenge, given: Fields) -> HttpResponse:
     passed, enrolled = recovery.finish(
         waiting,
         parse(given["credential"]),
@@ -133,7 +134,7 @@ def _finish(request: HttpRequest, waiting: Challenge, given: dict[str, Any]) -> 
 
 @mfa_exempt
 @scripted
-def recover_passkey_begin(request: HttpRequest) -> dict[str, Any]:
+def recover_passkey_begin(request: HttpRequest) -> dict[str, object]:
     """Say what the browser is to make."""
     waiting = _waiting(request)
     if waiting is None:

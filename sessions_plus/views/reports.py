@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -75,10 +73,11 @@ def _send_reset_link(request: HttpRequest, notice: Notice) -> bool:
         return False
 
 
-def _page(request: HttpRequest, *, status: int = 200, **words: Any) -> HttpResponse:
-    notice = words.get("notice")
+def _page(
+    request: HttpRequest, *, status: int = 200, notice: Notice | None = None, **words: object
+) -> HttpResponse:
     if notice is not None:
-        words["letter"] = LETTERS.get(notice.event)
+        words |= {"notice": notice, "letter": LETTERS.get(notice.event)}
     response = render(request, TEMPLATE, words, status=status)
     # The address is a secret until it is used: no other site may be told of it. Not
     # `no-referrer`, with which browsers send `Origin: null` and the form is refused.

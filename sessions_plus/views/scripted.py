@@ -35,7 +35,7 @@ from sessions_plus.mfa.passkeys.sent import MAX_BYTES, parse
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.protection import private
 
-Scripted = Callable[[Any], dict[str, Any]]
+Scripted = Callable[[Any], dict[str, object]]
 
 
 def scripted(view: Scripted) -> Callable[..., HttpResponseBase]:
@@ -59,7 +59,7 @@ def scripted(view: Scripted) -> Callable[..., HttpResponseBase]:
 
 
 def _refused(error: SessionsPlusError) -> JsonResponse:
-    facts: dict[str, Any] = {"code": error.code, "detail": in_words(error)}
+    facts: dict[str, object] = {"code": error.code, "detail": in_words(error)}
     if isinstance(error, NotSignedIn):
         return JsonResponse(facts, status=401)
     if not isinstance(error, PasskeyUnknown):
@@ -88,7 +88,7 @@ def own_proof(request: HttpRequest) -> Authority:
 
 
 @sensitive_variables()
-def body_of(request: HttpRequest) -> dict[str, Any]:
+def body_of(request: HttpRequest) -> dict[str, object]:
     """
     Return what a script sent.
 
@@ -107,7 +107,7 @@ def body_of(request: HttpRequest) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def secret_in(body: dict[str, Any], name: str, *, at_most: int) -> Secret | None:
+def secret_in(body: dict[str, object], name: str, *, at_most: int) -> Secret | None:
     """
     Return a secret text that may be missing, or empty.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib import messages
@@ -33,17 +33,21 @@ from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
 from sessions_plus.redirects import with_next
 from sessions_plus.rows import session_row
+from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import EnrolForm
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.onward import onward
 from sessions_plus.views.protection import (
-    PersonRequest,
     act_on_security,
     ask,
     current_public_id,
     own_authority,
     page,
 )
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 REMOVED_KEY = "_sessions_plus_passkey_removed"
 """Where the session's data keeps what the authenticator of a removed passkey is to be told."""
@@ -135,7 +139,7 @@ def totp_enrol(request: PersonRequest) -> HttpResponseBase:
     )
 
 
-def _context(request: PersonRequest) -> dict[str, Any]:
+def _context(request: PersonRequest) -> dict[str, object]:
     return {
         "user": request.user,
         "tab": "security",
@@ -146,7 +150,7 @@ def _context(request: PersonRequest) -> dict[str, Any]:
 
 
 @sensitive_variables()
-def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, Any]:
+def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, object]:
     link = totp.provisioning_uri(
         pending,
         account=str(request.user.get_username()),
@@ -161,7 +165,7 @@ def _shown_secret(request: PersonRequest, pending: Authenticator) -> dict[str, A
     }
 
 
-def _confirm(request: PersonRequest, given: dict[str, Any]) -> HttpResponse:
+def _confirm(request: PersonRequest, given: Fields) -> HttpResponse:
     enrolled = enrolment.confirm(
         request.user,
         given["code"],
@@ -242,7 +246,9 @@ def authenticator_remove(request: PersonRequest, public_id: UUID) -> HttpRespons
     return redirect("sessions_plus:security")
 
 
-def _is_last_way_in(authenticator: Authenticator, user: Any, authority: Authority) -> bool:
+def _is_last_way_in(
+    authenticator: Authenticator, user: AbstractBaseUser, authority: Authority
+) -> bool:
     try:
         check_not_last(authenticator, user, authority.methods)
     except LastWayIn:

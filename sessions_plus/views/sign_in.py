@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import messages
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
@@ -45,7 +43,7 @@ class LoginView(DjangoLoginView):
     authentication_form = SignInForm
     template_name = "sessions_plus/login.html"
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def dispatch(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         if (elsewhere := sign_in_page_elsewhere(request)) is not None:
             return redirect_to_login(self.get_redirect_url(), elsewhere)
         shows_form = request.method == "POST" or not request.user.is_authenticated
@@ -53,7 +51,7 @@ class LoginView(DjangoLoginView):
             return HttpResponseRedirect(self.get_default_redirect_url())
         return super().dispatch(request, *args, **kwargs)
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         form = self.get_form()
         try:
             return self.form_valid(form) if form.is_valid() else self.form_invalid(form)
@@ -67,7 +65,7 @@ class LoginView(DjangoLoginView):
             keep_signed_in(self.request.session, keep=form.cleaned_data["keep_signed_in"])
         return response
 
-    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+    def get_context_data(self, **kwargs: object) -> dict[str, object]:
         return super().get_context_data(**kwargs) | {"password_reset_url": password_reset_url()}
 
     def get_default_redirect_url(self) -> str:
@@ -80,10 +78,10 @@ class LogoutView(DjangoLogoutView):
 
     http_method_names = ["get", "head", "post"]
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         return HttpResponseRedirect(reverse("sessions_plus:session_list"))
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         logout(request)
         tell(request, _("You are signed out."), level=messages.INFO)
         target = self.get_success_url()

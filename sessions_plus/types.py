@@ -1,0 +1,82 @@
+"""
+The types that have a name: what a site decides, and what passes through many parts.
+
+The one home of ``Any``. Elsewhere it has a comment that says why nothing narrower is true
+(``tests/test_typing.py``). What is only handed on, compared or printed is an ``object``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from django.http import HttpRequest
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+    from django.contrib.auth.models import AnonymousUser
+    from django.db import models
+    from django.utils.functional import _StrPromise
+    from rest_framework.request import Request
+
+    from sessions_plus.client_info import ClientInfo
+
+UserId: TypeAlias = Any
+"""
+The primary key of a user: an int, a UUID or a str, as the site's user model has it.
+
+Any, as the stubs hold each lookup against the user model of the settings they are given.
+"""
+
+SessionData: TypeAlias = dict[str, Any]
+"""What a site keeps in a session: its own values by its own names."""
+
+Json: TypeAlias = Mapping[str, Any]
+"""A JSON object that was read: what it holds is what its sender put there."""
+
+JsonObject: TypeAlias = dict[str, Any]
+"""The same where it is ours to change."""
+
+Columns: TypeAlias = dict[str, object]
+"""Values of a row by the attribute of their column."""
+
+AnyView: TypeAlias = Callable[..., Any]
+"""A view of any kind, sync or async, ours or a site's: its arguments are its URL's."""
+
+AnyUser: TypeAlias = "AbstractBaseUser | AnonymousUser"
+"""Whoever may be in ``request.user``."""
+
+AnyRequest: TypeAlias = "HttpRequest | Request"
+"""Django's request, or REST framework's wrapper of it."""
+
+AnyField: TypeAlias = "models.Field[Any, Any]"
+"""A column of a model that is not named: of a type of its own."""
+
+Words: TypeAlias = "str | _StrPromise"
+"""Words for a person, translated now or when they are shown."""
+
+SiteUser: TypeAlias = Any
+"""
+A user of whom more is asked than ``AbstractBaseUser`` has: a name, rights, the backend.
+
+Any, as the stubs take the user model of the settings they are given for every site's.
+"""
+
+Fields: TypeAlias = dict[str, Any]
+"""What a form, a body or a command's line gave, checked: each is of the type its field makes."""
+
+Arguments: TypeAlias = dict[str, Any]
+"""Arguments by their names, for ``**``: what takes them says of which type each is."""
+
+OthersRow: TypeAlias = Any
+"""A row of a model that is not ours: its columns are found by name, as the package has them."""
+
+OthersRows: TypeAlias = "models.QuerySet[Any]"
+"""Rows of a model that is not ours, or that is only known when it runs."""
+
+
+class PersonRequest(HttpRequest):
+    """A request of somebody who is signed in. For types: nothing makes one."""
+
+    user: AbstractBaseUser  # type: ignore[assignment]  # never an AnonymousUser here
+    client_info: ClientInfo
