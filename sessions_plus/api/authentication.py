@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication, SessionAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.request import Request
@@ -14,6 +13,7 @@ from sessions_plus.exceptions import InvalidToken
 from sessions_plus.mfa.gate import refuses_bearer
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
 from sessions_plus.tokens.guards import take
+from sessions_plus.types import AnyUser
 
 # REST framework tells its own wrapper from Django's request by this attribute.
 _DJANGO = "_request"
@@ -30,8 +30,8 @@ class BearerAuthentication(BaseAuthentication):
     verification: Verification | None = None
     sessions_plus_takes_bearers = True  # gate.TAKES_BEARERS
 
-    def authenticate(self, request: Request) -> tuple[Any, Credentials] | None:
-        django_request: Any = getattr(request, _DJANGO)
+    def authenticate(self, request: Request) -> tuple[AnyUser, Credentials] | None:
+        django_request: HttpRequest = getattr(request, _DJANGO)
         try:
             found = authenticate(django_request, verification=self.verification)
         except InvalidToken as refused:
@@ -64,8 +64,8 @@ class LiveBearerAuthentication(BearerAuthentication):
 class CookieAuthentication(SessionAuthentication):
     """The session cookie, of a page of this site: its CSRF token has to come along."""
 
-    def authenticate(self, request: Request) -> tuple[Any, Credentials | None] | None:
-        django_request: Any = getattr(request, _DJANGO)
+    def authenticate(self, request: Request) -> tuple[AnyUser, Credentials | None] | None:
+        django_request: HttpRequest = getattr(request, _DJANGO)
         user = getattr(django_request, "user", None)
         if user is None or not user.is_authenticated:
             return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import IO, Any
+from typing import IO, Any, NoReturn
 
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
@@ -24,7 +24,7 @@ MAX_BODY_BYTES = 16 * 1024
 class Encoder(JSONEncoder):
     """Writes a ``Secret`` as what it is: an answer's body is where it is meant to be seen."""
 
-    def default(self, obj: Any) -> Any:
+    def default(self, obj: object) -> object:
         return obj.reveal() if isinstance(obj, Secret) else super().default(obj)
 
 
@@ -32,7 +32,7 @@ class JSONAnswer(JSONRenderer):
     encoder_class = Encoder
 
     @sensitive_variables()
-    def render(self, *args: Any, **kwargs: Any) -> Any:
+    def render(self, *args: Any, **kwargs: Any) -> bytes:  # handed on as they came
         return super().render(*args, **kwargs)
 
 
@@ -49,10 +49,10 @@ class StrictJSONParser(BaseParser):
     @sensitive_variables()
     def parse(
         self,
-        stream: IO[Any],
+        stream: IO[bytes],
         media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
+        parser_context: Mapping[str, object] | None = None,
+    ) -> dict[str, object]:
         raw = stream.read(MAX_BODY_BYTES + 1)
         if len(raw) > MAX_BODY_BYTES:
             raise BodyTooLarge
@@ -65,7 +65,7 @@ class StrictJSONParser(BaseParser):
         return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     """
     Return an object, each of whose names is text and occurs once.
 
@@ -80,14 +80,14 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse(name: str) -> Any:
+def _refuse(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON.")
 
 
-class Body(serializers.Serializer[Any]):
+class Body(serializers.Serializer[object]):
     """A body: none of its fields may be missing, and no other may be there."""
 
-    def to_internal_value(self, data: Any) -> Any:
+    def to_internal_value(self, data: object) -> object:
         unknown = sorted(set(data) - set(self.fields)) if isinstance(data, Mapping) else []
         if unknown:
             # Named as sent, but cut: it is an answer, not a mirror.
@@ -105,16 +105,17 @@ class Text(serializers.CharField):
     """
 
     def __init__(self, *, is_secret: bool = False, **kwargs: Any) -> None:
+        # What else a CharField takes, which says of each what it is.
         self.is_secret = is_secret
         super().__init__(**{"trim_whitespace": False, **kwargs})
 
-    def to_internal_value(self, data: Any) -> str:
+    def to_internal_value(self, data: object) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
         return str(super().to_internal_value(data))
 
     @sensitive_variables()
-    def run_validation(self, data: Any = empty) -> Any:
+    def run_validation(self, data: object = empty) -> object:
         value = super().run_validation(data)
         return Secret(value) if self.is_secret and isinstance(value, str) else value
 

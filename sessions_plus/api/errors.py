@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from django.core.exceptions import PermissionDenied, SuspiciousOperation
 from django.db import DatabaseError
@@ -76,7 +75,7 @@ class SecondFactorRequired(exceptions.AuthenticationFailed):
     def __init__(self, *, expires_in: int, challenge: str | None = None) -> None:
         """``challenge`` None: the session waits, and holds it."""
         super().__init__()
-        self.extra: dict[str, Any] = {"expires_in": expires_in}
+        self.extra: dict[str, object] = {"expires_in": expires_in}
         if challenge is not None:
             self.extra["challenge"] = Secret(challenge)
 
@@ -103,7 +102,7 @@ class Refused(exceptions.PermissionDenied):
         self.detail = facts  # type: ignore[assignment]  # what REST framework shows as it is
 
 
-def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
+def handle(error: Exception, context: Mapping[str, object]) -> Response | None:
     """Return the answer to an error; None for one that is a fault of ours (500)."""
     known = _as_api_exception(error)
     if known is None:
@@ -167,7 +166,7 @@ def _code_of(error: exceptions.APIException) -> str:
     return codes if isinstance(codes, str) else str(error.default_code)
 
 
-def _texts(detail: Any, name: str = "") -> Iterator[str]:
+def _texts(detail: object, name: str = "") -> Iterator[str]:
     """Write what is wrong as sentences, each with the name of its field: ``name: …``."""
     if isinstance(detail, Mapping):
         for field, inner in detail.items():

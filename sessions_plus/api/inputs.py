@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
@@ -12,6 +10,7 @@ from sessions_plus.api.bodies import Body, Text
 from sessions_plus.devices.naming import MAX_NAME_LENGTH
 from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
+from sessions_plus.types import Fields
 
 MAX_USERNAME_LENGTH = 254
 MAX_PASSWORD_LENGTH = 4096  # Django's own limit for what it hashes
@@ -42,7 +41,7 @@ class Proofs(Body):
     password = Text(is_secret=True, required=False, max_length=MAX_PASSWORD_LENGTH)
     code = Text(is_secret=True, required=False, max_length=MAX_TYPED_LENGTH)
 
-    def validate(self, attrs: Any) -> Any:
+    def validate(self, attrs: Fields) -> Fields:
         if not attrs:
             raise ValidationError(_("Give your password, a code, or both."))
         return attrs

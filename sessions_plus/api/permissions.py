@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied
@@ -22,6 +22,7 @@ from sessions_plus.mfa.policy import has_authenticator, needs_second_factor
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.models import Event, Outcome
 from sessions_plus.tokens.bearer import Credentials, client_of
+from sessions_plus.types import SiteUser
 
 SAFE = ("GET", "HEAD")
 
@@ -33,15 +34,15 @@ def auth_of(request: Request) -> Credentials:
 class IsSignedIn(BasePermission):
     """Somebody is signed in, in a session of ours."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
+    def has_permission(self, request: Request, view: object) -> bool:
         return isinstance(request.auth, Credentials)
 
 
 class MayRevokeAnySession(BasePermission):
     """Staff with the permission of that name. A refusal is recorded."""
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user: Any = request.user
+    def has_permission(self, request: Request, view: object) -> bool:
+        user: SiteUser = request.user
         if user.is_staff and user.has_perm("sessions_plus.revoke_any_session"):
             return True
         record(
@@ -65,8 +66,8 @@ class HasPassedSecondFactor(BasePermission):
 
     asks_second_factor = True
 
-    def has_permission(self, request: Request, view: Any) -> bool:
-        user: Any = request.user
+    def has_permission(self, request: Request, view: object) -> bool:
+        user: SiteUser = request.user
         if user is None or not user.is_authenticated or proof_of(request) is not None:
             return True
         if needs_second_factor(user):
@@ -81,7 +82,7 @@ class ActsForThemselves(BasePermission):
     Who impersonates another sees nothing of theirs here, either.
     """
 
-    def has_permission(self, request: Request, view: Any) -> bool:
+    def has_permission(self, request: Request, view: object) -> bool:
         if is_in_anothers_name(request, authority_of(request)):
             raise ActingForAnother
         if request.method in SAFE or proof_of(request) is not None:
@@ -94,11 +95,11 @@ class FreshFactor(ActsForThemselves):
 
     factors: Factors = "one"
 
-    def has_permission(self, request: Request, view: Any) -> bool:
+    def has_permission(self, request: Request, view: object) -> bool:
         super().has_permission(request, view)
         if request.method in SAFE:
             return True
-        user: Any = request.user
+        user: SiteUser = request.user
         has_second = self.factors == "all" and has_authenticator(user)
         proof = proof_of(request)
         if not is_fresh(

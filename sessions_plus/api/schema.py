@@ -12,8 +12,11 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
+from rest_framework.request import Request
 
-SETTINGS: dict[str, Any] = {
+from sessions_plus.types import JsonObject
+
+SETTINGS: dict[str, object] = {
     "TITLE": "Sessions, devices and tokens",
     "DESCRIPTION": "Everything that the account pages do, for programs. Errors are "
     '`{"code": "…", "detail": "…"}`; `code` is for programs and stays.',
@@ -29,14 +32,14 @@ SETTINGS: dict[str, Any] = {
 class OwnGenerator(SchemaGenerator):
     """Leaves out whatever else the site has."""
 
-    def get_schema(self, request: Any = None, public: bool = False) -> Any:
+    def get_schema(self, request: Request | None = None, public: bool = False) -> object:
         # A site may publish its keys at two addresses, which is no fault to warn of each time.
         with GENERATOR_STATS.silence():
-            return super().get_schema(request=request, public=public)  # type: ignore[no-untyped-call]
+            return super().get_schema(request=request, public=public)  # type: ignore[no-untyped-call]  # REASON
 
     def _initialise_endpoints(self) -> None:
-        super()._initialise_endpoints()  # type: ignore[no-untyped-call]
-        found: Any = self.endpoints
+        super()._initialise_endpoints()  # type: ignore[no-untyped-call]  # REASON
+        found: Any = self.endpoints  # the library says None, and has filled it by now
         self.endpoints = [
             endpoint
             for endpoint in found
@@ -54,7 +57,7 @@ class SchemaView(SpectacularAPIView):
     throttle_classes = []
 
 
-def say_what_is_refused(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+def say_what_is_refused(result: JsonObject, **_: object) -> JsonObject:
     """
     Write down that bodies have no other fields, and which may not be empty.
 
@@ -72,21 +75,21 @@ def say_what_is_refused(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     return result
 
 
-class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # REASON
     target_class = "sessions_plus.api.authentication.BearerAuthentication"
     name = "bearer"
     match_subclasses = True
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class _CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+class _CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # REASON
     target_class = "sessions_plus.api.authentication.CookieAuthentication"
     name = "cookie"
     priority = 1
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+    def get_security_definition(self, auto_schema: object) -> dict[str, str]:
         from django.conf import settings
 
         return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

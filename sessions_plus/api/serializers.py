@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.db import models
@@ -15,11 +16,11 @@ from sessions_plus.moments import in_utc
 class Moment(serializers.DateTimeField):
     """A moment in UTC, whatever the site's time zone is and whether it has any (RFC 3339)."""
 
-    def to_representation(self, value: Any) -> str:
+    def to_representation(self, value: datetime) -> str:
         return in_utc(value).isoformat().replace("+00:00", "Z")
 
 
-class Shown(serializers.ModelSerializer[Any]):
+class Shown(serializers.ModelSerializer[Any]):  # of the model that its Meta names
     """A row as it is shown."""
 
     serializer_field_mapping = {
@@ -28,10 +29,12 @@ class Shown(serializers.ModelSerializer[Any]):
     }
 
 
-class SessionDeviceSerializer(serializers.Serializer[Any]):
+class SessionDeviceSerializer(serializers.Serializer[object]):
     public_id = serializers.UUIDField()
     # The name hides an attribute of fields, which a serializer has no use for.
-    label = serializers.CharField(help_text="Its name, or browser and system.")  # type: ignore[assignment]
+    label = serializers.CharField(  # type: ignore[assignment]
+        help_text="Its name, or browser and system."
+    )
 
 
 class SessionSerializer(Shown):
@@ -81,7 +84,7 @@ class SessionSerializer(Shown):
         ]
         read_only_fields = fields
 
-    def to_representation(self, instance: Session) -> dict[str, Any]:
+    def to_representation(self, instance: Session) -> dict[str, object]:
         shown = super().to_representation(instance)
         if instance.is_acted_in and not self.shows_actors:
             shown |= {"ip_address": None, "location": "", "browser": "", "system": ""}
@@ -106,6 +109,7 @@ class AnySessionSerializer(SessionSerializer):
 
 
 class DeviceSerializer(Shown):
+    # See SessionDeviceSerializer.
     label = serializers.CharField(  # type: ignore[assignment]
         read_only=True, help_text="Its name, or browser and system."
     )
@@ -161,7 +165,7 @@ class EventSerializer(Shown):
         ]
         read_only_fields = fields
 
-    def to_representation(self, instance: SessionEvent) -> dict[str, Any]:
+    def to_representation(self, instance: SessionEvent) -> dict[str, object]:
         shown = super().to_representation(instance)
         return shown | {"ip_address": None, "user_agent": ""} if instance.is_by_another else shown
 
@@ -180,7 +184,7 @@ class AuthenticatorSerializer(Shown):
         return row.disabled_at is not None
 
 
-class Revoked(serializers.Serializer[Any]):
+class Revoked(serializers.Serializer[object]):
     """What became of it."""
 
     count = serializers.IntegerField(min_value=0, help_text="How many sessions were ended.")

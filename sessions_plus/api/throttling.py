@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.views import APIView
 
 from sessions_plus.conf import conf
 from sessions_plus.mfa.throttle import of_address
@@ -32,15 +32,15 @@ class Throttle(SimpleRateThrottle):
 
     cache_format = "sessions_plus:throttle:%(scope)s:%(ident)s"
 
-    def get_rate(self) -> Any:
+    def get_rate(self) -> str | None:
         return {**RATES, **conf.API_THROTTLE_RATES}.get(self.scope or "")
 
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        user: Any = request.user
+    def get_cache_key(self, request: Request, view: object) -> str | None:
+        user = request.user
         ident = f"user:{user.pk}" if user.is_authenticated else _address_of(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}
 
-    def allow_request(self, request: Request, view: Any) -> bool:
+    def allow_request(self, request: Request, view: APIView) -> bool:
         try:
             return bool(super().allow_request(request, view))
         except Exception as error:
@@ -62,7 +62,7 @@ class SignInThrottle(Throttle):
 
     scope = "sign_in"
 
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
+    def get_cache_key(self, request: Request, view: object) -> str | None:
         return self.cache_format % {"scope": self.scope, "ident": _address_of(request)}
 
 

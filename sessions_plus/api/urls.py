@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.urls import path
 
 from sessions_plus.api.views import mfa, passkeys, sessions, sign_in, staff, tokens
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.mfa.gate import EXEMPT
+from sessions_plus.types import AnyView
 
 app_name = "sessions_plus_api"
 
 
-def open_without_factor(endpoint: type[Endpoint]) -> Any:
+def open_without_factor(endpoint: type[Endpoint]) -> AnyView:
     """Let people in who must have a second factor and have none: to get one, or to leave."""
     view = endpoint.as_view()
     setattr(view, EXEMPT, True)

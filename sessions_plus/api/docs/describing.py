@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.types import OpenApiTypes
@@ -28,9 +28,14 @@ from sessions_plus.api.docs.shapes import (
     SecondFactorNeeded,
 )
 from sessions_plus.api.pages import MAX_PAGE_SIZE
+from sessions_plus.types import AnyView
+
+F = TypeVar("F", bound=AnyView)
+
+Shape = type[serializers.Serializer[Any]]  # of whatever it shows
 
 
-def page_of(shape: type[Any]) -> type[serializers.Serializer[Any]]:
+def page_of(shape: Shape) -> Shape:
     fields = {
         "next": serializers.URLField(allow_null=True, help_text="The older ones."),
         "previous": serializers.URLField(allow_null=True, help_text="The newer ones."),
@@ -75,11 +80,11 @@ def _error_response(status: int, codes: list[str]) -> OpenApiResponse:
     )
 
 
-def described(**facts: Any) -> Callable[[Any], Any]:
+def described(**facts: Any) -> Callable[[F], F]:  # extend_schema() says what each is
     """``extend_schema``, also where the site's own default is another schema class."""
 
-    def describe(method: Any) -> Any:
-        method.kwargs = {"schema": AutoSchema}
+    def describe(method: F) -> F:
+        method.kwargs = {"schema": AutoSchema}  # type: ignore[attr-defined]  # as @action has
         return extend_schema(**facts)(method)
 
     return describe
@@ -90,17 +95,17 @@ def operation(
     summary: str,
     *,
     tag: str,
-    shows: Any = None,
+    shows: Shape | None = None,
     status: int = 200,
     reads: type[Body] | None = None,
-    example: Mapping[str, Any] | None = None,
+    example: Mapping[str, object] | None = None,
     errors: Iterable[str] = (),
     is_safe: bool = False,
     is_open: bool = False,
     is_list: bool = False,
     parameters: Iterable[OpenApiParameter] = (),
-    to_tokens: type[Any] | None = None,
-) -> Callable[[Any], Any]:
+    to_tokens: Shape | None = None,
+) -> Callable[[F], F]:
     """
     Describe one operation.
 

@@ -59,7 +59,7 @@ from sessions_plus.api.serializers import (
 ID = "0192f0c1-9a7e-7b3c-8d21-5f0e6a4b7c98"
 
 CREDENTIALS = {"username": "ann", "password": "correct horse battery staple"}
-INSTALLATION = {"device_name": "Ann's phone"}
+INSTALLATION: dict[str, object] = {"device_name": "Ann's phone"}
 TOKEN = "AZLwwZqeezyNIV8OakuLx…"  # noqa: S105 - an example, cut short
 
 session_list = operation(
@@ -244,7 +244,7 @@ token_challenge = operation(
     errors=["invalid_code", "challenge_over", "too_many_attempts", *LIMIT],
     is_open=True,
 )
-PASSKEY = {
+PASSKEY: dict[str, object] = {
     "id": "kNkTz2bL…",
     "rawId": "kNkTz2bL…",
     "type": "public-key",
@@ -266,7 +266,7 @@ token_passkey = operation(
     tag="tokens",
     shows=Tokens,
     reads=PasskeyCredentials,
-    example={"credential": PASSKEY, "nonce_token": TOKEN} | INSTALLATION,
+    example={"credential": PASSKEY, "nonce_token": TOKEN, **INSTALLATION},
     errors=["passkey_needs_password", *SIGNED, *LIMIT],
     is_open=True,
 )
@@ -286,7 +286,7 @@ token_challenge_passkey = operation(
     tag="tokens",
     shows=Tokens,
     reads=PasskeyChallengeAnswer,
-    example={"challenge": TOKEN, "credential": PASSKEY} | INSTALLATION,
+    example={"challenge": TOKEN, "credential": PASSKEY, **INSTALLATION},
     errors=["challenge_over", *SIGNED, *LIMIT],
     is_open=True,
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from rest_framework import serializers
 
 from sessions_plus.api.serializers import (
@@ -11,7 +9,7 @@ from sessions_plus.api.serializers import (
 )
 
 
-class Error(serializers.Serializer[Any]):
+class Error(serializers.Serializer[object]):
     code = serializers.CharField(help_text="For programs: stays.")
     detail = serializers.CharField(help_text="For people: translated, may change.")
 
@@ -24,7 +22,7 @@ class SecondFactorNeeded(Error):
     expires_in = serializers.IntegerField(required=False, help_text="Seconds.")
 
 
-class Tokens(serializers.Serializer[Any]):
+class Tokens(serializers.Serializer[object]):
     token_type = serializers.ChoiceField(choices=["Bearer"])
     access = serializers.CharField(help_text="Sent as `Authorization: Bearer …`.")
     expires_in = serializers.IntegerField(help_text="Seconds.")
@@ -35,7 +33,7 @@ class Tokens(serializers.Serializer[Any]):
     )
 
 
-class SignedIn(serializers.Serializer[Any]):
+class SignedIn(serializers.Serializer[object]):
     session = serializers.UUIDField(help_text="The session's public id.")
 
 
@@ -48,20 +46,20 @@ class Reauthenticated(SignedIn):
     refresh = serializers.CharField(required=False)
 
 
-class MfaState(serializers.Serializer[Any]):
+class MfaState(serializers.Serializer[object]):
     is_required = serializers.BooleanField(help_text="Whether the site asks this user for one.")
     authenticators = AuthenticatorSerializer(many=True)
     recovery_codes_left = serializers.IntegerField()
 
 
-class Enrolment(serializers.Serializer[Any]):
+class Enrolment(serializers.Serializer[object]):
     secret = serializers.CharField(help_text="In base32, to be typed into an app.")
     otpauth_uri = serializers.CharField()
     svg = serializers.CharField(help_text="The same as a QR code.")
     expires_in = serializers.IntegerField(help_text="Seconds.")
 
 
-class PasskeyOptions(serializers.Serializer[Any]):
+class PasskeyOptions(serializers.Serializer[object]):
     public_key = serializers.DictField(
         help_text="For `PublicKeyCredential.parseRequestOptionsFromJSON()`."
     )
@@ -71,13 +69,13 @@ class SignInOptions(PasskeyOptions):
     nonce_token = serializers.CharField(help_text="To be sent with what is signed.")
 
 
-class CreationOptions(serializers.Serializer[Any]):
+class CreationOptions(serializers.Serializer[object]):
     public_key = serializers.DictField(
         help_text="For `PublicKeyCredential.parseCreationOptionsFromJSON()`."
     )
 
 
-class Enrolled(serializers.Serializer[Any]):
+class Enrolled(serializers.Serializer[object]):
     authenticator = AuthenticatorSerializer()
     recovery_codes = serializers.ListField(
         child=serializers.CharField(),
@@ -86,19 +84,19 @@ class Enrolled(serializers.Serializer[Any]):
     tokens = Tokens(required=False, help_text="Where a token came: its session now has the factor.")
 
 
-class NewTokens(serializers.Serializer[Any]):
+class NewTokens(serializers.Serializer[object]):
     """What an access token's session goes on with; its refresh token of before is dead."""
 
     tokens = Tokens()
 
 
-class NewCodes(serializers.Serializer[Any]):
+class NewCodes(serializers.Serializer[object]):
     recovery_codes = serializers.ListField(
         child=serializers.CharField(), help_text="Shown this once; the older ones are void."
     )
 
 
-class PublicKey(serializers.Serializer[Any]):
+class PublicKey(serializers.Serializer[object]):
     kty = serializers.ChoiceField(choices=["EC", "OKP"])
     crv = serializers.ChoiceField(choices=["P-256", "Ed25519"])
     x = serializers.CharField()
@@ -108,5 +106,5 @@ class PublicKey(serializers.Serializer[Any]):
     use = serializers.ChoiceField(choices=["sig"])
 
 
-class PublicKeys(serializers.Serializer[Any]):
+class PublicKeys(serializers.Serializer[object]):
     keys = PublicKey(many=True)

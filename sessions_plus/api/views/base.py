@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, TypeVar, cast
 from uuid import UUID
 
 from django.contrib.auth.decorators import login_not_required
@@ -22,21 +23,32 @@ from sessions_plus.api.bodies import MAX_BODY_BYTES, Body, JSONAnswer, StrictJSO
 from sessions_plus.api.errors import BodyTooLarge, handle
 from sessions_plus.api.pages import Pages
 from sessions_plus.api.permissions import ActsForThemselves, IsSignedIn
+from sessions_plus.api.serializers import Shown
 from sessions_plus.api.throttling import RequestThrottle
 from sessions_plus.authority import Authority, proof_of, why_nothing_is_proved
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, client_of
+from sessions_plus.types import Fields, SiteUser
+
+if TYPE_CHECKING:
+    from rest_framework.views import AsView, GenericView
+
+M = TypeVar("M", bound=models.Model)
 
 
 class JsonOnly(DefaultContentNegotiation):
     """Answers JSON whatever is asked for, so that a browser shows no page made of it."""
 
     def select_renderer(
-        self, request: Any, renderers: Any, format_suffix: str | None = None
+        self,
+        request: Request,
+        renderers: Iterable[BaseRenderer],
+        format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        return renderers[0], renderers[0].media_type
+        first, *_ = renderers
+        return first, first.media_type
 
 
 def announces_more_than(limit: int, content_length: str) -> bool:
@@ -65,7 +77,7 @@ class Endpoint(APIView):
     schema = AutoSchema()
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Any:
+    def as_view(cls, **initkwargs: object) -> AsView[GenericView]:
         """
         Return the view, outside the transaction that ``ATOMIC_REQUESTS`` would put around it.
 
@@ -75,19 +87,19 @@ class Endpoint(APIView):
         # Who may come is for `authentication_classes` to say, not for LoginRequiredMiddleware.
         return login_not_required(transaction.non_atomic_requests(super().as_view(**initkwargs)))
 
-    def get_exception_handler(self) -> Any:
+    def get_exception_handler(self) -> Callable[..., Response | None]:
         return handle
 
     def get_authenticate_header(self, request: Request) -> str:
         return CHALLENGE  # where cookies are taken too, so that nobody gets 403 for 401
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
         if announces_more_than(MAX_BODY_BYTES, request.META.get("CONTENT_LENGTH") or ""):
             raise BodyTooLarge
 
     def finalize_response(
-        self, request: Request, response: Any, *args: Any, **kwargs: Any
+        self, request: Request, response: Response, *args: object, **kwargs: object
     ) -> Response:
         answer = super().finalize_response(request, response, *args, **kwargs)
         if not answer.has_header("Cache-Control"):
@@ -99,8 +111,8 @@ class Endpoint(APIView):
     # What endpoints ask for
 
     @property
-    def user(self) -> Any:
-        """Who is signed in. Any, as the stubs know the user model of the tests alone."""
+    def user(self) -> SiteUser:
+        """Who is signed in."""
         return self.request.user
 
     @property
@@ -125,24 +137,24 @@ class Endpoint(APIView):
         return found
 
     @sensitive_variables()
-    def read(self, kind: type[Body]) -> dict[str, Any]:
+    def read(self, kind: type[Body]) -> Fields:
         """Return the body's fields. Raises: ValidationError."""
         body = kind(data=self.request.data)
         body.is_valid(raise_exception=True)
-        return cast(dict[str, Any], body.validated_data)
+        return cast(Fields, body.validated_data)
 
-    def page(self, rows: models.QuerySet[Any], shown_by: type[Any]) -> Response:
+    def page(self, rows: models.QuerySet[models.Model], shown_by: type[Shown]) -> Response:
         """Return one page of ``rows``."""
         pages = Pages()
         found = pages.paginate_queryset(rows, self.request, view=self)
         context = {"credentials": self.credentials, "request": self.request}
         return pages.get_paginated_response(shown_by(found, many=True, context=context).data)
 
-    def show(self, row: Any, shown_by: type[Any]) -> Response:
+    def show(self, row: models.Model, shown_by: type[Shown]) -> Response:
         context = {"credentials": self.credentials, "request": self.request}
         return Response(shown_by(row, context=context).data)
 
-    def find(self, rows: models.QuerySet[Any], public_id: str) -> Any:
+    def find(self, rows: models.QuerySet[M], public_id: str) -> M:
         """
         Return the row of that name among one's own.
 

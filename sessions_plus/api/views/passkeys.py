@@ -7,7 +7,6 @@ The origin is an app's or a page's, and has to be one of ``PASSKEY_ORIGINS`` as 
 from __future__ import annotations
 
 import secrets
-from typing import Any
 
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -39,14 +38,13 @@ from sessions_plus.mfa.passkeys.options import Options
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty, get_relying_party
 from sessions_plus.models import Challenge
 from sessions_plus.tokens.bearer import AccessTokenAuthority
+from sessions_plus.types import Fields, SiteUser
 
 NONCE_TOKEN_BYTES = 32
 
 
-class _ForParty:
+class _ForParty(Endpoint):
     """What these endpoints have in common: for whom passkeys are here."""
-
-    request: Any
 
     @property
     def party(self) -> RelyingParty:
@@ -61,8 +59,8 @@ def _offered(options: Options | None) -> Response:
 
 
 class _PasskeyTokens(_ForParty, TokenEndpoint):
-    def issue_to(self, passed: Passed, fields: dict[str, Any]) -> Response:
-        user: Any = passed.user
+    def issue_to(self, passed: Passed, fields: Fields) -> Response:
+        user: SiteUser = passed.user
         user.backend = passed.backend
         return self.issue(user, passed.methods, fields)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 from rest_framework.request import Request
@@ -24,6 +25,9 @@ from sessions_plus.models import Device, Session, SessionEvent
 from sessions_plus.models.device import DeviceQuerySet
 from sessions_plus.models.session import SessionQuerySet
 from sessions_plus.rows import session_row
+
+if TYPE_CHECKING:
+    from rest_framework.permissions import _SupportsHasPermission
 
 
 def outcome(revoked: Revocation) -> Response:
@@ -88,7 +92,7 @@ class DeviceList(DeviceEndpoint):
 
 
 class DeviceDetail(DeviceEndpoint):
-    def get_permissions(self) -> list[Any]:
+    def get_permissions(self) -> Sequence[_SupportsHasPermission]:
         fresh = [FreshFactor()] if self.request.method == "DELETE" else []
         return [*super().get_permissions(), *fresh]
 

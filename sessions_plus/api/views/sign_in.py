@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import login, logout
 from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
@@ -30,6 +28,7 @@ from sessions_plus.models import Reason, Session
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens.bearer import AccessTokenAuthority
+from sessions_plus.types import SiteUser
 
 
 class CookieEndpoint(Endpoint):
@@ -39,7 +38,7 @@ class CookieEndpoint(Endpoint):
     permission_classes = []
     throttle_classes = [RequestThrottle, SignInThrottle]
 
-    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+    def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         if request.method == "POST":
             # Else any page on the web could sign its visitors in as somebody else here.
             CookieAuthentication().enforce_csrf(request)
@@ -58,7 +57,7 @@ class Login(CookieEndpoint):
     @sensitive_variables()
     def post(self, request: Request) -> Response:
         django_request, fields = request._request, self.read(Credentials)
-        user: Any = check_credentials(django_request, fields["username"], fields["password"])
+        user: SiteUser = check_credentials(django_request, fields["username"], fields["password"])
         with using(django_request, methods=[PASSWORD]):
             login(django_request, user)
         if not django_request.user.is_authenticated:

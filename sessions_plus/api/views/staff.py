@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from rest_framework.exceptions import NotFound
@@ -18,6 +16,7 @@ from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.sessions import outcome, sessions_shown
 from sessions_plus.lifecycle.revocation import revoke_all
 from sessions_plus.models import Reason
+from sessions_plus.types import UserId
 
 
 class StaffEndpoint(Endpoint):
@@ -50,7 +49,7 @@ class RevokeAllOfUser(StaffEndpoint):
         )
 
 
-def primary_key(text: str) -> Any:
+def primary_key(text: str) -> UserId:
     """
     Return a user's primary key as its type.
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import authenticate
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest
@@ -35,6 +33,7 @@ from sessions_plus.store.of_request import find_store
 from sessions_plus.tokens import keys, refresh
 from sessions_plus.tokens.bearer import AccessTokenAuthority
 from sessions_plus.tokens.refresh import Tokens
+from sessions_plus.types import Fields, SiteUser
 
 
 @sensitive_variables()
@@ -59,13 +58,13 @@ def shown(tokens: Tokens) -> Response:
     return Response(facts_of(tokens))
 
 
-def new_tokens(authority: Authority) -> dict[str, Any]:
+def new_tokens(authority: Authority) -> dict[str, object]:
     """Return what a proof made of the caller's tokens: ``{"tokens": …}``, or nothing."""
     successor = authority.successor if isinstance(authority, AccessTokenAuthority) else None
     return {} if successor is None else {"tokens": facts_of(successor)}
 
 
-def facts_of(tokens: Tokens) -> dict[str, Any]:
+def facts_of(tokens: Tokens) -> dict[str, object]:
     body = {
         "token_type": "Bearer",
         "access": Secret(tokens.access),
@@ -89,7 +88,7 @@ class TokenEndpoint(Endpoint):
     permission_classes = []
     throttle_classes = [RequestThrottle, SignInThrottle]
 
-    def issue(self, user: Any, methods: tuple[str, ...], fields: dict[str, Any]) -> Response:
+    def issue(self, user: AbstractBaseUser, methods: tuple[str, ...], fields: Fields) -> Response:
         tokens = refresh.sign_in(
             self.request._request,
             user,
@@ -112,14 +111,14 @@ class TokenList(TokenEndpoint):
         if store is not None:
             # The device is the one that the body names: cookies count for nothing here.
             store.device_token = text_of(fields.get("device_token"))
-        user: Any = check_credentials(request._request, fields["username"], fields["password"])
+        user: SiteUser = check_credentials(request._request, fields["username"], fields["password"])
         if has_authenticator(user):
             raise self._wait_for_code(user)
         if must_have_factor(user):
             raise MfaEnrolmentRequired
         return self.issue(user, (PASSWORD,), fields)
 
-    def _wait_for_code(self, user: Any) -> SecondFactorRequired:
+    def _wait_for_code(self, user: SiteUser) -> SecondFactorRequired:
         _, token = challenges.begin_for_client(
             user,
             backend=user.backend,
@@ -141,7 +140,7 @@ class TokenChallenge(TokenEndpoint):
         if found is None:
             raise ChallengeOver
         passed = challenges.pass_(found, fields["code"], client=self.client_info, now=now)
-        user: Any = passed.user
+        user: SiteUser = passed.user
         user.backend = passed.backend
         return self.issue(user, passed.methods, fields)
 
