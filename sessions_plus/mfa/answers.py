@@ -6,7 +6,6 @@ Programs get the same as JSON, with a code and no redirect. Who lacks what is ``
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urljoin
 
 from django.contrib.auth.views import redirect_to_login
@@ -62,7 +61,7 @@ LACKS_PROOF = (
 """Errors that a person can do something about elsewhere, whichever view raises them."""
 
 
-def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
+def answer(request: HttpRequest, view: object) -> HttpResponseBase | None:
     """Return where a request that ``concerns`` us is led instead of its view, or None."""
     store = current_store(request)
     if is_sign_in_page(request, view):
@@ -77,7 +76,7 @@ def answer(request: HttpRequest, view: Any) -> HttpResponseBase | None:
     return refuse(request, error, is_program=is_program) if error is not None else None
 
 
-def is_for_programs(view: Any) -> bool:
+def is_for_programs(view: object) -> bool:
     """Say whether programs ask a view: one of Django REST framework, which has ``cls``."""
     return hasattr(view, "cls")
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.utils.module_loading import import_string
 
 from sessions_plus.authority import Authority
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 TIME_TO_BIND = timedelta(seconds=60)
 """Browsers bind a session beside what they show, within a second."""
@@ -20,7 +24,7 @@ def asks_nobody() -> bool:
     return conf.DEVICE_BINDING_REQUIRED is None
 
 
-def must_be_bound(user: Any) -> bool:
+def must_be_bound(user: AbstractBaseUser) -> bool:
     """Say whether ``DEVICE_BINDING_REQUIRED`` asks for it of ``user``."""
     policy = conf.DEVICE_BINDING_REQUIRED
     if isinstance(policy, str):

@@ -7,7 +7,6 @@ What whoever is refused is answered stands in ``mfa.answers``.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -45,6 +44,7 @@ from sessions_plus.mfa.policy import (
 )
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import SiteUser
 
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""
@@ -88,7 +88,7 @@ class Page:
     is_way_out: bool
 
 
-def page_of(request: HttpRequest, view: Any) -> Page:
+def page_of(request: HttpRequest, view: object) -> Page:
     return Page(
         is_admin=is_admin(request),
         is_exempt=is_exempt(request, view),
@@ -119,7 +119,7 @@ def admits_at_sight(authority: Authority, page: Page) -> bool:
     return is_optional()
 
 
-def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusError | None:
+def admit(authority: Authority | None, page: Page, user: SiteUser) -> SessionsPlusError | None:
     """
     Return what ``user`` has yet to do before they may see the page; None: they may.
 
@@ -142,7 +142,7 @@ def admit(authority: Authority | None, page: Page, user: Any) -> SessionsPlusErr
     return _lacking_factor(authority, page, user)
 
 
-def _lacking_factor(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
+def _lacking_factor(authority: Authority, page: Page, user: SiteUser) -> SessionsPlusError | None:
     """Say what a second factor has to do with it; None: nothing that its user has yet to do."""
     if page.is_exempt or is_phishing_resistant(authority.methods):
         return None
@@ -162,7 +162,7 @@ def _may_lack_device(authority: Authority, page: Page) -> bool:
     return device_policy.lacks_device(authority, timezone.now())
 
 
-def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusError | None:
+def _admit_another(authority: Authority, page: Page, user: SiteUser) -> SessionsPlusError | None:
     if page.is_admin and not page.is_exempt:
         return ActingForAnother()
     if not page.is_exempt and not is_enough(authority.methods, user):
@@ -173,7 +173,7 @@ def _admit_another(authority: Authority, page: Page, user: Any) -> SessionsPlusE
     return admit(authority, page, owner) if owner is not None else None
 
 
-def _missing_factor(user: Any) -> SessionsPlusError | None:
+def _missing_factor(user: SiteUser) -> SessionsPlusError | None:
     if not must_have_factor(user):
         return None
     if must_have_passkey(user):
@@ -181,7 +181,7 @@ def _missing_factor(user: Any) -> SessionsPlusError | None:
     return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
 
 
-def refuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError | None:
+def refuses_bearer(request: HttpRequest, view: object) -> SessionsPlusError | None:
     """Return what whoever came as a bearer lacks for a view; None: they may see it."""
     authority = bearer_authority(request)
     if authority is None or not asks_anything(request, view):
@@ -192,7 +192,7 @@ def refuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError | None:
     return admit(authority, page, request.user)
 
 
-async def arefuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError | None:
+async def arefuses_bearer(request: HttpRequest, view: object) -> SessionsPlusError | None:
     """See refuses_bearer()."""
     authority = bearer_authority(request)
     if authority is None or not asks_anything(request, view):
@@ -203,7 +203,7 @@ async def arefuses_bearer(request: HttpRequest, view: Any) -> SessionsPlusError 
     return await sync_to_async(admit)(authority, page, request.user)
 
 
-def concerns(request: HttpRequest, view: Any) -> bool:
+def concerns(request: HttpRequest, view: object) -> bool:
     """
     Say whether a request needs to be looked at before its view runs. No I/O.
 
@@ -217,7 +217,7 @@ def concerns(request: HttpRequest, view: Any) -> bool:
     return asks_anything(request, view) and not is_for_bearer(request, view)
 
 
-def asks_anything(request: HttpRequest, view: Any) -> bool:
+def asks_anything(request: HttpRequest, view: object) -> bool:
     """Say whether the site asks anything of who sees this page. No I/O."""
     if conf.derived("asks nobody but staff", _asks_nobody_but_staff):
         return is_admin(request) and not is_exempt(request, view)
@@ -227,7 +227,7 @@ def asks_anything(request: HttpRequest, view: Any) -> bool:
     return (asks_somebody or is_admin(request)) and not is_exempt(request, view)
 
 
-def is_for_bearer(request: HttpRequest, view: Any) -> bool:
+def is_for_bearer(request: HttpRequest, view: object) -> bool:
     """Say whether a bearer came, to a view that takes them: then no cookie counts."""
     if bearer_authority(request) is not None:
         return True
@@ -235,7 +235,7 @@ def is_for_bearer(request: HttpRequest, view: Any) -> bool:
     return scheme.lower() == "bearer" and takes_bearers(view)
 
 
-def takes_bearers(view: Any) -> bool:
+def takes_bearers(view: object) -> bool:
     if getattr(view, TAKES_BEARERS, False):
         return True
     classes = getattr(getattr(view, "cls", None), "authentication_classes", ())
@@ -251,14 +251,14 @@ def asks_changed_clients() -> bool:
     return "reauthenticate" in (conf.CLIENT_CHANGE, conf.NETWORK_CHANGE)
 
 
-def is_way_out(request: HttpRequest, view: Any) -> bool:
+def is_way_out(request: HttpRequest, view: object) -> bool:
     """Say whether a page is open to a session that has to be proved again: to do so, or to end."""
     match = request.resolver_match
     page = (match.app_name, match.url_name) if match is not None else None
     return page in WAYS_OUT or is_leaving(request, view) or _is_static(request.path)
 
 
-def is_sign_in_page(request: HttpRequest, view: Any) -> bool:
+def is_sign_in_page(request: HttpRequest, view: object) -> bool:
     """Say whether people sign in here: by Django's view, the admin's, or ``LOGIN_URL``."""
     view_class = getattr(view, "view_class", None)
     if view_class is not None and issubclass(view_class, LoginView):
@@ -276,7 +276,7 @@ def is_admin(request: HttpRequest) -> bool:
     return request.resolver_match is not None and "admin" in request.resolver_match.app_names
 
 
-def is_exempt(request: HttpRequest, view: Any) -> bool:
+def is_exempt(request: HttpRequest, view: object) -> bool:
     """Say whether a page is open to people who lack a factor: to get one, or to leave."""
     return (
         getattr(view, EXEMPT, False)
@@ -286,7 +286,7 @@ def is_exempt(request: HttpRequest, view: Any) -> bool:
     )
 
 
-def is_leaving(request: HttpRequest, view: Any) -> bool:
+def is_leaving(request: HttpRequest, view: object) -> bool:
     """Say whether people sign out here: by Django's view, or one of that name."""
     view_class = getattr(view, "view_class", None)
     if view_class is not None and issubclass(view_class, LogoutView):
@@ -305,7 +305,7 @@ def _is_static(path: str) -> bool:
     return bool(prefix) and prefix.startswith("/") and prefix != "/" and path.startswith(prefix)
 
 
-def passes(request: HttpRequest, store: SessionStore, view: Any) -> bool:
+def passes(request: HttpRequest, store: SessionStore, view: object) -> bool:
     """Say whether what was read of the session is enough to let a request through. No I/O."""
     authority = known_authority(request)
     if acts_for_another(request, authority):

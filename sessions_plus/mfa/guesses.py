@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.contrib.auth import get_backends, get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -36,6 +35,7 @@ from sessions_plus.mfa import throttle
 from sessions_plus.models import Device, Event, Outcome, Scope
 from sessions_plus.rows import session_row
 from sessions_plus.store.of_request import find_store
+from sessions_plus.types import AnyRequest
 
 GUESSES = "_sessions_plus_guesses"
 """The attribute of a request that holds its guesses; most requests have none."""
@@ -105,13 +105,15 @@ class Guess:
             self.was_none()
 
 
-def request_of(request: Any) -> HttpRequest | None:
+def request_of(request: AnyRequest | None) -> HttpRequest | None:
     """Return Django's request behind one of a framework's, or the one under way; or None."""
     found = getattr(request, "_request", request)
     return found if isinstance(found, HttpRequest) else current_request()
 
 
-def count(request: Any, name: str, user: AbstractBaseUser | None, *, now: datetime) -> Guess | None:
+def count(
+    request: AnyRequest | None, name: str, user: AbstractBaseUser | None, *, now: datetime
+) -> Guess | None:
     """
     Count an attempt to sign in as ``name``, which is ``user``'s. None without a request.
 
@@ -135,13 +137,13 @@ def are_counted() -> bool:
     return any(getattr(backend, "counts_guesses", False) for backend in get_backends())
 
 
-def guesses_of(request: Any) -> list[Guess]:
+def guesses_of(request: AnyRequest | None) -> list[Guess]:
     """Return what was counted in a request, in that order."""
     found: list[Guess] = getattr(request_of(request), GUESSES, [])
     return found
 
 
-def was_right(request: Any, user: AbstractBaseUser) -> None:
+def was_right(request: AnyRequest | None, user: AbstractBaseUser) -> None:
     """Note that ``user`` has proved to be who they are: what was counted for them begins anew."""
     unsure = [guess for guess in guesses_of(request) if guess.is_open]
     theirs = [guess for guess in unsure if guess.user is not None and guess.user.pk == user.pk]
@@ -151,7 +153,7 @@ def was_right(request: Any, user: AbstractBaseUser) -> None:
         unsure[-1].was_none()  # by a name that only another backend knows
 
 
-def has_right_one(request: Any, user: AbstractBaseUser) -> bool:
+def has_right_one(request: AnyRequest | None, user: AbstractBaseUser) -> bool:
     """Say whether the password of ``user`` was looked at in this request, and was right."""
     return any(
         guess.is_right and guess.user is not None and guess.user.pk == user.pk
@@ -159,7 +161,7 @@ def has_right_one(request: Any, user: AbstractBaseUser) -> bool:
     )
 
 
-def was_wrong(request: Any, name: str | None) -> Guess | None:
+def was_wrong(request: AnyRequest | None, name: str | None) -> Guess | None:
     """
     Note that the guess by that name was wrong; return it, None where none was counted.
 

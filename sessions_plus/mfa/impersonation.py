@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -31,6 +30,7 @@ from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
+from sessions_plus.types import UserId
 
 ACTOR_KEY = "_sessions_plus_actor"
 """Where the session's data keeps how the actor had proved themselves, for the way back."""
@@ -132,12 +132,12 @@ def check_may_act(request: HttpRequest, user: models.Model | None) -> Authority:
 class Impersonation:
     """What acting as somebody adds to its session (a ``store.writing.Binding``)."""
 
-    def __init__(self, user: AbstractBaseUser, *, actor_id: Any) -> None:
+    def __init__(self, user: AbstractBaseUser, *, actor_id: UserId) -> None:
         self.user = user
         self.actor_id = actor_id
         self._rows: RowWithEvents | None = None
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         return {
             "actor_id": self.actor_id,
             "device_id": None,
@@ -179,7 +179,7 @@ class Return(SignIn):
         super().__init__(user, methods)
         self.since = since
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         return super().columns(store, now) | {
             "authenticated_at": self.since,
             "reauthenticated_at": None,

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -29,6 +29,7 @@ from sessions_plus.models import Event, Outcome, Scope
 from sessions_plus.notices.links import site_url
 from sessions_plus.notices.reset_mail import compose_reset
 from sessions_plus.notices.sending import send_after_commit
+from sessions_plus.types import SiteUser
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -97,7 +98,7 @@ def _pretend(*, base: str, client: ClientInfo | None) -> None:
 
 
 @sensitive_variables()
-def _mail(user: Any, *, base: str, client: ClientInfo | None) -> dict[str, str]:
+def _mail(user: SiteUser, *, base: str, client: ClientInfo | None) -> dict[str, str]:
     path = reverse(
         "sessions_plus:password_reset_confirm",
         kwargs={

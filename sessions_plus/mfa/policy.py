@@ -19,16 +19,17 @@ from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
 from sessions_plus.rows.table import Table, fetched
+from sessions_plus.types import SiteUser
 
 AUTHENTICATORS = Table(Authenticator)
 
 
-def is_staff(user: Any) -> bool:
+def is_staff(user: object) -> bool:
     """Say whether somebody may do more than other people, as far as Django knows."""
     return bool(getattr(user, "is_staff", False) or getattr(user, "is_superuser", False))
 
 
-_POLICIES: Mapping[str, Callable[[Any], bool]] = MappingProxyType(
+_POLICIES: Mapping[str, Callable[[SiteUser], bool]] = MappingProxyType(
     {
         "optional": lambda user: False,
         "staff": is_staff,
@@ -47,23 +48,23 @@ def asks_for_passkeys() -> bool:
     return conf.MFA_PHISHING_RESISTANT != "optional"
 
 
-def must_have_factor(user: Any) -> bool:
+def must_have_factor(user: SiteUser) -> bool:
     """Say whether the site asks ``user`` for a second factor, of whatever kind."""
     return _names(conf.MFA_POLICY, user) or must_have_passkey(user)
 
 
-def must_have_passkey(user: Any) -> bool:
+def must_have_passkey(user: SiteUser) -> bool:
     """Say whether ``MFA_PHISHING_RESISTANT`` asks ``user`` for a passkey."""
     return _names(conf.MFA_PHISHING_RESISTANT, user)
 
 
-def _names(policy: Callable[[Any], bool] | str, user: Any) -> bool:
+def _names(policy: Callable[[SiteUser], bool] | str, user: SiteUser) -> bool:
     if isinstance(policy, str):
         policy = _POLICIES.get(policy) or import_string(policy)
     return bool(policy(user))
 
 
-def is_enough(methods: Iterable[str], user: Any) -> bool:
+def is_enough(methods: Iterable[str], user: SiteUser) -> bool:
     """Say whether somebody has proved the second factor that the site asks ``user`` for."""
     if must_have_passkey(user):
         return is_phishing_resistant(methods)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
@@ -29,6 +29,7 @@ from sessions_plus.mfa.methods import (
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
 from sessions_plus.rows.session_row import Row
+from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -147,7 +148,9 @@ def reauthenticate(
 class Proved:
     """What a proof adds to its session (a ``store.writing.Binding``): a new key with it."""
 
-    def __init__(self, user_id: Any, methods: Iterable[str], *, is_enrolment: bool = False) -> None:
+    def __init__(
+        self, user_id: UserId, methods: Iterable[str], *, is_enrolment: bool = False
+    ) -> None:
         """
         Keep them for the next save.
 
@@ -158,11 +161,11 @@ class Proved:
         self.methods = tuple(methods)
         self.is_enrolment = is_enrolment
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         row = store.row
         before = row.auth_methods.split() if row is not None else []
         proved = row.reauth_methods.split() if row is not None and self.is_enrolment else []
-        columns: dict[str, Any] = {
+        columns: dict[str, object] = {
             "auth_methods": _joined(before, self.methods),
             "reauth_methods": _joined(proved, self.methods),
         }
@@ -190,7 +193,7 @@ class Removed:
         """``is_last``: the account has no second factor left, so neither has the session."""
         self.is_last = is_last
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         row = store.row
         if row is None or not self.is_last:
             return {"auth_methods": row.auth_methods if row is not None else ""}

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.db import models
 from django.db.models import Case, F, Value, When
@@ -191,7 +191,7 @@ def _count_of(row: Throttle) -> Count:
     return Count(row.attempts, row.window_started_at, row.blocked_until)
 
 
-def _columns_of(count: Count) -> dict[str, Any]:
+def _columns_of(count: Count) -> dict[str, object]:
     return {
         "attempts": count.attempts,
         "window_started_at": count.window_started_at,

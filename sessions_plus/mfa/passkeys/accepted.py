@@ -9,7 +9,6 @@ is only shown to whom they belong.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -18,7 +17,7 @@ from sessions_plus.mfa.passkeys.credentials import passkeys
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty
 from sessions_plus.models import Authenticator
 
-Signal = dict[str, Any]
+Signal = dict[str, object]
 
 
 def find_accepted(user: AbstractBaseUser, party: RelyingParty) -> Signal | None:

@@ -60,20 +60,20 @@ def may_do_without(
     return suffice(here, codes_left=codes_left)
 
 
-def may_give_up_password(user: Any, party: RelyingParty | None) -> bool:
+def may_give_up_password(user: AbstractBaseUser, party: RelyingParty | None) -> bool:
     """See may_do_without(). Two queries."""
     own = passkeys().usable().for_user(user)
     return may_do_without(user, own, codes_left=recovery_codes.left(user), party=party)
 
 
-def has_given_up(user: Any, own: Iterable[Authenticator]) -> bool:
+def has_given_up(user: AbstractBaseUser, own: Iterable[Authenticator]) -> bool:
     """Say whether ``user`` signs in by passkeys and has no password, by their choice. No I/O."""
     if user.has_usable_password():
         return False
     return any(passkey.replaces_password for passkey in own)
 
 
-def has_given_up_password(user: Any) -> bool:
+def has_given_up_password(user: AbstractBaseUser) -> bool:
     """See has_given_up(). One query, of those who have no password."""
     return has_given_up(user, passkeys().for_user(user))
 
@@ -113,12 +113,14 @@ def give_up_password(
     authority.bind(WithoutPassword(), client=client, now=now)
 
 
-def forget_that_it_was_given_up(user: Any) -> None:
+def forget_that_it_was_given_up(user: AbstractBaseUser) -> None:
     """They have a password again, whoever set it."""
     passkeys().for_user(user).filter(replaces_password=True).update(replaces_password=False)
 
 
-def check_not_last(authenticator: Authenticator, user: Any, methods: Iterable[str]) -> None:
+def check_not_last(
+    authenticator: Authenticator, user: AbstractBaseUser, methods: Iterable[str]
+) -> None:
     """
     See to it that ``user`` could sign in without one of their authenticators.
 
@@ -142,7 +144,7 @@ def check_not_last(authenticator: Authenticator, user: Any, methods: Iterable[st
 class WithoutPassword:
     """What giving up the password changes in the session that did it (a ``Binding``)."""
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         row = store.row
         if row is None:
             return {}

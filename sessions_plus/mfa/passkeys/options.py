@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -12,10 +11,11 @@ from sessions_plus.mfa.passkeys import base64url
 from sessions_plus.mfa.passkeys.library import ALGORITHMS
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty
 from sessions_plus.models import Authenticator
+from sessions_plus.types import JsonObject
 
 TIMEOUT = timedelta(minutes=5)
 
-Options = dict[str, Any]
+Options = JsonObject
 
 
 def to_make(
@@ -80,7 +80,7 @@ def to_use(
     }
 
 
-def _descriptors(passkeys: Iterable[Authenticator]) -> list[dict[str, Any]]:
+def _descriptors(passkeys: Iterable[Authenticator]) -> list[dict[str, object]]:
     return [
         {
             "type": "public-key",

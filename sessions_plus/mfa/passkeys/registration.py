@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -49,11 +49,11 @@ HANDLE_BYTES = 32
 NO_CODES: Mapping[str, None] = MappingProxyType(dict.fromkeys(TOTP_COLUMNS))
 
 
-def _of(user: Any) -> AuthenticatorQuerySet:
+def _of(user: AbstractBaseUser) -> AuthenticatorQuerySet:
     return Authenticator.objects.using(session_row.database()).for_user(user).passkeys()
 
 
-def may_add(user: Any) -> bool:
+def may_add(user: AbstractBaseUser) -> bool:
     """Say whether ``user`` may have one passkey more."""
     return _of(user).confirmed().count() < conf.MAX_PASSKEYS
 

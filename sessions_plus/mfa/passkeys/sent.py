@@ -16,6 +16,7 @@ from typing import Any
 from sessions_plus.exceptions import PasskeyRefused
 from sessions_plus.mfa.passkeys import base64url
 from sessions_plus.mfa.passkeys.credentials import MAX_ID_BYTES
+from sessions_plus.types import JsonObject
 
 MAX_BYTES = 16 * 1024
 """How long the JSON of one credential may be, at most."""
@@ -26,7 +27,7 @@ MIN_DATA_BYTES = 37
 TRANSPORT = re.compile(r"[a-z-]{1,16}")
 MAX_TRANSPORTS = 6
 
-Json = Mapping[str, Any]
+Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,7 +70,7 @@ class Assertion:
     client: ClientData
     data: AuthenticatorData
     user_handle: bytes | None
-    as_json: dict[str, Any]
+    as_json: JsonObject
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,7 +88,7 @@ class NewPasskey:
     attestation_object: bytes
     transports: tuple[str, ...]
     is_discoverable: bool | None
-    as_json: dict[str, Any]
+    as_json: JsonObject
 
 
 def read_assertion(sent: object) -> Assertion:
@@ -164,7 +165,7 @@ def parse(text: str | bytes) -> Any:
         raise PasskeyRefused("malformed") from None
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A name occurs twice.")
@@ -181,7 +182,7 @@ def _credential(sent: object) -> tuple[Json, Json]:
     return sent, response
 
 
-def _clean(credential: Json, response: dict[str, str]) -> dict[str, Any]:
+def _clean(credential: Json, response: dict[str, str]) -> JsonObject:
     return {
         "id": credential["id"],
         "rawId": credential["id"],

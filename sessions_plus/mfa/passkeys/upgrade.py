@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from sessions_plus.authority import proof_of
 from sessions_plus.mfa import recovery_codes
@@ -19,6 +18,7 @@ from sessions_plus.mfa.passkeys.relying_party import find_relying_party
 from sessions_plus.mfa.reauthentication import is_fresh, max_age_of
 from sessions_plus.models import Authenticator
 from sessions_plus.rows.session_row import Row
+from sessions_plus.types import PersonRequest
 
 LATELY = timedelta(minutes=5)
 """How long browsers remember that a password was filled in."""
@@ -33,7 +33,7 @@ def was_typed_lately(row: Row | None, *, now: datetime) -> bool:
 
 
 def may_upgrade(
-    request: Any,
+    request: PersonRequest,
     *,
     own: Iterable[Authenticator] | None = None,
     codes_left: int | None = None,

@@ -41,12 +41,13 @@ from sessions_plus.mfa.reauthentication import Proved, check_own, prove
 from sessions_plus.mfa.verification import count_attempt
 from sessions_plus.models import Authenticator, Challenge, Event, Outcome, Scope
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
 
-def own(user: Any, party: RelyingParty) -> AuthenticatorQuerySet:
+def own(user: AbstractBaseUser, party: RelyingParty) -> AuthenticatorQuerySet:
     """Return the passkeys that ``user`` can use here."""
     return passkeys().usable().for_user(user).filter(rp_id=party.id)
 
@@ -102,7 +103,7 @@ def sign_in(
     return Passed(user, backend, verified.methods)
 
 
-def find_user(user_id: Any) -> tuple[AbstractBaseUser, str] | None:
+def find_user(user_id: UserId) -> tuple[AbstractBaseUser, str] | None:
     """
     Return a user who may sign in, and the first of the site's backends that says so, or None.
 

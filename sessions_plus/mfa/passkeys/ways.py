@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+from django.db import models
 from django.http import HttpRequest
 
 from sessions_plus.exceptions import PasskeyEnrolmentRequired, PasskeyRequired
@@ -12,6 +13,9 @@ from sessions_plus.mfa.passkeys.credentials import passkeys
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty, find_relying_party
 from sessions_plus.models import Authenticator, AuthenticatorKind
 from sessions_plus.rows import session_row
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Ways:
 
 
 def missing_passkey(
-    user: Any, request: HttpRequest | None = None
+    user: models.Model, request: HttpRequest | None = None
 ) -> PasskeyRequired | PasskeyEnrolmentRequired:
     """
     Return what somebody lacks who has to use a passkey: to do so, or to have one. One query.
@@ -47,7 +51,7 @@ def missing_passkey(
     return PasskeyRequired() if own.exists() else PasskeyEnrolmentRequired()
 
 
-def ways_of(user: Any, party: RelyingParty | None) -> Ways:
+def ways_of(user: AbstractBaseUser, party: RelyingParty | None) -> Ways:
     """Return what ``user`` has. One query."""
     own = Authenticator.objects.using(session_row.database()).for_user(user).confirmed()
     found = list(own.values_list("kind", "rp_id"))
