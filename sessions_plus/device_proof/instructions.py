@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 
 def instructions(
@@ -14,7 +13,7 @@ def instructions(
     cookie: str,
     attributes: str,
     left_out: Iterable[str],
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """
     Return what makes the browser renew ``cookie`` before each request that would lack it.
 
@@ -34,6 +33,6 @@ def instructions(
     }
 
 
-def the_end(identifier: str) -> dict[str, Any]:
+def the_end(identifier: str) -> dict[str, object]:
     """Return what makes the browser forget its key."""
     return {"session_identifier": identifier, "continue": False}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sessions_plus.crypto import signed_by
 from sessions_plus.device_proof.spelling import read
@@ -86,7 +85,7 @@ def _key(algorithm: str, jwk: object) -> DevicePublicKey | None:
     return DevicePublicKey(algorithm, {name: jwk[name] for name in members})
 
 
-def _object(encoded: bytes) -> dict[str, Any]:
+def _object(encoded: bytes) -> dict[str, object]:
     """Return a JSON object whose names each occur once; empty where it is none."""
     try:
         found = json.loads(encoded, object_pairs_hook=_once)
@@ -95,7 +94,7 @@ def _object(encoded: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A name occurs twice.")  # two readers might believe two things

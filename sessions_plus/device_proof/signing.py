@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from sessions_plus.crypto import SoftwareKeyPair
 from sessions_plus.device_proof.signed import TYPE
@@ -20,6 +19,6 @@ def later_proof(pair: SoftwareKeyPair, nonce: str) -> str:
     return _signed(pair, {"alg": "ES256", "typ": TYPE}, nonce)
 
 
-def _signed(pair: SoftwareKeyPair, header: dict[str, Any], nonce: str) -> str:
+def _signed(pair: SoftwareKeyPair, header: dict[str, object], nonce: str) -> str:
     message = ".".join(spell(json.dumps(part).encode()) for part in (header, {"jti": nonce}))
     return f"{message}.{spell(pair.sign(message.encode()))}"

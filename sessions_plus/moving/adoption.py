@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.apps import apps
@@ -40,10 +39,10 @@ from sessions_plus.store.session_store import SessionStore
 class MovedVisit:
     """What a session that nobody is signed in to brings along (a ``store.writing.Binding``)."""
 
-    def __init__(self, moved: Mapping[str, Any]) -> None:
+    def __init__(self, moved: Mapping[str, object]) -> None:
         self.moved = moved
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         return dict(self.moved)
 
     def beside(self, store: SessionStore, now: datetime) -> None:
@@ -56,12 +55,12 @@ class MovedVisit:
 class MovedSignIn(SignIn):
     """A sign-in that another engine began: as old as it was, and proving nothing lately."""
 
-    def __init__(self, user: AbstractBaseUser, claim: Claim, moved: Mapping[str, Any]) -> None:
+    def __init__(self, user: AbstractBaseUser, claim: Claim, moved: Mapping[str, object]) -> None:
         super().__init__(user, claim.methods)
         self.claim = claim
         self.moved = moved
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         return {**super().columns(store, now), **self.moved, **proof_columns(self.claim)}
 
     def events(
@@ -82,7 +81,7 @@ class MovedSignIn(SignIn):
         """See events()."""
 
 
-def proof_columns(claim: Claim) -> dict[str, Any]:
+def proof_columns(claim: Claim) -> dict[str, object]:
     """Return the columns of a session that was signed in to elsewhere."""
     return {
         "auth_methods": " ".join(claim.methods),
@@ -92,7 +91,7 @@ def proof_columns(claim: Claim) -> dict[str, Any]:
     }
 
 
-def moved_data(old: OldSession, user: AbstractBaseUser | None) -> dict[str, Any]:
+def moved_data(old: OldSession, user: AbstractBaseUser | None) -> dict[str, object]:
     """Return the dictionary that a session goes on with, signed in as ``user`` or as nobody."""
     data = {key: value for key, value in old.data.items() if key not in unused_keys()}
     if user is not None:
@@ -194,7 +193,7 @@ class Move:
         store.save(must_create=True)
 
     def _carry_over(
-        self, store: SessionStore, user: AbstractBaseUser, moved: Mapping[str, Any]
+        self, store: SessionStore, user: AbstractBaseUser, moved: Mapping[str, object]
     ) -> bool:
         """Bind the sign-in that it was. False where it waits for the second factor instead."""
         claim = claim_of(self.old, user, factors_of([user.pk])[user.pk], now=self.now)

@@ -32,6 +32,7 @@ from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import user_id_in
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.store.old_engine import OldSession
+from sessions_plus.types import UserId
 
 # Nobody is thrown out on the day of the move for having signed in long before it.
 LEFT_AT_LEAST = timedelta(days=1)
@@ -54,7 +55,7 @@ class Refusal(StrEnum):
     """Their sessions were ended here meanwhile."""
 
 
-def find_user(path: str, user_id: Any) -> AbstractBaseUser | None:
+def find_user(path: str, user_id: UserId) -> AbstractBaseUser | None:
     """Return a user as the backend knows them: not if they are disabled."""
     return cast("AbstractBaseUser | None", load_backend(path).get_user(user_id))
 
@@ -99,7 +100,7 @@ class Factors:
         return () if self.codes.isdisjoint(factors) else (RECOVERY_CODE,)
 
 
-def factors_of(user_ids: Iterable[Any]) -> dict[Any, Factors]:
+def factors_of(user_ids: Iterable[UserId]) -> dict[Any, Factors]:
     """Return the factors of users, by primary key. Two queries, however many there are."""
     found = {user_id: Factors() for user_id in user_ids}
     alias = session_row.database()

@@ -43,6 +43,7 @@ from sessions_plus.models.authenticator import TOTP_COLUMNS
 from sessions_plus.moving.old_factors import OldApp, OldCodes, OldFactors, Source
 from sessions_plus.moving.old_passkeys import OldPasskey
 from sessions_plus.rows import session_row
+from sessions_plus.types import UserId
 
 AT_ONCE = 200
 
@@ -117,7 +118,7 @@ def bring_all(
 
 @sensitive_variables()
 def _bring(
-    user_id: Any, factors: OldFactors, *, now: datetime, is_dry_run: bool, report: Report
+    user_id: UserId, factors: OldFactors, *, now: datetime, is_dry_run: bool, report: Report
 ) -> Counter[str]:
     alias = session_row.database()
     fates = Counter(str(left) for left in factors.left)
@@ -143,7 +144,7 @@ def _bring(
     return fates
 
 
-def was_removed(user_id: Any) -> bool:
+def was_removed(user_id: UserId) -> bool:
     """Say whether a user had a factor removed here."""
     events = SessionEvent.objects.using(router.db_for_write(SessionEvent)).filter(user_id=user_id)
     return events.filter(event=Event.AUTHENTICATOR_REMOVED).exists()
@@ -244,7 +245,7 @@ class Verified:
 
 
 @sensitive_variables()
-def verify(user_id: Any, factors: OldFactors) -> Verified:
+def verify(user_id: UserId, factors: OldFactors) -> Verified:
     """Open what is here of a user's factors, and compare it with what is there."""
     user = get_user_model()(pk=user_id)
     is_removed, has_app = was_removed(user_id), has_authenticator(user)

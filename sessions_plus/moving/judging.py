@@ -33,6 +33,7 @@ from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.store import old_engine, old_tables
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
+from sessions_plus.types import UserId
 
 
 class Fate(StrEnum):
@@ -101,7 +102,7 @@ class Judge:
             else:
                 self.fates[fate] += 1
 
-    def _find(self, path: str, user_id: Any) -> AbstractBaseUser | None:
+    def _find(self, path: str, user_id: UserId) -> AbstractBaseUser | None:
         key = (path, user_id)
         if key not in self._users:
             self._users[key] = find_user(path, user_id)

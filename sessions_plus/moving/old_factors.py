@@ -12,7 +12,7 @@ import binascii
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from django.apps import apps
 from django.conf import settings
@@ -26,6 +26,7 @@ from sessions_plus.mfa.totp import step_at
 from sessions_plus.mfa.typed_code import DIGITS, IMPORTED, canonical
 from sessions_plus.moving.left import Left
 from sessions_plus.moving.old_passkeys import OldPasskey, of_allauth, of_otp_webauthn
+from sessions_plus.types import OthersRow, OthersRows, UserId
 
 LONGEST_PERIOD = 120
 
@@ -84,27 +85,27 @@ class Source(Protocol):
 
     def is_installed(self) -> bool: ...
 
-    def read(self, user_ids: Collection[Any]) -> dict[Any, OldFactors]:
+    def read(self, user_ids: Collection[UserId]) -> dict[UserId, OldFactors]:
         """Return what those of the users have who have anything."""
         ...
 
     def delete(self, names: Collection[str]) -> None: ...
 
-    def add_app(self, user_id: Any, app: OldApp) -> str:
+    def add_app(self, user_id: UserId, app: OldApp) -> str:
         """Give a user an app there; return its name, or "" where there is no place for it."""
         ...
 
-    def catch_up(self, user_id: Any, app: OldApp) -> None:
+    def catch_up(self, user_id: UserId, app: OldApp) -> None:
         """Void there what was used up here, of an app that came from there."""
         ...
 
-    def void_codes(self, user_id: Any, name: str, used: Collection[str]) -> None:
+    def void_codes(self, user_id: UserId, name: str, used: Collection[str]) -> None:
         """Void recovery codes there that were used up here."""
         ...
 
 
-def _rows(label: str) -> models.QuerySet[Any]:
-    model: Any = apps.get_model(label)
+def _rows(label: str) -> OthersRows:
+    model = apps.get_model(label)
     return models.QuerySet(model, using=router.db_for_write(model))
 
 
@@ -135,9 +136,9 @@ class Otp:
     def is_installed(self) -> bool:
         return apps.is_installed(self.needs)
 
-    def read(self, user_ids: Collection[Any]) -> dict[Any, OldFactors]:
+    def read(self, user_ids: Collection[UserId]) -> dict[UserId, OldFactors]:
         """See ``Source.read()``."""
-        found: dict[Any, OldFactors] = {}
+        found: dict[UserId, OldFactors] = {}
         handles = self._handles(user_ids)
         for label, row in self._devices(user_ids):
             factors = found.setdefault(row.user_id, OldFactors())
@@ -152,7 +153,7 @@ class Otp:
                 factors.left.append(Left.OTHER)
         return found
 
-    def _handles(self, user_ids: Collection[Any]) -> dict[Any, bytes]:
+    def _handles(self, user_ids: Collection[UserId]) -> dict[UserId, bytes]:
         """Return what authenticators know users by."""
         if not apps.is_installed("django_otp_webauthn"):
             return {}
@@ -160,7 +161,7 @@ class Otp:
         pairs = rows.values_list("user_id", "handle_hex")
         return {user_id: bytes.fromhex(text) for user_id, text in pairs}
 
-    def _devices(self, user_ids: Collection[Any]) -> Iterator[tuple[str, Any]]:
+    def _devices(self, user_ids: Collection[UserId]) -> Iterator[tuple[str, OthersRow]]:
         for model in apps.get_models():
             if hasattr(model, "persistent_id") and hasattr(model, "verify_token"):
                 label = model._meta.label_lower
@@ -173,7 +174,7 @@ class Otp:
                     yield label, row
 
     @sensitive_variables()
-    def _read_app(self, row: Any, factors: OldFactors) -> None:
+    def _read_app(self, row: OthersRow, factors: OldFactors) -> None:
         if row.t0 or abs(row.drift) > conf.TOTP_TOLERANCE or not 0 < row.step <= LONGEST_PERIOD:
             factors.left.append(Left.CLOCK)
             return
@@ -202,7 +203,7 @@ class Otp:
         )
 
     @sensitive_variables()
-    def _read_codes(self, row: Any, factors: OldFactors) -> None:
+    def _read_codes(self, row: OthersRow, factors: OldFactors) -> None:
         codes, short = _readable(token.token for token in row.token_set.all())
         factors.left += [Left.SHORT] * short
         if codes:
@@ -214,7 +215,7 @@ class Otp:
             _rows(label).filter(pk__in=keys).delete()
 
     @sensitive_variables()
-    def add_app(self, user_id: Any, app: OldApp) -> str:
+    def add_app(self, user_id: UserId, app: OldApp) -> str:
         """See ``Source.add_app()``."""
         if not apps.is_installed("django_otp.plugins.otp_totp"):
             return ""
@@ -231,13 +232,13 @@ class Otp:
         made.save(using=router.db_for_write(model), force_insert=True)
         return f"{self.TOTP}/{made.pk}"
 
-    def catch_up(self, user_id: Any, app: OldApp) -> None:
+    def catch_up(self, user_id: UserId, app: OldApp) -> None:
         """See ``Source.catch_up()``."""
         rows = _rows(self.TOTP).filter(user_id=user_id, pk__in=_split([app.name])[self.TOTP])
         rows.filter(last_t__lt=app.last_step).update(last_t=app.last_step)
 
     @sensitive_variables()
-    def void_codes(self, user_id: Any, name: str, used: Collection[str]) -> None:
+    def void_codes(self, user_id: UserId, name: str, used: Collection[str]) -> None:
         """See ``Source.void_codes()``."""
         for row in _rows(self.STATIC).filter(user_id=user_id, pk__in=_split([name])[self.STATIC]):
             for token in row.token_set.all():
@@ -254,9 +255,9 @@ class Allauth:
     def is_installed(self) -> bool:
         return apps.is_installed(self.needs)
 
-    def read(self, user_ids: Collection[Any]) -> dict[Any, OldFactors]:
+    def read(self, user_ids: Collection[UserId]) -> dict[UserId, OldFactors]:
         """See ``Source.read()``."""
-        found: dict[Any, OldFactors] = {}
+        found: dict[UserId, OldFactors] = {}
         for row in _rows(self.LABEL).filter(user_id__in=user_ids).order_by("pk"):
             factors = found.setdefault(row.user_id, OldFactors())
             if row.type == "totp":
@@ -271,7 +272,7 @@ class Allauth:
         return found
 
     @sensitive_variables()
-    def _read_app(self, row: Any, factors: OldFactors) -> None:
+    def _read_app(self, row: OthersRow, factors: OldFactors) -> None:
         digits, period = getattr(settings, "MFA_TOTP_DIGITS", 6), self._period()
         if digits not in DIGITS or not 0 < period <= LONGEST_PERIOD:
             factors.left.append(Left.DIGITS if digits not in DIGITS else Left.CLOCK)
@@ -292,7 +293,7 @@ class Allauth:
             )
         )
 
-    def _handle_of(self, user_id: Any) -> bytes:
+    def _handle_of(self, user_id: UserId) -> bytes:
         """Return what authenticators know a user by, as the site's adapter says."""
         user = get_user_model()._default_manager.get(pk=user_id)
         adapter = import_string("allauth.mfa.adapter.get_adapter")()
@@ -311,7 +312,7 @@ class Allauth:
         )
 
     @sensitive_variables()
-    def _open(self, row: Any) -> bytes:
+    def _open(self, row: OthersRow) -> bytes:
         try:
             text = import_string("allauth.mfa.adapter.get_adapter")().decrypt(row.data["secret"])
             return base64.b32decode(text + "=" * (-len(text) % 8), casefold=True)
@@ -321,7 +322,7 @@ class Allauth:
             return b""
 
     @sensitive_variables()
-    def _read_codes(self, row: Any, factors: OldFactors) -> None:
+    def _read_codes(self, row: OthersRow, factors: OldFactors) -> None:
         try:
             unused = row.wrap().get_unused_codes()
         except Exception:  # a site's own adapter has errors of its own
@@ -337,7 +338,7 @@ class Allauth:
         _rows(self.LABEL).filter(pk__in=_split(names).get(self.LABEL, [])).delete()
 
     @sensitive_variables()
-    def add_app(self, user_id: Any, app: OldApp) -> str:
+    def add_app(self, user_id: UserId, app: OldApp) -> str:
         """See ``Source.add_app()``. It has one app for each user, and one form of codes."""
         if (app.digits, app.period) != (getattr(settings, "MFA_TOTP_DIGITS", 6), self._period()):
             return ""
@@ -350,11 +351,11 @@ class Allauth:
         made.save(using=router.db_for_write(model), force_insert=True)
         return f"{self.LABEL}/{made.pk}"
 
-    def catch_up(self, user_id: Any, app: OldApp) -> None:
+    def catch_up(self, user_id: UserId, app: OldApp) -> None:
         """See ``Source.catch_up()``. It remembers codes for a minute, and no steps."""
 
     @sensitive_variables()
-    def void_codes(self, user_id: Any, name: str, used: Collection[str]) -> None:
+    def void_codes(self, user_id: UserId, name: str, used: Collection[str]) -> None:
         """See ``Source.void_codes()``."""
         keys = _split([name]).get(self.LABEL, [])
         for row in _rows(self.LABEL).filter(user_id=user_id, pk__in=keys, type="recovery_codes"):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth import SESSION_KEY
 
 from sessions_plus.mfa.methods import EXTERNAL, PASSWORD
 from sessions_plus.moments import from_timestamp
+from sessions_plus.types import JsonObject
 
 OTP_KEYS = ("otp_device_id",)
 """Where django-otp, and so two-factor-auth, keeps which device was used."""
@@ -37,7 +37,7 @@ class OldProofs:
     began_at: datetime | None = None
 
 
-def read_proofs(data: Mapping[str, Any]) -> OldProofs:
+def read_proofs(data: Mapping[str, object]) -> OldProofs:
     """
     Read what django-otp and allauth wrote.
 
@@ -53,21 +53,21 @@ def read_proofs(data: Mapping[str, Any]) -> OldProofs:
     )
 
 
-def _records(data: Mapping[str, Any]) -> list[dict[str, Any]]:
+def _records(data: Mapping[str, object]) -> list[JsonObject]:
     found, owner = data.get(ALLAUTH_KEYS[0]), data.get(ALLAUTH_KEYS[1])
     if not isinstance(found, list) or owner not in (None, data.get(SESSION_KEY)):
         return []
     return [entry for entry in found if isinstance(entry, dict)]
 
 
-def _first(records: list[dict[str, Any]]) -> str | None:
+def _first(records: list[JsonObject]) -> str | None:
     methods = {entry.get("method") for entry in records} - {"mfa"}
     if not methods:
         return EXTERNAL if records else None  # a passkey alone
     return PASSWORD if "password" in methods else EXTERNAL
 
 
-def _factors(device: object, records: list[dict[str, Any]]) -> Iterator[str]:
+def _factors(device: object, records: list[JsonObject]) -> Iterator[str]:
     if isinstance(device, str):
         # It was a full path once: ``django_otp.plugins.otp_totp.models.TOTPDevice/3``.
         parts = device.lower().split(".")
@@ -77,7 +77,7 @@ def _factors(device: object, records: list[dict[str, Any]]) -> Iterator[str]:
             yield f"mfa.authenticator/{entry.get('id')}"
 
 
-def _began_at(records: list[dict[str, Any]]) -> datetime | None:
+def _began_at(records: list[JsonObject]) -> datetime | None:
     moments = [entry["at"] for entry in records if isinstance(entry.get("at"), int | float)]
     if not moments:
         return None

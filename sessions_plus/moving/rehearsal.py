@@ -6,15 +6,14 @@ import secrets
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.contrib.sessions.backends.base import VALID_KEY_CHARS
-from django.db import models
 
 from sessions_plus.moving.claims import Refusal
 from sessions_plus.moving.in_bulk import fate_of
 from sessions_plus.moving.judging import Fate, Judge, read_all
 from sessions_plus.store import old_tables
+from sessions_plus.types import OthersRow, OthersRows
 
 SAMPLE = 1_000
 AT_ONCE = 50
@@ -45,7 +44,7 @@ def share_that_comes(fates: Counter[str]) -> float:
     return comes / (comes + lost) if comes + lost else 1.0
 
 
-def _sample(rows: models.QuerySet[Any]) -> Iterator[Any]:
+def _sample(rows: OthersRows) -> Iterator[OthersRow]:
     """Yield all rows where they are few, else some of them, from here and there."""
     rows = rows.order_by("session_key")
     few = list(rows[: SAMPLE + 1])

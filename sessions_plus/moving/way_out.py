@@ -24,6 +24,7 @@ from sessions_plus.models.authenticator import Algorithm
 from sessions_plus.moving.factors import people, was_removed
 from sessions_plus.moving.old_factors import OldApp, OldCodes, OldFactors, Source
 from sessions_plus.rows import session_row
+from sessions_plus.types import UserId
 
 
 class Way(StrEnum):
@@ -59,7 +60,7 @@ def take_back(source: Source) -> Counter[str]:
 
 @sensitive_variables()
 def _take_back(
-    source: Source, user_id: Any, rows: Iterable[Authenticator], there: OldFactors
+    source: Source, user_id: UserId, rows: Iterable[Authenticator], there: OldFactors
 ) -> Counter[str]:
     ways: Counter[str] = Counter()
     with transaction.atomic(using=session_row.database()), alone_for(user_id):
@@ -103,7 +104,7 @@ def _send(source: Source, row: Authenticator, known: set[str]) -> Way:
 
 
 @sensitive_variables()
-def _remove(source: Source, user_id: Any, there: OldFactors) -> Counter[str]:
+def _remove(source: Source, user_id: UserId, there: OldFactors) -> Counter[str]:
     rows = Authenticator.objects.using(session_row.database()).filter(user_id=user_id)
     here = set(rows.values_list("imported_from", flat=True))
     codes = {found.name for found in there.codes}
@@ -113,7 +114,7 @@ def _remove(source: Source, user_id: Any, there: OldFactors) -> Counter[str]:
 
 
 @sensitive_variables()
-def _void(source: Source, user_id: Any, codes: OldCodes) -> Counter[str]:
+def _void(source: Source, user_id: UserId, codes: OldCodes) -> Counter[str]:
     user = get_user_model()(pk=user_id)
     rows = RecoveryCode.objects.using(session_row.database()).for_user(user)
     if rows.filter(imported_from="").exists() or was_removed(user_id):

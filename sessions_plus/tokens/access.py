@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
@@ -36,6 +34,7 @@ from sessions_plus.tokens.keys import (
     find_verifier,
     get_signer,
 )
+from sessions_plus.types import Json, JsonObject
 
 TYPE = "at+jwt"
 HEADER = frozenset({"alg", "typ", "kid"})
@@ -67,7 +66,7 @@ class AccessToken:
     expires_at: datetime
     authenticated_at: datetime
     auth_methods: tuple[str, ...]
-    claims: Mapping[str, Any]
+    claims: Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +74,7 @@ class _Verified:
     """The claims of a token, and the key whose signature of them was good."""
 
     kid: str
-    claims: Mapping[str, Any]
+    claims: Json
 
 
 # A client sends one token for minutes, and whether a signature is good never changes: the
@@ -104,7 +103,7 @@ def issue(user: models.Model, session: Row, *, now: datetime) -> tuple[str, date
     return token, from_timestamp(claims["exp"])
 
 
-def standard_claims(user: models.Model, session: Row, *, now: datetime) -> dict[str, Any]:
+def standard_claims(user: models.Model, session: Row, *, now: datetime) -> JsonObject:
     issued_at = int(now.timestamp())
     return {
         "iss": conf.TOKEN_ISSUER,
@@ -120,15 +119,15 @@ def standard_claims(user: models.Model, session: Row, *, now: datetime) -> dict[
     }
 
 
-def _header(signer: Signer) -> dict[str, Any]:
+def _header(signer: Signer) -> JsonObject:
     return {"alg": signer.algorithm, "typ": TYPE, "kid": signer.kid}
 
 
-def _encode(claims: Mapping[str, Any]) -> bytes:
+def _encode(claims: Json) -> bytes:
     return json.dumps(claims, separators=(",", ":"), allow_nan=False).encode()
 
 
-def _added_claims(user: models.Model, session: Row) -> dict[str, Any]:
+def _added_claims(user: models.Model, session: Row) -> JsonObject:
     """Return what ``SESSIONS_PLUS_TOKEN_CLAIMS`` adds. A token is read by many: it is no store."""
     source = conf.TOKEN_CLAIMS
     if source is None:
@@ -219,7 +218,7 @@ def _holding(found: _Verified, verifier: Verifier | None, now: datetime) -> Acce
     return _read(claims)
 
 
-def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
+def _check_times(claims: Json, now: datetime) -> None:
     if not all(type(claims.get(name)) is int for name in MOMENTS):
         raise InvalidToken("times")
     if not all(0 <= claims[name] <= MAX_MOMENT for name in MOMENTS):
@@ -233,7 +232,7 @@ def _check_times(claims: Mapping[str, Any], now: datetime) -> None:
         raise InvalidToken("lifetime")
 
 
-def _read(claims: Mapping[str, Any]) -> AccessToken:
+def _read(claims: Json) -> AccessToken:
     subject, methods = claims.get("sub"), claims.get("amr")
     if not isinstance(subject, str) or not isinstance(claims.get("jti"), str):
         raise InvalidToken("claims")

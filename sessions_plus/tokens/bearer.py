@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -36,6 +36,11 @@ from sessions_plus.tokens import access, refresh
 from sessions_plus.tokens.access import AccessToken
 from sessions_plus.tokens.refresh import Tokens
 from sessions_plus.tokens.sessions import afind_live, browser_session, find_live, user_of
+from sessions_plus.types import SiteUser, UserId
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 Verification = Literal["session", "stateless"]
 
@@ -60,7 +65,7 @@ class TokenUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the s
         self.__dict__["_subject"] = subject
 
     @property
-    def pk(self) -> Any:
+    def pk(self) -> UserId:
         """The primary key, without reading the row."""
         return _primary_key(self.__dict__["_subject"])
 
@@ -101,7 +106,7 @@ class Credentials:
         the access token; None where a session key was shown.
     """
 
-    user: Any
+    user: SiteUser
     session_public_id: UUID
     session: Row | None = None
     token: AccessToken | None = None
@@ -220,14 +225,14 @@ def _from_session_key(key: str, client: ClientInfo) -> Credentials:
     return Credentials(user, store.public_id, store.row)
 
 
-def _primary_key(subject: str) -> Any:
+def _primary_key(subject: str) -> UserId:
     try:
         return get_user_model()._meta.pk.to_python(subject)
     except ValidationError:
         raise PermissionDenied from None
 
 
-def _get_user(subject: str) -> Any:
+def _get_user(subject: str) -> AbstractBaseUser:
     user = get_user_model()._default_manager.filter(pk=_primary_key(subject)).first()
     if user is None or not may_sign_in(user):
         raise PermissionDenied

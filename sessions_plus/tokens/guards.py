@@ -7,7 +7,7 @@ token, as no browser sends that header by itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import wraps
 from typing import Any, cast
 
@@ -28,11 +28,12 @@ from sessions_plus.tokens.bearer import (
     aauthenticate,
     authenticate,
 )
+from sessions_plus.types import AnyView, SiteUser
 
 
 def bearer_required(
-    view: Callable[..., Any] | None = None, *, verification: Verification | None = None
-) -> Callable[..., Any]:
+    view: AnyView | None = None, *, verification: Verification | None = None
+) -> AnyView:
     """
     Let a view answer requests with a valid bearer token only: no session cookie counts.
 
@@ -53,9 +54,9 @@ def bearer_required(
     return wrapped
 
 
-def _guard(view: Callable[..., Any], verification: Verification | None) -> Callable[..., Any]:
+def _guard(view: AnyView, verification: Verification | None) -> AnyView:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             found = authenticate(request, verification=verification)
         except InvalidToken as refused:
@@ -70,9 +71,9 @@ def _guard(view: Callable[..., Any], verification: Verification | None) -> Calla
     return guarded
 
 
-def _aguard(view: Callable[..., Any], verification: Verification | None) -> Callable[..., Any]:
+def _aguard(view: AnyView, verification: Verification | None) -> AnyView:
     @wraps(view)
-    async def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    async def guarded(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
         try:
             found = await aauthenticate(request, verification=verification)
         except InvalidToken as refused:
@@ -98,7 +99,7 @@ class BearerMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+    def __init__(self, get_response: AnyView) -> None:
         self.get_response = get_response
         self.async_mode = iscoroutinefunction(get_response)
         if self.async_mode:
@@ -126,18 +127,18 @@ class BearerMiddleware:
         return cast(HttpResponseBase, await self.get_response(request))
 
     @property
-    def process_view(self) -> Any:
+    def process_view(self) -> AnyView:
         """What Django calls before a view; of the world it runs in."""
         return self._aview if self.async_mode else self._view
 
     def _view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponseBase | None:
         error = refuses_bearer(request, view)
         return refusal(error) if error is not None else None
 
     async def _aview(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponseBase | None:
         """See _view()."""
         error = await arefuses_bearer(request, view)
@@ -145,12 +146,16 @@ class BearerMiddleware:
 
 
 def take(request: Any, found: Credentials) -> None:
-    """Let a request be from whom its token says."""
+    """
+    Let a request be from whom its token says.
+
+    Any, as it gets attributes that neither Django's nor REST framework's has.
+    """
     authority.take(request, found.authority())
     request.user = found.user
     request.auth = found
 
-    async def auser() -> Any:
+    async def auser() -> SiteUser:
         return found.user
 
     request.auser = auser

@@ -11,7 +11,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.exceptions import ImproperlyConfigured
 from joserfc import jws
@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from sessions_plus.exceptions import InvalidToken
+from sessions_plus.types import Json, JsonObject
 
 CURVES: Mapping[str, str] = {"ES256": "P-256", "EdDSA": "Ed25519"}
 
@@ -48,7 +49,7 @@ class Parts:
     """A token, taken apart and not yet verified. ``header`` is all that may be looked at."""
 
     token: str
-    header: Mapping[str, Any]
+    header: Json
 
 
 def new_private_key(algorithm: str) -> PrivateKey:
@@ -96,19 +97,19 @@ def key_to_jwk(key: PrivateKey) -> bytes:
     return json.dumps(key.as_dict(private=True)).encode()
 
 
-def key_from_jwk(jwk: Mapping[str, Any]) -> PublicKey:
+def key_from_jwk(jwk: Json) -> PublicKey:
     kind = ECKey if jwk["kty"] == "EC" else OKPKey
     return kind.import_key(dict(jwk))
 
 
-def public_jwk(key: PrivateKey) -> dict[str, Any]:
+def public_jwk(key: PrivateKey) -> JsonObject:
     """Return what the JWKS shows of a key (RFC 7517 §4)."""
     public = key.as_dict(private=False)
     named = {"kid": key.thumbprint(), "alg": algorithm_of(key), "use": "sig"}
     return {name: public[name] for name in ("kty", "crv", "x", "y") if name in public} | named
 
 
-def sign(header: dict[str, Any], payload: bytes, key: PrivateKey) -> str:
+def sign(header: JsonObject, payload: bytes, key: PrivateKey) -> str:
     return jws.serialize_compact(header, payload, key, registry=_REGISTRY)
 
 
@@ -126,7 +127,7 @@ def take_apart(token: str) -> Parts:
     return Parts(token, parse_object(header))
 
 
-def verify(parts: Parts, key: PublicKey) -> Mapping[str, Any]:
+def verify(parts: Parts, key: PublicKey) -> Json:
     """
     Return the claims of a token that ``key`` signed.
 
@@ -150,7 +151,7 @@ def _decode(part: str) -> bytes:
     return decoded
 
 
-def parse_object(encoded: bytes) -> dict[str, Any]:
+def parse_object(encoded: bytes) -> JsonObject:
     """
     Return a JSON object whose names each occur once.
 
@@ -168,12 +169,12 @@ def parse_object(encoded: bytes) -> dict[str, Any]:
     return found
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _once(pairs: list[tuple[str, object]]) -> JsonObject:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("A name occurs twice.")
     return found
 
 
-def _refuse_constant(name: str) -> Any:
+def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON.")

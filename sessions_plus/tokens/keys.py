@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import ImproperlyConfigured
@@ -27,6 +26,7 @@ from sessions_plus.exceptions import SealBroken
 from sessions_plus.models import Event, SigningKey
 from sessions_plus.models.signing_key import SigningKeyQuerySet, private_key_context
 from sessions_plus.tokens import jose
+from sessions_plus.types import JsonObject
 
 # How long others may keep the JWKS, and so how long before its first use a key is published.
 JWKS_MAX_AGE = timedelta(minutes=5)
@@ -289,7 +289,7 @@ def _read() -> _Known:
     return known
 
 
-def jwks(now: datetime) -> dict[str, Any]:
+def jwks(now: datetime) -> JsonObject:
     """Return the public keys as a JWK Set (RFC 7517 §5), the next one first."""
     given = _given_keys()
     if given:
@@ -298,6 +298,6 @@ def jwks(now: datetime) -> dict[str, Any]:
     return {"keys": [row.public_jwk for row in _rows().verifying(now)]}
 
 
-async def ajwks(now: datetime) -> dict[str, Any]:
+async def ajwks(now: datetime) -> JsonObject:
     """See jwks()."""
     return await sync_to_async(jwks)(now)

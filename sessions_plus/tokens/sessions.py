@@ -7,7 +7,6 @@ They are sessions like any other, of the engine that the site chose.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -98,7 +97,7 @@ def keep_up_hash(store: SessionStore, user: AbstractBaseUser) -> None:
         store.save()
 
 
-def _find_user(data: Mapping[str, Any]) -> AbstractBaseUser | None:
+def _find_user(data: Mapping[str, object]) -> AbstractBaseUser | None:
     path = str(data.get(BACKEND_SESSION_KEY))
     if path not in settings.AUTHENTICATION_BACKENDS:
         return None
@@ -106,7 +105,7 @@ def _find_user(data: Mapping[str, Any]) -> AbstractBaseUser | None:
     return user if user is not None and _same_password(user, data) else None
 
 
-def _same_password(user: AbstractBaseUser, data: Mapping[str, Any]) -> bool:
+def _same_password(user: AbstractBaseUser, data: Mapping[str, object]) -> bool:
     if not hasattr(user, "get_session_auth_hash"):
         return True
     stored = str(data.get(HASH_SESSION_KEY, ""))
