@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sessions_plus.mfa.methods import has_second_factor
+from sessions_plus.types import Json, JsonObject
 
-Facts = Mapping[str, Any]
-Record = dict[str, Any]
+Facts = Json
+Record = JsonObject
 
 OCSF_VERSION = "1.5.0"
 ECS_VERSION = "8.17.0"

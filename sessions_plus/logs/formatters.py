@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-from typing import Any
 
 from sessions_plus.logs.formats import Facts, Record, as_ecs, as_ocsf
 
@@ -38,7 +37,7 @@ class EcsFormatter(EventFormatter):
         return as_ecs(facts)
 
 
-def facts_in(message: str) -> dict[str, Any] | None:
+def facts_in(message: str) -> dict[str, object] | None:
     """Return the facts of a line that ``events`` wrote; None for any other."""
     try:
         facts = json.loads(message)

@@ -61,7 +61,7 @@ def compose(event: SessionEvent, letter: Letter, user: models.Model, *, to: str)
         }
 
 
-def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str, Any]:
+def _words(event: SessionEvent, letter: Letter, user: models.Model) -> dict[str, object]:
     return {
         "subject": letter.subject,
         "lead": f"{letter.lead} {letter.outcome.get(event.reason, '')}".strip(),

@@ -16,7 +16,7 @@ from sessions_plus.store.engine import has_cache, site_copies
 
 ROWS_AT_ONCE = 500
 
-Rows = models.QuerySet[Any]
+Rows = models.QuerySet[models.Model]
 
 Progress = Callable[[str, float], None]
 """Told what is gone through, and how much of it is behind, from 0 to 1."""
@@ -78,7 +78,7 @@ def _stricter(rows: list[tuple[Any, str]]) -> dict[str | None, list[Any]]:
 def _write(model: type[models.Model], stricter: dict[str | None, list[Any]]) -> None:
     table: Rows = models.QuerySet(model, using=database())
     for address, keys in stricter.items():
-        columns: dict[str, Any] = {"ip_address": address}
+        columns: dict[str, object] = {"ip_address": address}
         if address is None:
             columns |= dict.fromkeys(PLACES[model], "")
         table.filter(pk__in=keys).update(**columns)

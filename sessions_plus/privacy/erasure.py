@@ -29,6 +29,7 @@ from sessions_plus.privacy.inventory import (
     blank,
 )
 from sessions_plus.rows import session_row
+from sessions_plus.types import UserId
 
 # SQLite allows 999 parameters in old builds.
 ROWS_AT_ONCE = 500
@@ -48,7 +49,7 @@ class Erasure:
     cache_reached: bool = True
 
 
-def held_of(user_id: Any) -> Erasure:
+def held_of(user_id: UserId) -> Erasure:
     """Return what an erasure would delete and empty now. Changes nothing."""
     counts = {name: holding.rows_of(user_id).count() for name, holding in INVENTORY.items()}
     return Erasure(
@@ -82,7 +83,7 @@ def erase_person(
     return Erasure(held.deleted, held.emptied, reached)
 
 
-def erase_gone(user_id: Any) -> Erasure:
+def erase_gone(user_id: UserId) -> Erasure:
     """Erase what is kept of somebody whose account went without a signal, by SQL say."""
     held = held_of(user_id)
     reached = end_access(user_id, reason=Reason.USER_DELETED).cache_reached
@@ -112,7 +113,7 @@ def anonymise_account(user: AbstractBaseUser) -> None:
     rows.update(**{column: value for column, value in nameless.items() if column in columns})
 
 
-def erase(user_id: Any) -> None:
+def erase(user_id: UserId) -> None:
     """
     Delete or empty all that is kept of a user, whose sessions have ended.
 
@@ -130,7 +131,7 @@ def erase(user_id: Any) -> None:
     _forget_where_they_acted_from(user_id)
 
 
-def _remove_waiting_sessions(user_id: Any) -> None:
+def _remove_waiting_sessions(user_id: UserId) -> None:
     """Remove those in which they proved a password, and nobody is signed in yet."""
     begun = Challenge.objects.using(session_row.database()).filter(user_id=user_id)
     names = begun.values_list("session_public_id", flat=True)
@@ -138,7 +139,7 @@ def _remove_waiting_sessions(user_id: Any) -> None:
     sessions.filter(public_id__in=[name for name in names if name], user=None).delete()
 
 
-def _empty(holding: Holding, user_id: Any) -> None:
+def _empty(holding: Holding, user_id: UserId) -> None:
     """Empty the columns of rows that stay; their names last, as each gets one of its own."""
     names = [name for name in holding.emptied() if holding.field(name).unique]
     alike = {name: value for name, value in holding.emptied().items() if name not in names}
@@ -163,7 +164,7 @@ def _in_parts(rows: Rows) -> Iterator[list[Any]]:
         last = keys[-1]
 
 
-def _forget_where_they_acted_from(user_id: Any) -> None:
+def _forget_where_they_acted_from(user_id: UserId) -> None:
     """What tells of somebody else holds the address and browser of who acted in it."""
     for holding in (EVENTS, SESSIONS):
         emptied = {name: blank(holding.field(name)) for name in SENDER if name in holding.columns}

@@ -24,13 +24,14 @@ from django.utils.translation import gettext as _
 from sessions_plus.models import Device
 from sessions_plus.privacy.inventory import INVENTORY, SENDER, Holding
 from sessions_plus.rows import session_row
+from sessions_plus.types import UserId
 
 ROWS_AT_ONCE = 500
 
 # What a spreadsheet takes for a formula at the beginning of a cell (OWASP ASVS 1.2.10).
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
-Facts = dict[str, Any]
+Facts = dict[str, object]
 
 
 def write_archive(user: AbstractBaseUser, target: IO[bytes], *, now: datetime) -> dict[str, int]:
@@ -115,7 +116,7 @@ def rows_of(holding: Holding, user: AbstractBaseUser) -> Iterator[Facts]:
         yield facts
 
 
-def _public_ids_of_devices(user_id: Any) -> dict[int, str]:
+def _public_ids_of_devices(user_id: UserId) -> dict[int, str]:
     devices = Device.objects.using(session_row.database()).filter(user_id=user_id)
     return {pk: str(public_id) for pk, public_id in devices.values_list("pk", "public_id")}
 
@@ -126,7 +127,7 @@ def _is_by_another(row: Any) -> bool:
     return actor_id is not None and actor_id != row.user_id
 
 
-def _value(row: models.Model, name: str, user_id: Any, devices: dict[int, str]) -> Any:
+def _value(row: models.Model, name: str, user_id: UserId, devices: dict[int, str]) -> Any:
     field = row._meta.get_field(name)
     value = getattr(row, getattr(field, "attname", name))
     if name == "device":

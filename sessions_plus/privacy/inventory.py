@@ -42,8 +42,9 @@ from sessions_plus.models import (
     UsedNonce,
 )
 from sessions_plus.rows import session_row
+from sessions_plus.types import AnyField, UserId
 
-Rows = models.QuerySet[Any]
+Rows = models.QuerySet[models.Model]
 
 
 class Sort(StrEnum):
@@ -118,13 +119,13 @@ class Holding:
         """All of them, past the manager: what is told to caches is the caller's to tell."""
         return models.QuerySet(self.model, using=session_row.database())
 
-    def rows_of(self, user_id: Any) -> Rows:
+    def rows_of(self, user_id: UserId) -> Rows:
         return self.of(self.rows(), user_id) if self.of is not None else self.rows().none()
 
-    def field(self, name: str) -> models.Field[Any, Any]:
-        return cast("models.Field[Any, Any]", self.model._meta.get_field(name))
+    def field(self, name: str) -> AnyField:
+        return cast("AnyField", self.model._meta.get_field(name))
 
-    def emptied(self) -> dict[str, Any]:
+    def emptied(self) -> dict[str, object]:
         """Return what an erasure writes into a row that stays, for each column it empties."""
         return {
             name: blank(self.field(name))
@@ -133,7 +134,7 @@ class Holding:
         }
 
 
-def blank(field: models.Field[Any, Any]) -> Any:
+def blank(field: AnyField) -> Any:
     """Return what a column holds that tells nothing; a new name for what must have one."""
     if field.unique:
         return new_public_id()
@@ -142,7 +143,7 @@ def blank(field: models.Field[Any, Any]) -> Any:
     return field.get_default() if field.has_default() else field.to_python("")
 
 
-def by_user(rows: Rows, user_id: Any) -> Rows:
+def by_user(rows: Rows, user_id: UserId) -> Rows:
     return rows.filter(user_id=user_id)
 
 
@@ -150,7 +151,7 @@ ACCOUNT_SCOPES = (Scope.ACCOUNT, Scope.RECOVERY, Scope.PASSWORD)
 """What is counted for a user by primary key."""
 
 
-def by_subject(rows: Rows, user_id: Any) -> Rows:
+def by_subject(rows: Rows, user_id: UserId) -> Rows:
     """
     The counters of an account, its authenticators and its devices.
 
@@ -164,18 +165,18 @@ def by_subject(rows: Rows, user_id: Any) -> Rows:
     )
 
 
-def by_session(rows: Rows, user_id: Any) -> Rows:
+def by_session(rows: Rows, user_id: UserId) -> Rows:
     """What names a person by their sessions alone."""
     sessions: Rows = models.QuerySet(Session, using=rows.db).filter(user_id=user_id)
     return rows.filter(session_public_id__in=sessions.values("public_id"))
 
 
-def _names_of(model: type[models.Model], rows: Rows, user_id: Any) -> list[str]:
+def _names_of(model: type[models.Model], rows: Rows, user_id: UserId) -> list[str]:
     own: Rows = models.QuerySet(model, using=rows.db).filter(user_id=user_id)
     return [str(public_id) for public_id in own.values_list("public_id", flat=True)]
 
 
-def by_own_session(rows: Rows, user_id: Any) -> Rows:
+def by_own_session(rows: Rows, user_id: UserId) -> Rows:
     """What points at the session that it is of."""
     return rows.filter(session__user_id=user_id)
 
