@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models
@@ -26,6 +26,7 @@ from sessions_plus.rows.session_row import SESSIONS, Row
 from sessions_plus.signals import device_first_seen, session_started
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
+from sessions_plus.types import Arguments
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -61,7 +62,7 @@ class SignIn:
         self._is_first = is_first
         self._rows: RowWithDevice | None = None
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         store.issued_device_token = usable_token(store.device_token)
         return {
             "authenticated_at": now,
@@ -99,7 +100,7 @@ class SignIn:
         self, store: SessionStore, public_id: UUID, found: Recognition
     ) -> list[SessionEvent]:
         """Return what happened: the sign-in, and a device that is new."""
-        facts: dict[str, Any] = {
+        facts: Arguments = {
             "user": self.user,
             "session_public_id": public_id,
             "device": found.device,
@@ -123,7 +124,7 @@ class SignIn:
 
     def tell(self, store: SessionStore, row: Row, found: Recognition) -> None:
         """Say that somebody signed in, and that a device is new."""
-        facts: dict[str, Any] = {"user": self.user, "client": store.client}
+        facts: dict[str, object] = {"user": self.user, "client": store.client}
         if found.is_new:
             device_first_seen.send_robust(sender=Device, device=found.device, **facts)
         session_started.send_robust(sender=Session, session=row, **facts)
@@ -198,7 +199,7 @@ class Recognition:
     is_first: bool = False
 
     @property
-    def news(self) -> dict[str, Any]:
+    def news(self) -> dict[str, object]:
         """What is written of a device that is known: that it was seen, and by which browser."""
         columns = agent_columns(self.client) if self.client is not None else {}
         return {"last_seen_at": self.now} | columns

@@ -36,10 +36,10 @@ class RowWithEvents:
         self._stores_events = stores_events
         self.drafts: list[SessionEvent] = []
 
-    def insert(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def insert(self, values: Mapping[str, Any]) -> Mapping[str, object]:
         return self._write(SessionPart(values), values["public_id"]) or {}
 
-    def update(self, row: Row, changes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def update(self, row: Row, changes: Mapping[str, object]) -> Mapping[str, object] | None:
         where = session_row.living(row.public_id, version=row.version)
         return self._write(SessionPart(changes, where), row.public_id)
 
@@ -50,7 +50,7 @@ class RowWithEvents:
         else:
             events.record_all(self.drafts)
 
-    def _write(self, session: SessionPart, public_id: UUID) -> Mapping[str, Any] | None:
+    def _write(self, session: SessionPart, public_id: UUID) -> Mapping[str, object] | None:
         return {} if self._try(session, None, public_id).is_written else None
 
     def _try(self, session: SessionPart, device: DevicePart | None, public_id: UUID) -> Outcome:
@@ -69,7 +69,7 @@ class Recognised(Protocol):
     def device(self) -> Device: ...
 
     @property
-    def news(self) -> Mapping[str, Any]:
+    def news(self) -> Mapping[str, object]:
         """What is written of it where it is known."""
 
     @property
@@ -88,7 +88,7 @@ class RowWithDevice(RowWithEvents):
         super().__init__(drafting, stores_events=stores_events)
         self._recognised = recognised
 
-    def _write(self, session: SessionPart, public_id: UUID) -> Mapping[str, Any] | None:
+    def _write(self, session: SessionPart, public_id: UUID) -> Mapping[str, object] | None:
         for _ in range(RECOGNITION_ATTEMPTS):
             device, part = self._recognised.device, self._part()
             outcome = self._try(session, part, public_id)
@@ -118,7 +118,7 @@ class RowWithDevice(RowWithEvents):
             row.device = device
 
 
-def _values_of(device: Device) -> dict[str, Any]:
+def _values_of(device: Device) -> dict[str, object]:
     return {name: getattr(device, name) for name in _COLUMNS}
 
 

@@ -9,7 +9,7 @@ password, with any change of factors, and with the device.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
@@ -23,12 +23,13 @@ from sessions_plus.models import Device, Event
 from sessions_plus.models.device import DeviceQuerySet
 from sessions_plus.rows import session_row
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import SiteUser
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
 
-def trust_lifetime(user: Any) -> timedelta | None:
+def trust_lifetime(user: models.Model) -> timedelta | None:
     """
     Return how long a device of ``user`` may be trusted; None: not at all.
 
@@ -120,7 +121,7 @@ def distrust_all(
     )
 
 
-def trust_hash(token: str, user: Any) -> str:
+def trust_hash(token: str, user: SiteUser) -> str:
     """A digest of the token and of what changes with the password."""
     return digest(f"{token}:{user.get_session_auth_hash()}")
 

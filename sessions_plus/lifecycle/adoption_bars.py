@@ -19,9 +19,10 @@ from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.models import AdoptionBar
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
+from sessions_plus.types import UserId
 
 
-def bar(user_id: Any, *, now: datetime) -> None:
+def bar(user_id: UserId, *, now: datetime) -> None:
     """
     Let no old session of a user be taken over any more. Nothing unless old sessions are at all.
 
@@ -41,7 +42,7 @@ def bar_everybody(*, now: datetime) -> None:
         _write(None, now)
 
 
-def bar_older(user_ids: Iterable[Any] | None, *, than: datetime, now: datetime) -> None:
+def bar_older(user_ids: Iterable[UserId] | None, *, than: datetime, now: datetime) -> None:
     """
     Let none be taken over that users (None: all) signed in to before a moment. See bar().
 
@@ -54,7 +55,7 @@ def bar_older(user_ids: Iterable[Any] | None, *, than: datetime, now: datetime) 
             _write(user_id, than)
 
 
-def _write(user_id: Any, at: datetime) -> None:
+def _write(user_id: UserId, at: datetime) -> None:
     alias = session_row.database()
     bars = AdoptionBar.objects.using(alias).filter(user_id=user_id)
     if bars.filter(at__lt=at).update(at=at) or bars.exists():
@@ -66,19 +67,19 @@ def _write(user_id: Any, at: datetime) -> None:
         bars.filter(at__lt=at).update(at=at)
 
 
-def is_barred(user_id: Any, *, began_at: datetime | None) -> bool:
+def is_barred(user_id: UserId, *, began_at: datetime | None) -> bool:
     """Say whether an old session is over, as its user's or everybody's were ended here."""
     return is_over(barred_since([user_id]), user_id, began_at=began_at)
 
 
-def barred_since(user_ids: Iterable[Any]) -> dict[Any, datetime]:
+def barred_since(user_ids: Iterable[UserId]) -> dict[Any, datetime]:
     """Return when sessions were ended last, by user; under None: everybody's."""
     bars = AdoptionBar.objects.using(session_row.database())
     of_users = bars.filter(Q(user_id__in=list(user_ids)) | Q(user_id=None))
     return dict(of_users.values_list("user_id", "at"))
 
 
-def is_over(bars: Mapping[Any, datetime], user_id: Any, *, began_at: datetime | None) -> bool:
+def is_over(bars: Mapping[Any, datetime], user_id: UserId, *, began_at: datetime | None) -> bool:
     """
     Say whether one of these ended an old session of a user.
 

@@ -10,8 +10,10 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 from django.db.models import F
 
+from sessions_plus.types import UserId
 
-def alone_for(user_id: Any) -> AbstractContextManager[None]:
+
+def alone_for(user_id: UserId) -> AbstractContextManager[None]:
     """
     Hold off others that do this for the same user, until the block and its transaction are over.
     """
@@ -19,7 +21,7 @@ def alone_for(user_id: Any) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def alone_for_many(user_ids: Collection[Any]) -> Iterator[None]:
+def alone_for_many(user_ids: Collection[UserId]) -> Iterator[None]:
     """Do so for several users, in one order. See alone_for()."""
     model = get_user_model()
     users: Any = model._base_manager.using(router.db_for_write(model))

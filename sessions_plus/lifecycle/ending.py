@@ -22,6 +22,7 @@ from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.signals import session_revoked, sessions_over
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
+from sessions_plus.types import Arguments
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -57,7 +58,7 @@ class Ending:
     now: datetime
 
     @property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Arguments:
         """What is written to each row."""
         actor_id = self.actor.pk if self.actor is not None else None
         return {"reason": self.reason, "now": self.now, "actor_id": actor_id}

@@ -150,7 +150,7 @@ def _goes_on(public_id: UUID, user: AbstractBaseUser, hashes: tuple[str, ...]) -
     return False
 
 
-def _open(row: Row) -> dict[str, Any]:
+def _open(row: Row) -> dict[str, object]:
     """Return the session's dictionary, empty where it does not open."""
     try:
         return payloads.decode(unseal_data(row.data, row.public_id, row.user_id))
@@ -158,7 +158,7 @@ def _open(row: Row) -> dict[str, Any]:
         return {}
 
 
-def _write(row: Row, data: dict[str, Any]) -> bool:
+def _write(row: Row, data: dict[str, object]) -> bool:
     """Store the dictionary if nobody else wrote meanwhile. It is no activity."""
     changes = {
         "data": seal(

@@ -34,7 +34,7 @@ def as_user_name(typed: object) -> Any:
     return name
 
 
-def find_user(credentials: Mapping[str, Any]) -> models.Model | None:
+def find_user(credentials: Mapping[str, object]) -> models.Model | None:
     """Return whose name it is that ``authenticate()`` was given, whatever else it was given."""
     model = get_user_model()
     given = credentials.get(model.USERNAME_FIELD) or credentials.get("username")

@@ -8,7 +8,7 @@ of before comes back (OWASP ASVS 7.4.2).
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.utils import timezone
@@ -19,13 +19,14 @@ from sessions_plus.lifecycle.revocation import revoke_matching
 from sessions_plus.models import Device, Reason, Session
 from sessions_plus.rows import session_row
 from sessions_plus.rows.user_state import why_gone
+from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
 
 
 def end_access(
-    user_id: Any,
+    user_id: UserId,
     *,
     reason: Reason,
     actor: models.Model | None = None,
@@ -46,7 +47,7 @@ def end_access(
     )
 
 
-def end_access_if_gone(user_id: Any, *, client: ClientInfo | None = None) -> bool:
+def end_access_if_gone(user_id: UserId, *, client: ClientInfo | None = None) -> bool:
     """End the access of a user who was disabled or deleted past the signals; say whether so."""
     reason = why_gone(user_id)
     if reason is None:

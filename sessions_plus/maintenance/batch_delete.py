@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
@@ -40,8 +39,8 @@ class Step:
     """
 
     name: str
-    rows: models.QuerySet[Any]
-    changes: dict[str, Any] | None = None
+    rows: models.QuerySet[models.Model]
+    changes: dict[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +61,7 @@ class BatchTask:
         return self.steps[0].name
 
     @property
-    def table(self) -> models.QuerySet[Any]:
+    def table(self) -> models.QuerySet[models.Model]:
         rows = self.steps[0].rows
         return models.QuerySet(rows.model, using=rows.db)
 
@@ -161,7 +160,7 @@ def _in_batches(steps: Sequence[Step], path: Path, lower: int, upper: int) -> Co
     return found
 
 
-def _one_batch(rows: models.QuerySet[Any], changes: dict[str, Any] | None) -> int:
+def _one_batch(rows: models.QuerySet[models.Model], changes: dict[str, object] | None) -> int:
     """Change at most a batch of those rows that nobody holds."""
     with transaction.atomic(using=rows.db):
         if changes is None and _is_postgresql(rows):
@@ -172,7 +171,7 @@ def _one_batch(rows: models.QuerySet[Any], changes: dict[str, Any] | None) -> in
     return len(keys)
 
 
-def _unlocked(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+def _unlocked(rows: models.QuerySet[models.Model]) -> models.QuerySet[models.Model]:
     """Lock the rows and leave out those that others hold; as far as the database can."""
     features = connections[rows.db].features
     if not features.has_select_for_update:
@@ -180,7 +179,7 @@ def _unlocked(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
     return rows.select_for_update(skip_locked=features.has_select_for_update_skip_locked)
 
 
-def _delete_by_place(rows: models.QuerySet[Any]) -> int:
+def _delete_by_place(rows: models.QuerySet[models.Model]) -> int:
     """
     Delete by the rows' physical places, which PostgreSQL need not look up again.
 
@@ -196,5 +195,5 @@ def _delete_by_place(rows: models.QuerySet[Any]) -> int:
         return int(cursor.rowcount)
 
 
-def _is_postgresql(rows: models.QuerySet[Any]) -> bool:
+def _is_postgresql(rows: models.QuerySet[models.Model]) -> bool:
     return connections[rows.db].vendor == "postgresql"

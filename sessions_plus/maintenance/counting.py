@@ -81,7 +81,7 @@ def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
     return Counted(total, _position(), batch.is_held)
 
 
-def _uncounted() -> models.QuerySet[Any]:
+def _uncounted() -> models.QuerySet[models.Model]:
     return SessionEvent.objects.using(database()).values_list(*COLUMNS, named=True)
 
 
@@ -148,7 +148,7 @@ def measure(now: datetime) -> None:
 
 def measured(now: datetime) -> dict[tuple[Measure, str], int]:
     """Return what there is now of each measure, and where it is told apart of each kind."""
-    sessions: models.QuerySet[Any] = models.QuerySet(Session, using=database())
+    sessions: models.QuerySet[models.Model] = models.QuerySet(Session, using=database())
     live = sessions.filter(user__isnull=False, revoked_at=None, expire_date__gt=now)
     by_kind = dict(live.order_by().values_list("kind").annotate(Count("pk")))
     factors = Authenticator.objects.using(database()).usable()

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
-from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -76,7 +75,7 @@ class Diagnosis:
     pages: str | None = None
     problems: list[str] = field(default_factory=list)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -18,7 +18,7 @@ from django.db import connections, models
 from sessions_plus.models import SessionEvent
 from sessions_plus.rows.session_row import database
 
-Rows = models.QuerySet[Any]
+Rows = models.QuerySet[models.Model]
 
 DECIDED_AFTER = timedelta(minutes=10)
 """Where the database cannot tell who is still writing: how long a missing key is waited for."""

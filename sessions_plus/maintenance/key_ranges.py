@@ -36,7 +36,9 @@ class Path(Protocol):
     @property
     def widest(self) -> int: ...
 
-    def within(self, rows: models.QuerySet[Any], lower: int, upper: int) -> models.QuerySet[Any]:
+    def within(
+        self, rows: models.QuerySet[models.Model], lower: int, upper: int
+    ) -> models.QuerySet[models.Model]:
         """Return those rows whose position is in the range, both ends included."""
 
     def after(self, upper: int) -> int | None:
@@ -52,7 +54,7 @@ class KeyPath:
     keys: models.QuerySet[Any, int]
 
     @classmethod
-    def through(cls, table: models.QuerySet[Any]) -> Self | None:
+    def through(cls, table: models.QuerySet[models.Model]) -> Self | None:
         """Return the way through the table; None where it is empty."""
         keys = table.order_by("pk").values_list("pk", flat=True)
         first, last = keys.first(), keys.last()
@@ -66,7 +68,9 @@ class KeyPath:
     def widest(self) -> int:
         return MOST_KEYS
 
-    def within(self, rows: models.QuerySet[Any], lower: int, upper: int) -> models.QuerySet[Any]:
+    def within(
+        self, rows: models.QuerySet[models.Model], lower: int, upper: int
+    ) -> models.QuerySet[models.Model]:
         return rows.filter(pk__gte=lower, pk__lte=upper)
 
     def after(self, upper: int) -> int | None:
@@ -86,7 +90,7 @@ class PagePath:
     first: int = 0
 
     @classmethod
-    def through(cls, table: models.QuerySet[Any]) -> Self | None:
+    def through(cls, table: models.QuerySet[models.Model]) -> Self | None:
         """Return the way through the table; None where it is empty."""
         connection = connections[table.db]
         name = connection.ops.quote_name(table.model._meta.db_table)
@@ -106,10 +110,12 @@ class PagePath:
     def widest(self) -> int:
         return MOST_PAGES
 
-    def within(self, rows: models.QuerySet[Any], lower: int, upper: int) -> models.QuerySet[Any]:
+    def within(
+        self, rows: models.QuerySet[models.Model], lower: int, upper: int
+    ) -> models.QuerySet[models.Model]:
         return self._between(rows, **self.ends(lower, upper))
 
-    def within_blanks(self, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    def within_blanks(self, rows: models.QuerySet[models.Model]) -> models.QuerySet[models.Model]:
         """Return the same for a statement that is told the ``ends()`` when it is run."""
         return self._between(rows, lower=Blank("lower"), upper=Blank("upper"))
 
@@ -117,8 +123,8 @@ class PagePath:
         return {"lower": f"({lower},0)", "upper": f"({upper + 1},0)"}
 
     def _between(
-        self, rows: models.QuerySet[Any], *, lower: object, upper: object
-    ) -> models.QuerySet[Any]:
+        self, rows: models.QuerySet[models.Model], *, lower: object, upper: object
+    ) -> models.QuerySet[models.Model]:
         condition = f"({place(rows)} >= %s::tid AND {place(rows)} < %s::tid)"
         ends = (lower, upper)
         return rows.filter(
@@ -129,6 +135,6 @@ class PagePath:
         return upper + 1
 
 
-def place(rows: models.QuerySet[Any]) -> str:
+def place(rows: models.QuerySet[models.Model]) -> str:
     """Name the column in which PostgreSQL tells where a row lies."""
     return f"{connections[rows.db].ops.quote_name(rows.model._meta.db_table)}.ctid"

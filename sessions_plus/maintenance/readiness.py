@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
 
 from django.db import DatabaseError, connections, models
 from django.utils import timezone
@@ -93,7 +92,7 @@ def check_migrations(now: datetime) -> State:
 
 def check_encryption(now: datetime) -> State:
     """The newest session opens: else this process lacks a key that others seal with."""
-    live: models.QuerySet[Any] = models.QuerySet(Session, using=database())
+    live: models.QuerySet[models.Model] = models.QuerySet(Session, using=database())
     newest = live.filter(revoked_at=None).exclude(data=b"").order_by("-pk")
     for data, public_id, user_id in newest.values_list("data", "public_id", "user_id")[:1]:
         try:
@@ -124,7 +123,7 @@ def check_cleanup(now: datetime) -> State:
     """It came to its end lately, or the site is younger than that."""
     since = last_cleanup()
     if since is None:
-        sessions: models.QuerySet[Any] = models.QuerySet(Session, using=database())
+        sessions: models.QuerySet[models.Model] = models.QuerySet(Session, using=database())
         since = sessions.order_by("pk").values_list("created_at", flat=True).first()
     is_overdue = since is not None and now - since > CLEANUP_OVERDUE
     return State.WARNING if is_overdue else State.OK

@@ -54,7 +54,9 @@ def sessions_column() -> SealedColumn:
 def reseal(sealed: SealedColumn, *, progress: Progress | None = None) -> Resealed:
     """Seal every value of the column that isn't yet under the newest key; return how many."""
     result = Resealed()
-    rows: models.QuerySet[Any] = models.QuerySet(sealed.model, using=database()).order_by("pk")
+    rows: models.QuerySet[models.Model] = models.QuerySet(sealed.model, using=database()).order_by(
+        "pk"
+    )
     last = rows.values_list("pk", flat=True).last()
     for row in _rows(_with_envelopes(sealed, rows)):
         envelope = bytes(getattr(row, sealed.column))
@@ -69,16 +71,18 @@ def reseal(sealed: SealedColumn, *, progress: Progress | None = None) -> Reseale
 
 def count_unreadable(sealed: SealedColumn, *, sample: int) -> int:
     """Return how many of the ``sample`` newest values of the column open with none of the keys."""
-    rows: models.QuerySet[Any] = models.QuerySet(sealed.model, using=database())
+    rows: models.QuerySet[models.Model] = models.QuerySet(sealed.model, using=database())
     newest = _with_envelopes(sealed, rows).order_by("-pk")[:sample]
     return sum(_open(sealed, row) is None for row in newest)
 
 
-def _with_envelopes(sealed: SealedColumn, rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+def _with_envelopes(
+    sealed: SealedColumn, rows: models.QuerySet[models.Model]
+) -> models.QuerySet[models.Model]:
     return rows.exclude(**{f"{sealed.column}__isnull": True}).exclude(**{sealed.column: b""})
 
 
-def _rows(rows: models.QuerySet[Any]) -> Iterator[Any]:
+def _rows(rows: models.QuerySet[models.Model]) -> Iterator[Any]:
     last = None
     while True:
         chunk = list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK_ROWS])
@@ -90,7 +94,7 @@ def _rows(rows: models.QuerySet[Any]) -> Iterator[Any]:
 
 def _move(
     sealed: SealedColumn,
-    rows: models.QuerySet[Any],
+    rows: models.QuerySet[models.Model],
     row: Any,
     envelope: bytes,
     result: Resealed,

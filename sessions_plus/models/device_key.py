@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 from django.db import models
@@ -69,7 +68,7 @@ def jwk_context(public_id: UUID, session: UUID) -> bytes:
     return context("sessions_plus_devicekey", "sealed_jwk", public_id, session)
 
 
-UNBOUND: Mapping[str, Any] = {
+UNBOUND: Mapping[str, object] = {
     "device_key_id": None,
     "device_key_at": None,
     "device_key_seen": True,

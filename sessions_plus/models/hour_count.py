@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Case, Max, Sum, Value, When
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.types import Json
+
 
 class Measure(models.TextChoices):
     """What is not counted up but looked at once an hour."""
@@ -53,7 +55,7 @@ class HourCountQuerySet(models.QuerySet["HourCount"]):
 
     def within(
         self, edges: Sequence[datetime], events: Collection[str], *, span: Span
-    ) -> models.QuerySet[Any]:
+    ) -> models.QuerySet[HourCount, Json]:
         """
         Return ``event``, ``reason`` and ``bucket``, with the ``total`` and the ``highest`` of what
         was counted, and the ``latest`` hour of it.

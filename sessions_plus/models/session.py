@@ -20,6 +20,7 @@ from sessions_plus.models.agent import AgentColumns
 from sessions_plus.models.device import Device
 from sessions_plus.models.text import FittedCharField
 from sessions_plus.signals import rows_changed
+from sessions_plus.types import UserId
 
 
 class Kind(models.TextChoices):
@@ -58,7 +59,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
     def for_user(self, user: models.Model) -> Self:
         return self.filter(user_id=user.pk)
 
-    def of_people(self, user_ids: Iterable[Any]) -> Self:
+    def of_people(self, user_ids: Iterable[UserId]) -> Self:
         """Those of users with these primary keys, and those in which they act as others."""
         keys = tuple(user_ids)
         return self.filter(Q(user_id__in=keys) | Q(actor_id__in=keys))
@@ -93,7 +94,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
         rows = self.using(router.db_for_write(self.model)).select_related("device")
         return rows.filter(public_id=public_id).first()
 
-    def update(self, **kwargs: Any) -> int:
+    def update(self, **kwargs: object) -> int:
         """
         Update the rows, and whatever copies of them the cache tier holds.
 
@@ -342,7 +343,7 @@ class Session(AgentColumns):
     def methods(self) -> list[str]:
         return self.auth_methods.split()
 
-    def get_decoded(self) -> dict[str, Any]:
+    def get_decoded(self) -> dict[str, object]:
         """
         Return the session's dictionary; empty once it ended.
 
@@ -353,7 +354,7 @@ class Session(AgentColumns):
             return {}
         payload = unseal_data(bytes(self.data), self.public_id, self.user_id)
         serializer = _serializer()
-        decoded: dict[str, Any] = serializer().loads(payload)
+        decoded: dict[str, object] = serializer().loads(payload)
         return decoded
 
 

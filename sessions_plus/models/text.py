@@ -17,6 +17,8 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.types import AnyField
+
 ANYTHING = "utf-8"
 
 # What Python calls otherwise, or not at all. MySQL's "utf8" has characters of three bytes only.
@@ -149,7 +151,7 @@ def codec_named(vendor: str, charset: str) -> str:
         return "ascii"
 
 
-def can_hold(field: models.Field[Any, Any], alias: str, text: str) -> bool:
+def can_hold(field: AnyField, alias: str, text: str) -> bool:
     """Say whether a column can hold a text as it is. Where not, looking for it may be an error."""
     if text.isascii() and "\x00" not in text:
         return True

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from sessions_plus.device_proof import headers
 from sessions_plus.device_proof.self_check import is_answer
 from sessions_plus.devices.device_keys.walk.asking import Answer, Site
+from sessions_plus.types import Json, JsonObject
 
 Findings = dict[str, str]
 """By their subject: a header, or what was asked for."""
@@ -66,7 +66,7 @@ def of_check(answer: Answer, question: str, sent: Mapping[str, str], site: Site)
             )
         }
     found = _of_origin(told.get("origin"), site)
-    arrived: Mapping[str, Any] = told.get("arrived") or {}
+    arrived: Json = told.get("arrived") or {}
     for name in headers.OF_REQUESTS:
         if arrived.get(name) != sent.get(name):
             found[name] = _lost(name)
@@ -89,7 +89,7 @@ def _of_origin(seen: object, site: Site) -> Findings:
     }
 
 
-def of_registration(answer: Answer, cookie: str, *, attributes: Mapping[str, Any]) -> Findings:
+def of_registration(answer: Answer, cookie: str, *, attributes: Mapping[str, object]) -> Findings:
     """Judge the answer to the registration of a key; ``cookie`` should come, so made."""
     if answer.status != 200:
         return {"registration": wrong_status("registration", answer)}
@@ -110,7 +110,7 @@ def of_registration(answer: Answer, cookie: str, *, attributes: Mapping[str, Any
     return found
 
 
-def _of_cookie(answer: Answer, name: str, attributes: Mapping[str, Any]) -> Findings:
+def _of_cookie(answer: Answer, name: str, attributes: Mapping[str, object]) -> Findings:
     made = answer.cookies.get(name)
     if made is None:
         return {
@@ -157,7 +157,7 @@ def of_first_refresh(answer: Answer) -> Findings:
     return {"first refresh": wrong_status("first refresh", answer)}
 
 
-def of_refresh(answer: Answer, cookie: str, *, attributes: Mapping[str, Any]) -> Findings:
+def of_refresh(answer: Answer, cookie: str, *, attributes: Mapping[str, object]) -> Findings:
     """Judge the answer to a refresh with a proof."""
     if answer.status == 403:
         return {
@@ -233,7 +233,7 @@ def _lost(name: str) -> str:
     return f"The header {name} of {kind} is lost: {LOST[name]}"
 
 
-def told_by(answer: Answer) -> dict[str, Any]:
+def told_by(answer: Answer) -> JsonObject:
     """Return the JSON object of an answer; empty where it is none."""
     try:
         found = json.loads(answer.body)

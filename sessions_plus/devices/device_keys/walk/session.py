@@ -58,7 +58,7 @@ class _OfDoctor:
     def __init__(self, user: models.Model) -> None:
         self.user = user
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
         return {"authenticated_at": now, "reauthenticated_at": now, **UNBOUND}
 
     def beside(self, store: SessionStore, now: datetime) -> None:

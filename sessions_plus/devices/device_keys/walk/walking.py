@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
-from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -49,7 +48,7 @@ class Walk:
         for subject, text in found.items():
             self.problems.setdefault(subject, text)
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> dict[str, object]:
         problems = [{"about": about, "text": text} for about, text in self.problems.items()]
         return {"url": self.url, "user": self.user, "steps": self.steps, "problems": problems}
 
