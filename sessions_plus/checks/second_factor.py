@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -43,13 +42,13 @@ class TokenView:
     key: str = ""
     """Which entry of it names what is asked before a token is made."""
 
-    def key_in(self, told: Mapping[str, Any]) -> str | None:
+    def key_in(self, told: Mapping[str, object]) -> str | None:
         """Return that entry's key; None: no token is made at all."""
         return self.key
 
     def is_held(self) -> bool:
         """Say whether the site has it ask for the second factor, or has it make no tokens."""
-        told: Mapping[str, Any] = getattr(settings, self.setting, {}) if self.setting else {}
+        told: Mapping[str, object] = getattr(settings, self.setting, {}) if self.setting else {}
         key = self.key_in(told)
         return key is None or says_it_asks(_found(told.get(key)))
 
@@ -57,7 +56,7 @@ class TokenView:
 class DjRestAuthView(TokenView):
     """It makes one of two kinds of token, or none and a session alone."""
 
-    def key_in(self, told: Mapping[str, Any]) -> str | None:
+    def key_in(self, told: Mapping[str, object]) -> str | None:
         if told.get("USE_JWT"):
             return "JWT_TOKEN_CLAIMS_SERIALIZER"
         return None if told.get("TOKEN_MODEL", "") is None else "TOKEN_CREATOR"
@@ -66,7 +65,7 @@ class DjRestAuthView(TokenView):
 class OAuthToolkitView(TokenView):
     """Its password grant can be switched off."""
 
-    def key_in(self, told: Mapping[str, Any]) -> str | None:
+    def key_in(self, told: Mapping[str, object]) -> str | None:
         return None if told.get("COMPLIANT_BCP_RFC9700_PASSWORD_GRANT") else self.key
 
 
@@ -96,7 +95,7 @@ def says_it_asks(thing: object) -> bool:
     return bool(getattr(thing, "asks_second_factor", False))
 
 
-def _found(named: Any) -> object:
+def _found(named: object) -> object:
     return find(named) if isinstance(named, str) else named
 
 
@@ -158,7 +157,7 @@ def _is_this_machine(host: str) -> bool:
 
 def mounted_views(
     patterns: Iterable[URLPattern | URLResolver], prefix: str = "/"
-) -> Iterator[tuple[str, Any]]:
+) -> Iterator[tuple[str, object]]:
     """Yield each view that has an address, with the address as its pattern is written."""
     for entry in patterns:
         path = prefix + str(entry.pattern)
@@ -168,7 +167,7 @@ def mounted_views(
             yield path, entry.callback
 
 
-def _token_views(views: Iterable[tuple[str, Any]]) -> dict[str, str]:
+def _token_views(views: Iterable[tuple[str, object]]) -> dict[str, str]:
     """Return the packages that give a token for a password alone, each with an address of it."""
     found: dict[str, str] = {}
     for path, view in views:
@@ -178,7 +177,7 @@ def _token_views(views: Iterable[tuple[str, Any]]) -> dict[str, str]:
     return found
 
 
-def _token_view(view: Any) -> TokenView | None:
+def _token_view(view: object) -> TokenView | None:
     """Return which view of another package this is, or is derived from; None: none we know."""
     names = [*_names_of(_made_of(view)), *_names_in_ninja(view)]
     return next(
@@ -187,30 +186,30 @@ def _token_view(view: Any) -> TokenView | None:
     )
 
 
-def _made_of(view: Any) -> Any:
+def _made_of(view: object) -> object:
     return getattr(view, "cls", None) or getattr(view, "view_class", None) or view
 
 
-def _names_of(thing: Any) -> list[str]:
+def _names_of(thing: object) -> list[str]:
     """Return the dotted paths of a function, or of a class and those it is derived from."""
     kinds = thing.__mro__ if isinstance(thing, type) else (thing,)
     return [_path_of(kind) for kind in kinds]
 
 
-def _path_of(thing: Any) -> str:
+def _path_of(thing: object) -> str:
     return f"{getattr(thing, '__module__', '')}.{getattr(thing, '__qualname__', '')}"
 
 
-def _names_in_ninja(view: Any) -> list[str]:
+def _names_in_ninja(view: object) -> list[str]:
     """Return what django-ninja calls at an address: its view is a function around all of it."""
     if not _path_of(view).startswith("ninja."):
         return []
-    held = [cell.cell_contents for cell in view.__closure__ or ()]
+    held = [cell.cell_contents for cell in getattr(view, "__closure__", None) or ()]
     operations = chain.from_iterable(getattr(each, "operations", ()) for each in held)
     return [_path_of(operation.view_func) for operation in operations]
 
 
-def _takes_password(view: Any) -> bool:
+def _takes_password(view: object) -> bool:
     """Say whether a view of REST framework takes name and password, and asks nothing of ours."""
     kind = getattr(view, "cls", None)
     classes = {_path_of(found) for found in getattr(kind, "authentication_classes", ())}
@@ -218,5 +217,5 @@ def _takes_password(view: Any) -> bool:
     return PASSWORD_IN_EACH_REQUEST in classes and not any(asked)
 
 
-def _permissions_of(kind: Any) -> Iterable[Any]:
+def _permissions_of(kind: object) -> Iterable[object]:
     return getattr(kind, "permission_classes", ())

@@ -34,7 +34,7 @@ class HijackIntegration(AppConfig):
         def as_other(view: Any, request: HttpRequest) -> AbstractContextManager[None]:
             return acting_as(request, view.get_object())
 
-        def as_before(view: Any, request: HttpRequest) -> AbstractContextManager[None]:
+        def as_before(view: object, request: HttpRequest) -> AbstractContextManager[None]:
             return returning(request)
 
         # Its signals come too late: then the session of whoever acts has ended.
@@ -44,7 +44,7 @@ class HijackIntegration(AppConfig):
 
 def _within(context: Callable[[Any, HttpRequest], AbstractContextManager[None]], post: Any) -> Any:
     @wraps(post)
-    def posted(view: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def posted(view: object, request: HttpRequest, *args: object, **kwargs: object) -> Any:
         with context(view, request):
             return post(view, request, *args, **kwargs)
 

@@ -13,13 +13,12 @@ site asks of both before it begins, and writes down that it was.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.apps import AppConfig
 from django.db import models
 from django.http import HttpRequest
 
 from sessions_plus.mfa.methods import IMPERSONATED
+from sessions_plus.types import UserId
 
 OF_WHOM = ("_impersonate", "_impersonate_start", "_impersonate_prev_path")
 """Where it keeps in the session whom it shows."""
@@ -43,7 +42,7 @@ class ImpersonateIntegration(AppConfig):
         session_end.connect(end, dispatch_uid=f"{self.label}.end")
 
 
-def begin(request: HttpRequest, impersonating: models.Model, **_: Any) -> None:
+def begin(request: HttpRequest, impersonating: models.Model, **_: object) -> None:
     """
     Let whoever is signed in act as another, or stop it before it began.
 
@@ -62,13 +61,13 @@ def begin(request: HttpRequest, impersonating: models.Model, **_: Any) -> None:
 
 
 def end(
-    request: HttpRequest, impersonator: models.Model, impersonating: models.Model, **_: Any
+    request: HttpRequest, impersonator: models.Model, impersonating: models.Model, **_: object
 ) -> None:
     """Write down that it is over."""
     _record("SESSION_SIGNED_OUT", request, impersonating, impersonator.pk)
 
 
-def _record(event: str, request: HttpRequest, user: models.Model, actor_id: Any) -> None:
+def _record(event: str, request: HttpRequest, user: models.Model, actor_id: UserId) -> None:
     from sessions_plus.events import record
     from sessions_plus.models import Event
 

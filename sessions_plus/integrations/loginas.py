@@ -16,6 +16,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.http import HttpRequest
 
+from sessions_plus.types import SiteUser
+
 
 class LoginasIntegration(AppConfig):
     """Tells our sessions what ``login_as()`` and ``restore_original_login()`` do."""
@@ -33,7 +35,7 @@ class LoginasIntegration(AppConfig):
         utils.restore_original_login = views.restore_original_login = restore
 
 
-def login(request: HttpRequest, user: Any, *args: Any, **kwargs: Any) -> None:
+def login(request: HttpRequest, user: SiteUser, *args: Any, **kwargs: Any) -> None:
     """Sign in as another. On the way back nobody is signed in: then it is a sign-in like any."""
     from django.contrib.auth import login as djangos_login
 

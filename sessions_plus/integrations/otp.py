@@ -9,9 +9,8 @@ edits this: what a user did elsewhere, or another person in their name, verifies
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
-from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.db import models
@@ -27,6 +26,7 @@ from sessions_plus.mfa.methods import (
     TOTP_CODE,
     TRUSTED_DEVICE,
 )
+from sessions_plus.types import AnyUser, AnyView, SiteUser
 
 TYPED = "otp_token"
 """How fields for a code are named there, with the step of the wizard before it."""
@@ -71,7 +71,7 @@ class OTPMiddleware:
     sync_capable = True
     async_capable = True
 
-    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+    def __init__(self, get_response: AnyView) -> None:
         self.get_response = get_response
         if iscoroutinefunction(get_response):
             markcoroutinefunction(self)
@@ -85,28 +85,28 @@ class OTPMiddleware:
 def _add_to(request: HttpRequest) -> None:
     user, auser = request.user, request.auser
 
-    def own() -> Any:
+    def own() -> SiteUser:
         return _with_answers(request, user)
 
-    async def aown() -> Any:
+    async def aown() -> SiteUser:
         return _with_answers(request, await auser())
 
     request.user = SimpleLazyObject(own)  # type: ignore[assignment]
     request.auser = aown
 
 
-def _with_answers(request: HttpRequest, user: Any) -> Any:
+def _with_answers(request: HttpRequest, user: SiteUser) -> SiteUser:
     """Add them to a user who was read: then the session was, too, and nothing is asked here."""
     user.is_verified = partial(_is_verified, request, user)
     user.otp_device = next(iter(_second_factors(request, user)), None) if user.pk else None
     return user
 
 
-def _is_verified(request: HttpRequest, user: Any) -> bool:
+def _is_verified(request: HttpRequest, user: AnyUser) -> bool:
     return bool(_second_factors(request, user))
 
 
-def _second_factors(request: HttpRequest, user: Any) -> list[str]:
+def _second_factors(request: HttpRequest, user: AnyUser) -> list[str]:
     # Not above: INSTALLED_APPS names this module, which is imported before any model may be.
     from sessions_plus.authority import known_authority
 

@@ -11,7 +11,6 @@ It may be named in the settings module: nothing is read before something fails.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.urls import Resolver404, resolve
@@ -22,12 +21,13 @@ from sessions_plus.error_reports import (
     is_named_as_secret,
     secret_cookies,
 )
+from sessions_plus.types import JsonObject
 
 MASK = "[Filtered]"
 """As Sentry's own."""
 
 
-def scrub(event: Any, hint: Any) -> Any:
+def scrub(event: JsonObject, hint: object) -> JsonObject:
     """
     Mask what is secret in an event that Sentry is about to send.
 
@@ -46,7 +46,7 @@ def scrub(event: Any, hint: Any) -> Any:
     return event
 
 
-def _parts(event: dict[str, Any]) -> Iterator[Any]:
+def _parts(event: JsonObject) -> Iterator[object]:
     """Yield what holds values that the site or its visitors named."""
     request = _inside(event, "request")
     yield from (request.get(name) for name in ("headers", "cookies", "data", "env"))
@@ -56,7 +56,7 @@ def _parts(event: dict[str, Any]) -> Iterator[Any]:
     yield from (frame.get("vars") for frame in _frames(event))
 
 
-def _frames(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _frames(event: JsonObject) -> Iterator[JsonObject]:
     holders = [event]
     for name in ("exception", "threads"):
         holders += _inside(event, name).get("values") or []
@@ -64,8 +64,8 @@ def _frames(event: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _inside(holder, "stacktrace").get("frames") or ()
 
 
-def _inside(holder: dict[str, Any], name: str) -> dict[str, Any]:
-    found: dict[str, Any] = holder.get(name) or {}
+def _inside(holder: JsonObject, name: str) -> JsonObject:
+    found: JsonObject = holder.get(name) or {}
     return found
 
 
@@ -92,7 +92,7 @@ def _tokens_in(address: str) -> list[str]:
     return [str(value) for name, value in found.items() if value and is_named_as_secret(name)]
 
 
-def _replace(value: Any, token: str) -> Any:
+def _replace(value: object, token: str) -> object:
     """Return it without the token, which a request's ``repr`` has in its path, for one."""
     if isinstance(value, str):
         return value.replace(token, MASK)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.signals import user_logged_in, user_login_failed
@@ -34,7 +33,7 @@ def note_right_guess(request: HttpRequest, user: AbstractBaseUser, **_: object) 
 
 @receiver(user_login_failed, dispatch_uid="sessions_plus.sign_in_failed")
 def note_failed_sign_in(
-    credentials: dict[str, Any], request: HttpRequest | None = None, **_: object
+    credentials: dict[str, object], request: HttpRequest | None = None, **_: object
 ) -> None:
     """Record it after the view, so that it stays on record where the view is rolled back."""
     name = name_in(credentials)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.db.models.signals import post_save
@@ -23,6 +21,7 @@ from sessions_plus.models import (
 )
 from sessions_plus.receivers.users import user_models
 from sessions_plus.store.of_request import find_store
+from sessions_plus.types import Arguments
 
 
 def act_on_new_password(
@@ -45,7 +44,7 @@ def act_on_new_password(
     store = find_store(request)
     row = store.row if store is not None else None
     own = row if row is not None and row.user_id == instance.pk else None
-    facts: dict[str, Any] = {
+    facts: Arguments = {
         "client": store.client if store is not None else None,
         "actor": _somebody_else(request, instance) if own is None else None,
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.db.models.signals import pre_delete
@@ -35,6 +34,7 @@ from sessions_plus.signals import (
 )
 from sessions_plus.store.client_change import ClientChange, Reaction
 from sessions_plus.store.engine import site_copies
+from sessions_plus.types import Arguments
 
 
 @receiver(session_ended, dispatch_uid="sessions_plus.ended")
@@ -115,7 +115,7 @@ def note_client_change(
 @receiver(data_unreadable, dispatch_uid="sessions_plus.unreadable")
 def note_unreadable(row: Row, client: ClientInfo | None, **_: object) -> None:
     """Once a session: with a lost key there would be a row for each of its requests."""
-    facts: dict[str, Any] = {"user_id": row.user_id, "session_public_id": row.public_id}
+    facts: Arguments = {"user_id": row.user_id, "session_public_id": row.public_id}
     if SessionEvent.objects.filter(event=Event.SESSION_UNREADABLE, **facts).exists():
         note(Event.SESSION_UNREADABLE, reason="again", client=client)
         return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from django.apps import apps
 from django.contrib.auth import get_user_model
@@ -17,6 +16,7 @@ from sessions_plus.models import Reason
 from sessions_plus.privacy.erasure import erase
 from sessions_plus.rows.user_state import may_have_been_disabled
 from sessions_plus.signals import user_gone
+from sessions_plus.types import UserId
 
 
 def user_models() -> Iterator[type[models.Model]]:
@@ -31,7 +31,7 @@ def user_models() -> Iterator[type[models.Model]]:
 
 @receiver(user_gone, dispatch_uid="sessions_plus.user_gone")
 def end_after_user_went(
-    user_id: Any, reason: Reason, client: ClientInfo | None, **_: object
+    user_id: UserId, reason: Reason, client: ClientInfo | None, **_: object
 ) -> None:
     """
     A user was disabled or deleted in a way that sends no signal.

@@ -6,8 +6,6 @@ A site with an adapter of its own puts ``SecondFactorMixin`` before allauth's cl
 
 from __future__ import annotations
 
-from typing import Any
-
 from allauth.account.adapter import DefaultAccountAdapter
 from django.db import models
 from django.http import HttpRequest
@@ -32,7 +30,7 @@ class SecondFactorMixin:
         if not is_signed_in_by_stage(request, user):
             super().login(request, user)  # type: ignore[misc]
 
-    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+    def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
         """Say whether to ask again: not who proved themselves to us a short while ago."""
         is_required: bool = super().is_reauthentication_required(  # type: ignore[misc]
             app=app, **kwargs

@@ -36,7 +36,7 @@ class ChallengeView(AuthenticationStageAPIView):  # type: ignore[misc]
     input_class = CodeInput
 
     @sensitive_variables()
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
         store, now = current_store(request), timezone.now()
         if store.client is None:  # an app's session, which no middleware has seen
             store.client = client_info_from(request)

@@ -25,6 +25,7 @@ from sessions_plus.mfa.methods import (
     TRUSTED_DEVICE,
 )
 from sessions_plus.mfa.reauthentication import Proved
+from sessions_plus.types import Json
 
 # By the type of its authenticator; what is not named here proves nothing to us.
 FACTORS: Mapping[str, str] = MappingProxyType(
@@ -62,14 +63,12 @@ def methods_of(request: HttpRequest, login: Login) -> tuple[str, ...]:
     return (first, TRUSTED_DEVICE) if is_asked_for_factor(login.user) else (first,)
 
 
-def _is_factor(record: Mapping[str, Any]) -> bool:
+def _is_factor(record: Mapping[str, object]) -> bool:
     return bool(record["method"] == "mfa")
 
 
 def _was_asked_for_factor(login: Login) -> bool:
-    stage: Mapping[str, Any] = login.state.get("stages", {}).get(
-        LoginStageKey.MFA_AUTHENTICATE.value, {}
-    )
+    stage: Json = login.state.get("stages", {}).get(LoginStageKey.MFA_AUTHENTICATE.value, {})
     return bool(stage.get("data", {}).get("authentication_required"))
 
 

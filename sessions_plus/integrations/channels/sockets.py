@@ -33,11 +33,12 @@ from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import SiteUser
 
 logger = logging.getLogger("sessions_plus")
 
-Scope = MutableMapping[str, Any]
-Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]  # ASGI's: what middleware puts there
+Message = MutableMapping[str, object]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -148,7 +149,7 @@ async def _user_of(store: SessionStore) -> Any:
     return await aget_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
 
 
-async def lacks_proof(store: SessionStore, user: Any) -> bool:
+async def lacks_proof(store: SessionStore, user: SiteUser) -> bool:
     """Say whether somebody has yet to prove something before they may do anything here."""
     row = store.row
     if row is None or row.user_id is None or not user.is_authenticated:

@@ -14,6 +14,7 @@ from sessions_plus.conf import conf
 from sessions_plus.management import arguments
 from sessions_plus.management.people import get_user
 from sessions_plus.management.progress import watched
+from sessions_plus.types import Fields
 
 if TYPE_CHECKING:
     from sessions_plus.lifecycle import Revocation
@@ -91,7 +92,7 @@ class Command(BaseCommand):
                 "there again, run this again."
             )
 
-    def tell(self, text: str, facts: dict[str, Any], **options: Any) -> None:
+    def tell(self, text: str, facts: dict[str, object], **options: Any) -> None:
         self.stdout.write(json.dumps(facts) if options["json"] else text)
 
     def revoke(self, chosen: Selection, reason: Reason) -> Revocation:
@@ -106,7 +107,7 @@ class Command(BaseCommand):
             return revoke_matching(chosen.rows(), reason=reason, progress=partial(show, "sessions"))
 
 
-def selection(names: list[str], options: dict[str, Any]) -> Selection:
+def selection(names: list[str], options: Fields) -> Selection:
     """
     Return which sessions are meant.
 

@@ -21,6 +21,7 @@ from sessions_plus.management.people import first_superuser, get_user
 from sessions_plus.management.sealed_columns import sealed_columns
 from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
+from sessions_plus.types import Fields
 
 NO_PAGES = 'nowhere. In urls.py: path("account/", include("sessions_plus.urls"))'
 
@@ -73,7 +74,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
 
-def walk_through(options: dict[str, Any]) -> Walk:
+def walk_through(options: Fields) -> Walk:
     """
     Do what a browser does that binds its session.
 
