@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -20,6 +20,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.signals import setting_changed
+from django.db import models
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
@@ -27,6 +29,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_plus.lifecycle.user_names import as_user_name
 from sessions_plus.mfa import guesses
 from sessions_plus.mfa.guesses import Guess
+from sessions_plus.types import SiteUser
 
 BACKEND = "sessions_plus.auth_backends.Backend"
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
@@ -44,19 +47,23 @@ class Backend(ModelBackend):
 
     def find_user(self, name: str) -> AbstractBaseUser | None:
         """Return who signs in by that name, as it was typed; None: nobody."""
-        model: Any = get_user_model()
+        model = get_user_model()
         known = as_user_name(name)
         if known is None:
             return None
         try:
-            return cast(AbstractBaseUser, model._default_manager.get_by_natural_key(known))
+            return model._default_manager.get_by_natural_key(known)
         except (model.DoesNotExist, model.MultipleObjectsReturned):
             return None
 
     @sensitive_variables()
     def authenticate(
-        self, request: Any, username: Any = None, password: Any = None, **kwargs: Any
-    ) -> Any:
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,  # whatever a form calls a name
+    ) -> SiteUser | None:
         """
         Return whose name and password these are, or None.
 
@@ -66,7 +73,7 @@ class Backend(ModelBackend):
         name = name_in({"username": username, **kwargs})
         if name is None or password is None:
             return None
-        user: Any = self.find_user(name)
+        user: SiteUser = self.find_user(name)
         guess = guesses.count(request, name, user, now=timezone.now())
         if not is_alone() or not isinstance(password, str):
             return None
@@ -74,17 +81,22 @@ class Backend(ModelBackend):
             _take_as_long(password)
         elif user.check_password(password) and self.user_can_authenticate(user):
             return _accepted(user, guess)
-        return _refused(guess)
+        _refused(guess)
+        return None
 
     @sensitive_variables()
     async def aauthenticate(
-        self, request: Any, username: Any = None, password: Any = None, **kwargs: Any
-    ) -> Any:
+        self,
+        request: HttpRequest | None,
+        username: str | None = None,
+        password: str | None = None,
+        **kwargs: Any,  # whatever a form calls a name
+    ) -> SiteUser | None:
         """See authenticate()."""
         name = name_in({"username": username, **kwargs})
         if name is None or password is None:
             return None
-        user: Any = await sync_to_async(self.find_user)(name)
+        user: SiteUser = await sync_to_async(self.find_user)(name)
         guess = await sync_to_async(guesses.count)(request, name, user, now=timezone.now())
         if not is_alone() or not isinstance(password, str):
             return None
@@ -92,33 +104,42 @@ class Backend(ModelBackend):
             _take_as_long(password)
         elif await user.acheck_password(password) and self.user_can_authenticate(user):
             return await sync_to_async(_accepted)(user, guess)
-        return _refused(guess)
+        _refused(guess)
+        return None
 
     # Beside others, who may do what is theirs to say.
 
-    def get_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    def get_user_permissions(self, user_obj: SiteUser, obj: models.Model | None = None) -> set[str]:
         return super().get_user_permissions(user_obj, obj) if is_alone() else set()
 
-    async def aget_user_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    async def aget_user_permissions(
+        self, user_obj: SiteUser, obj: models.Model | None = None
+    ) -> set[str]:
         """See get_user_permissions()."""
         return await super().aget_user_permissions(user_obj, obj) if is_alone() else set()
 
-    def get_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    def get_group_permissions(
+        self, user_obj: SiteUser, obj: models.Model | None = None
+    ) -> set[str]:
         return super().get_group_permissions(user_obj, obj) if is_alone() else set()
 
-    async def aget_group_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    async def aget_group_permissions(
+        self, user_obj: SiteUser, obj: models.Model | None = None
+    ) -> set[str]:
         """See get_group_permissions()."""
         return await super().aget_group_permissions(user_obj, obj) if is_alone() else set()
 
-    def get_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    def get_all_permissions(self, user_obj: SiteUser, obj: models.Model | None = None) -> set[str]:
         return super().get_all_permissions(user_obj, obj) if is_alone() else set()
 
-    async def aget_all_permissions(self, user_obj: Any, obj: Any = None) -> set[str]:
+    async def aget_all_permissions(
+        self, user_obj: SiteUser, obj: models.Model | None = None
+    ) -> set[str]:
         """See get_all_permissions()."""
         return await super().aget_all_permissions(user_obj, obj) if is_alone() else set()
 
 
-def name_in(credentials: Mapping[str, Any]) -> str | None:
+def name_in(credentials: Mapping[str, object]) -> str | None:
     """
     Return by which name somebody signs in; None: by none.
 
@@ -202,7 +223,7 @@ class OnlyOther:
 
 def take_over() -> None:
     """Let sessions and ``login()`` go on as before ours stood in ``AUTHENTICATION_BACKENDS``."""
-    model: Any = get_user_model()
+    model: Any = get_user_model()  # it gets an attribute
     if not hasattr(model, "backend"):
         model.backend = OnlyOther()
     find_by_old_name(setting="AUTHENTICATION_BACKENDS")

@@ -25,6 +25,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Binding
+from sessions_plus.types import AnyRequest, UserId
 
 # Where a request keeps the authority that came as a bearer. A cookie's is asked for anew each
 # time: a ``login()`` changes it, and nothing should refer to the session that outlives it.
@@ -67,7 +68,7 @@ class Authority:
     """Whether a proof can be added to the session: its holder can be told the new key."""
 
     def __init__(
-        self, *, user_id: Any, session_public_id: UUID, methods: tuple[str, ...], row: Row | None
+        self, *, user_id: UserId, session_public_id: UUID, methods: tuple[str, ...], row: Row | None
     ) -> None:
         self.user_id = user_id
         self.session_public_id = session_public_id
@@ -78,7 +79,7 @@ class Authority:
         return f"<{type(self).__name__} {self.presented} {self.session_public_id}>"
 
     @property
-    def actor_id(self) -> Any:
+    def actor_id(self) -> UserId | None:
         """The primary key of who acts as the session's user; None: the user themselves."""
         return self.row.actor_id if self.row is not None else None
 
@@ -124,24 +125,24 @@ class Identity(Protocol):
     """What is asked of a user: who it is."""
 
     @property
-    def pk(self) -> Any: ...
+    def pk(self) -> UserId: ...
 
     @property
     def is_authenticated(self) -> bool: ...
 
 
-def take(request: Any, authority: Authority) -> None:
+def take(request: AnyRequest, authority: Authority) -> None:
     """Let a request act on the strength of what came as a bearer: its view takes bearers."""
     setattr(_django(request), BEARER, authority)
 
 
-def bearer_authority(request: Any) -> Authority | None:
+def bearer_authority(request: AnyRequest | None) -> Authority | None:
     """Return the authority that came as a bearer, to a view that takes bearers; else None."""
     found: Authority | None = getattr(_django(request), BEARER, None)
     return found
 
 
-def authority_of(request: Any) -> Authority | None:
+def authority_of(request: AnyRequest) -> Authority | None:
     """
     Return the session on whose strength a request acts; None: nobody's.
 
@@ -159,7 +160,7 @@ def authority_of(request: Any) -> Authority | None:
     return _of_store(store)
 
 
-async def aauthority_of(request: Any) -> Authority | None:
+async def aauthority_of(request: AnyRequest) -> Authority | None:
     """See authority_of()."""
     bearer = bearer_authority(request)
     if bearer is not None:
@@ -171,7 +172,7 @@ async def aauthority_of(request: Any) -> Authority | None:
     return _of_store(store)
 
 
-def known_authority(request: Any) -> Authority | None:
+def known_authority(request: AnyRequest | None) -> Authority | None:
     """Return what is known of the authority without any I/O: None before anybody asked."""
     bearer = bearer_authority(request)
     if bearer is not None or request is None:
@@ -180,7 +181,7 @@ def known_authority(request: Any) -> Authority | None:
     return _of_store(store) if store is not None else None
 
 
-def proof_of(request: Any) -> Authority | None:
+def proof_of(request: AnyRequest) -> Authority | None:
     """
     Return the authority whose proofs count for ``request.user``; None: nothing is proved.
 
@@ -200,7 +201,7 @@ def proof_of(request: Any) -> Authority | None:
     return None if _is_of_somebody_else(store, authority.user_id) else authority
 
 
-async def aproof_of(request: Any) -> Authority | None:
+async def aproof_of(request: AnyRequest) -> Authority | None:
     """See proof_of()."""
     authority = await aauthority_of(request)
     django = _django(request)
@@ -219,21 +220,20 @@ async def aproof_of(request: Any) -> Authority | None:
     return None if _is_of_somebody_else(store, authority.user_id) else authority
 
 
-def user_put_into(request: Any) -> Identity | None:
+def user_put_into(request: AnyRequest | None) -> Identity | None:
     """
     Return the user whom somebody put into the request; None: it is Django's own.
 
     Django's is the session's, and is not read here: most views never ask for it.
     """
-    found: Identity | None = _unless_own(_django(request).__dict__.get("user"))
-    return found
+    return _unless_own(_django(request).__dict__.get("user"))
 
 
-def _unless_own(user: Any) -> Any:
+def _unless_own(user: Identity | SimpleLazyObject[Any] | None) -> Identity | None:
     """Return whom somebody put where a session's user was; None: it is that, or made from it."""
     if not isinstance(user, SimpleLazyObject):
         return user
-    setup: Any = user.__dict__.get("_setupfunc")
+    setup: Any = user.__dict__.get("_setupfunc")  # a function, of whatever made it
     made_by = getattr(setup, "__module__", "")
     if made_by == DJANGOS:
         return None
@@ -244,18 +244,18 @@ def _unless_own(user: Any) -> Any:
     return next((each for each in put if each is not None), None)
 
 
-def _may_be_user(value: Any) -> bool:
+def _may_be_user(value: object) -> bool:
     """Say whether something is a user, or lazily one. Without asking it: that may be a query."""
     return isinstance(value, SimpleLazyObject) or hasattr(type(value), "is_authenticated")
 
 
-def is_in_anothers_name(request: Any, authority: Authority | None) -> bool:
+def is_in_anothers_name(request: AnyRequest | None, authority: Authority | None) -> bool:
     """Say whether somebody acts as another, in a session of that person's or in their own."""
     is_impersonated = authority is not None and authority.actor_id is not None
     return is_impersonated or acts_for_another(request, authority)
 
 
-def acts_for_another(request: Any, authority: Authority | None) -> bool:
+def acts_for_another(request: AnyRequest | None, authority: Authority | None) -> bool:
     """Say whether somebody else is in ``request.user`` than whose session the authority is."""
     user = user_put_into(request)
     if user is None or authority is None or not user.is_authenticated:
@@ -263,7 +263,7 @@ def acts_for_another(request: Any, authority: Authority | None) -> bool:
     return bool(user.pk != authority.user_id)
 
 
-def acting_user(request: Any) -> models.Model | None:
+def acting_user(request: AnyRequest | None) -> models.Model | None:
     """
     Return the person who acts, for the record: who impersonates, or the authority's user.
 
@@ -280,7 +280,7 @@ def acting_user(request: Any) -> models.Model | None:
     return get_user_model()._default_manager.filter(pk=acting_id).first()
 
 
-def acting_for(user_id: Any) -> Any:
+def acting_for(user_id: UserId) -> UserId | None:
     """
     Return the primary key of who acts in the name of a user in the request under way.
 
@@ -294,7 +294,7 @@ def acting_for(user_id: Any) -> Any:
     return authority.user_id if is_other and acts_for_another(request, authority) else None
 
 
-def why_nothing_is_proved(request: Any) -> SessionsPlusError | None:
+def why_nothing_is_proved(request: AnyRequest) -> SessionsPlusError | None:
     """
     Return why no proof counts in this request; None: there is none yet, and could be.
 
@@ -308,7 +308,7 @@ def why_nothing_is_proved(request: Any) -> SessionsPlusError | None:
     return None
 
 
-def _django(request: Any) -> Any:
+def _django(request: AnyRequest | None) -> Any:  # an HttpRequest, but for getattr() anything
     """Return Django's request, also of REST framework's wrapper."""
     return getattr(request, "_request", request)
 
@@ -318,10 +318,10 @@ def _of_store(store: SessionStore) -> Authority | None:
     return CookieAuthority(store, row) if row is not None and row.user_id is not None else None
 
 
-def _is(user: Identity | None, user_id: Any) -> bool:
+def _is(user: Identity | None, user_id: UserId) -> bool:
     return user is not None and user.is_authenticated and bool(user.pk == user_id)
 
 
-def _is_of_somebody_else(store: SessionStore | None, user_id: Any) -> bool:
+def _is_of_somebody_else(store: SessionStore | None, user_id: UserId) -> bool:
     row = store.row if store is not None else None
     return row is not None and row.user_id is not None and row.user_id != user_id

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction, sync_to_async
 from django.contrib.auth.views import redirect_to_login
+from django.db import models
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.utils import timezone
@@ -32,8 +33,13 @@ from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.redirects import came_from, safe_target
+from sessions_plus.types import AnyView
 
-V = TypeVar("V", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
+
+V = TypeVar("V", bound=AnyView)
 
 
 def mfa_exempt(view: V) -> V:
@@ -74,7 +80,7 @@ def mfa_required(
         if iscoroutinefunction(view):
 
             @wraps(view)
-            async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
                 user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
                 if not user.is_authenticated:
                     return _to_sign_in(request)
@@ -85,8 +91,8 @@ def mfa_required(
             return cast(V, aguarded)
 
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            user: Any = request.user
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
+            user = request.user
             if not user.is_authenticated:
                 return _to_sign_in(request)
             if not _has_second_factor(proof_of(request), resistant):
@@ -127,7 +133,7 @@ def reauthentication_required(
         if iscoroutinefunction(view):
 
             @wraps(view)
-            async def aguarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+            async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
                 user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
                 if not user.is_authenticated:
                     return _to_sign_in(request)
@@ -140,8 +146,8 @@ def reauthentication_required(
             return cast(V, aguarded)
 
         @wraps(view)
-        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-            user: Any = request.user
+        def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
+            user = request.user
             if not user.is_authenticated:
                 return _to_sign_in(request)
             needs_code = factors == "all" and has_authenticator(user)
@@ -167,7 +173,7 @@ class ReauthenticationRequiredMixin(View):
     reauthentication_factors: Factors = "one"
 
     @classmethod
-    def as_view(cls, **initkwargs: Any) -> Any:
+    def as_view(cls, **initkwargs: Any) -> AnyView:  # of a view's own names
         view = super().as_view(**initkwargs)
         guard = reauthentication_required(
             max_age=initkwargs.get("reauthentication_max_age", cls.reauthentication_max_age),
@@ -180,7 +186,7 @@ def is_reauthenticated(
     request: HttpRequest, *, factors: Factors = "one", max_age: timedelta | None = None
 ) -> bool:
     """Say the same to code that decides itself. The user is signed in."""
-    needs_code = factors == "all" and has_authenticator(cast(Any, request.user))
+    needs_code = factors == "all" and has_authenticator(cast(models.Model, request.user))
     return _is_fresh(proof_of(request), factors, needs_code, max_age, timezone.now())
 
 
@@ -209,11 +215,13 @@ def _to_sign_in(request: HttpRequest) -> HttpResponseBase:
     return redirect_to_login(safe_target(request, came_from(request)))
 
 
-def _without_factor(request: HttpRequest, user: Any, resistant: bool) -> HttpResponseBase:
+def _without_factor(
+    request: HttpRequest, user: AbstractBaseUser, resistant: bool
+) -> HttpResponseBase:
     return answers.refuse(request, missing_passkey(user, request) if resistant else _missing(user))
 
 
-def _missing(user: Any) -> MfaRequired | MfaEnrolmentRequired:
+def _missing(user: AbstractBaseUser) -> MfaRequired | MfaEnrolmentRequired:
     return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
 
 

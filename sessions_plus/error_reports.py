@@ -48,10 +48,10 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
         is_ours = isinstance(key, str) and (key in secret_cookies() or key.lower() in OUR_NAMES)
         return self.cleansed_substitute if is_ours else super().cleanse_setting(key, value)
 
-    def get_safe_cookies(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_cookies(self, request: HttpRequest) -> dict[str, object]:
         return self._masked(super().get_safe_cookies(request), also=secret_cookies())
 
-    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, Any]:
+    def get_safe_request_meta(self, request: HttpRequest) -> dict[str, object]:
         return self._masked(super().get_safe_request_meta(request))
 
     def get_post_parameters(self, request: HttpRequest | None) -> Any:
@@ -68,8 +68,8 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
         return self._masked(shown).items()
 
     def _masked(
-        self, shown: dict[str, Any], *, also: frozenset[str] = frozenset(), depth: int = 0
-    ) -> dict[str, Any]:
+        self, shown: dict[str, object], *, also: frozenset[str] = frozenset(), depth: int = 0
+    ) -> dict[str, object]:
         """Return it with the values masked that are named as secrets, in inner ones too."""
         masked = shown.copy()
         for name, value in shown.items():

@@ -23,6 +23,7 @@ from sessions_plus.models import Device, Event, Outcome, SessionEvent
 from sessions_plus.moments import in_utc
 from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
+from sessions_plus.types import JsonObject, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -67,11 +68,11 @@ def record(
     event: Event,
     *,
     user: models.Model | None = None,
-    user_id: Any = None,
+    user_id: UserId = None,
     session_public_id: UUID | None = None,
     device: Device | None = None,
     actor: models.Model | None = None,
-    actor_id: Any = None,
+    actor_id: UserId = None,
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     client: ClientInfo | None = None,
@@ -108,11 +109,11 @@ def draft(
     event: Event,
     *,
     user: models.Model | None = None,
-    user_id: Any = None,
+    user_id: UserId = None,
     session_public_id: UUID | None = None,
     device: Device | None = None,
     actor: models.Model | None = None,
-    actor_id: Any = None,
+    actor_id: UserId = None,
     outcome: Outcome = Outcome.SUCCESS,
     reason: str = "",
     client: ClientInfo | None = None,
@@ -151,7 +152,7 @@ def database() -> str:
     return router.db_for_write(SessionEvent)
 
 
-def values_of(rows: Sequence[SessionEvent]) -> list[dict[str, Any]]:
+def values_of(rows: Sequence[SessionEvent]) -> list[dict[str, object]]:
     """Return what is stored of drafts, for who stores them together with something else."""
     return [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
 
@@ -189,7 +190,7 @@ def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:
     logger.warning("%s", _line(row))
 
 
-def _client_columns(client: ClientInfo | None) -> dict[str, Any]:
+def _client_columns(client: ClientInfo | None) -> dict[str, object]:
     if client is None:
         return {}
     return {
@@ -204,7 +205,7 @@ def _line(row: SessionEvent) -> str:
     return json.dumps(facts_of(row))
 
 
-def facts_of(row: SessionEvent) -> dict[str, Any]:
+def facts_of(row: SessionEvent) -> JsonObject:
     """
     Return what is told of an event outside of this app, as JSON has it; what is empty is left out.
 

@@ -7,12 +7,13 @@ Each has a stable ``code`` for programs and a calm, translatable ``message`` for
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.utils import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+
+from sessions_plus.types import UserId
 
 
 class SessionsPlusError(Exception):
@@ -135,7 +136,7 @@ class PasskeyRefused(SessionsPlusError):
     code = "passkey_refused"
     message = _("This passkey was not accepted. Please try again, or sign in another way.")
 
-    user_id: Any = None
+    user_id: UserId = None
     """Whose passkey it is, where that was found out; for the audit, too."""
 
     def __init__(self, reason: str) -> None:

@@ -49,7 +49,7 @@ class SignInForm(AuthenticationForm):
         if not conf.PERSISTENT_COOKIE or settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
             del self.fields["keep_signed_in"]
 
-    def clean(self) -> dict[str, Any]:
+    def clean(self) -> dict[str, object]:
         name = self.cleaned_data.get("username")
         if name is not None and is_nobodys(self.request, name):
             raise self.get_invalid_login_error()

@@ -49,6 +49,7 @@ from sessions_plus.store.of_request import find_store
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.unwritable import doing_without
+from sessions_plus.types import UserId
 
 logger = logging.getLogger("sessions_plus")
 
@@ -104,7 +105,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return self._aview if self.async_mode else self._view
 
     def _view(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         session = request.session
         if not isinstance(session, SessionStore) or not gate.concerns(request, view):
@@ -115,7 +116,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return _answer(request, session, view)
 
     async def _aview(
-        self, request: HttpRequest, view: Any, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: Any, kwargs: Any
     ) -> HttpResponseBase | None:
         """See _view()."""
         session = request.session
@@ -267,7 +268,7 @@ def _note_refusal(session: SessionStore, refusal: SessionLimitReached | SessionN
         session.refusal = refusal
 
 
-def _answer(request: HttpRequest, session: SessionStore, view: Any) -> HttpResponseBase | None:
+def _answer(request: HttpRequest, session: SessionStore, view: object) -> HttpResponseBase | None:
     return None if gate.passes(request, session, view) else answers.answer(request, view)
 
 
@@ -297,7 +298,7 @@ def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
     return session.row.user_id
 
 
-def _end_if_gone(session: SessionStore, user_id: Any) -> None:
+def _end_if_gone(session: SessionStore, user_id: UserId) -> None:
     """End the access of a user who was disabled or deleted; a stranger they are in any case."""
     with doing_without():
         if end_access_if_gone(user_id, client=session.client):

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+
+from sessions_plus.types import UserId
 
 # Our own page asks here how long it has, from inside pages that wait.
 REMAINING_PATH = "/session/remaining/"
@@ -52,10 +53,10 @@ class SessionFacts:
     ``auth_methods`` such as ``("pwd", "otp")``, and ``data`` the session's dictionary.
     """
 
-    user_id: Any
+    user_id: UserId
     kind: str
     auth_methods: tuple[str, ...]
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
 
 
 def absolute_end(*, started_at: datetime, limits: Limits) -> datetime | None:

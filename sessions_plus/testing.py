@@ -8,7 +8,6 @@ also where ``SESSIONS_PLUS_MFA_POLICY`` is ``staff`` or ``required``.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -82,5 +81,5 @@ async def asign_in(
     return await sync_to_async(sign_in)(client, user, methods=methods, backend=backend)
 
 
-def _session_hash(user: Any) -> str:
+def _session_hash(user: AbstractBaseUser) -> str:
     return user.get_session_auth_hash() if hasattr(user, "get_session_auth_hash") else ""

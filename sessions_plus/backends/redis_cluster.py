@@ -16,12 +16,14 @@ from redis import RedisCluster
 from redis.cluster import ClusterNode
 from redis.connection import parse_url
 
+from sessions_plus.types import Arguments
 
-def cluster_arguments(servers: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
+
+def cluster_arguments(servers: list[str], options: Mapping[str, object]) -> Arguments:
     """Return the arguments of ``redis.RedisCluster`` for the nodes at these URLs."""
     nodes, arguments = [], dict(options)
     for server in servers:
-        url: dict[str, Any] = dict(parse_url(server))  # type: ignore[no-untyped-call]
+        url: dict[str, object] = dict(parse_url(server))  # type: ignore[no-untyped-call]
         host, port = url.pop("host", "localhost"), url.pop("port", 6379)
         nodes.append(ClusterNode(host, port))  # type: ignore[no-untyped-call]
         arguments["ssl"] = "connection_class" in url  # rediss://
@@ -39,7 +41,7 @@ class RedisClusterClient(RedisCacheClient):
         serializer: Any = None,
         pool_class: Any = None,
         parser_class: Any = None,
-        **options: Any,
+        **options: object,
     ) -> None:
         super().__init__(servers, serializer, pool_class, parser_class)
         self._arguments = cluster_arguments(servers, options)
@@ -65,12 +67,12 @@ class RedisClusterClient(RedisCacheClient):
 class RedisClusterCache(RedisCache):
     """Django's Redis cache over a cluster. ``OPTIONS`` are those of ``redis.RedisCluster``."""
 
-    def __init__(self, server: str, params: dict[str, Any]) -> None:
+    def __init__(self, server: str, params: dict[str, object]) -> None:
         super().__init__(server, params)
         self._class = RedisClusterClient
 
     @property
-    def cluster_arguments(self) -> dict[str, Any]:
+    def cluster_arguments(self) -> Arguments:
         """How to reach the cluster, for the session tier to use in its own way."""
         known = ("serializer", "pool_class", "parser_class")
         cache: Any = self  # the stubs know none of Django's private names

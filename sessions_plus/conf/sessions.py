@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from sessions_plus.conf.problems import not_negative, positive
 from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
+from sessions_plus.types import AnyView
 
 
 class SessionSettings:
@@ -77,7 +78,7 @@ class SessionSettings:
         "`SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
         profile_field="persistent_cookie",
     )
-    LIMITS = Setting[Callable[..., Any] | str | None](
+    LIMITS = Setting[AnyView | str | None](
         (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
         None,
         "A function `(session) -> Limits | None`, or its dotted path. It gives a user or a "

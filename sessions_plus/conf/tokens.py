@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from sessions_plus.conf.problems import empty, positive
 from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
@@ -42,7 +42,7 @@ class TokenSettings:
         "nobody is asked, so the token holds until it expires.",
         choices=("session", "stateless"),
     )
-    TOKEN_CLAIMS = Setting[Callable[..., Mapping[str, Any]] | str | None](
+    TOKEN_CLAIMS = Setting[Callable[..., Mapping[str, object]] | str | None](
         (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
         None,
         "A function `(user, session) -> dict`, or its dotted path, whose claims are added to "
