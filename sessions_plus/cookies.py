@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from types import MappingProxyType
 from typing import Literal, TypedDict
 
 from django.conf import settings
@@ -45,7 +46,7 @@ def trust_token_of(request: HttpRequest) -> str | None:
 
 
 def set_private_cookie(
-    response: HttpResponseBase, name: str, value: str, *, age: timedelta, samesite: str
+    response: HttpResponseBase, name: str, value: str, *, age: timedelta, samesite: SameSite
 ) -> None:
     """Set a cookie that no script may read and that goes where the session's cookie goes."""
     response.set_cookie(
@@ -56,8 +57,13 @@ def set_private_cookie(
         path=settings.SESSION_COOKIE_PATH,
         secure=bool(settings.SESSION_COOKIE_SECURE),
         httponly=True,
-        samesite=samesite,  # type: ignore[arg-type]  # one of the three literals
+        samesite=samesite,
     )
+
+
+SameSite = Literal["Lax", "Strict", "None"]
+
+_SAME_SITE: Mapping[str, SameSite] = MappingProxyType({"Strict": "Strict", "None": "None"})
 
 
 class ProofCookieAttributes(TypedDict):
@@ -66,15 +72,12 @@ class ProofCookieAttributes(TypedDict):
     path: str
     secure: bool
     httponly: bool
-    samesite: Literal["Lax", "Strict", "None"]
+    samesite: SameSite
 
 
 def proof_cookie_attributes() -> ProofCookieAttributes:
     """It goes where the session's cookie goes, and to no other host."""
-    given = str(settings.SESSION_COOKIE_SAMESITE)
-    samesite: Literal["Lax", "Strict", "None"] = "Lax"
-    if given in ("Strict", "None"):
-        samesite = given  # type: ignore[assignment]  # one of the two
+    samesite = _SAME_SITE.get(str(settings.SESSION_COOKIE_SAMESITE), "Lax")
     return {"path": "/", "secure": True, "httponly": True, "samesite": samesite}
 
 
@@ -89,7 +92,7 @@ def set_device_cookie(response: HttpResponseBase, token: str) -> None:
     # Lax: a person who follows a link to the sign-in page is on the same device. Where the
     # session's cookie comes along with other sites' requests, so must this one: the two
     # together tell that a key is used on its own device.
-    samesite = "None" if settings.SESSION_COOKIE_SAMESITE == "None" else "Lax"
+    samesite: SameSite = "None" if settings.SESSION_COOKIE_SAMESITE == "None" else "Lax"
     set_private_cookie(
         response, device_cookie_name(), token, age=conf.DEVICE_COOKIE_AGE, samesite=samesite
     )

@@ -81,7 +81,7 @@ def mfa_required(
 
             @wraps(view)
             async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-                user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+                user = await request.auser()
                 if not user.is_authenticated:
                     return _to_sign_in(request)
                 if not _has_second_factor(await aproof_of(request), resistant):
@@ -134,7 +134,7 @@ def reauthentication_required(
 
             @wraps(view)
             async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-                user = await request.auser()  # type: ignore[attr-defined, unused-ignore]
+                user = await request.auser()
                 if not user.is_authenticated:
                     return _to_sign_in(request)
                 needs_code = factors == "all" and await ahas_authenticator(user)

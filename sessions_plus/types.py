@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rest_framework.request import Request
 
     from sessions_plus.client_info import ClientInfo
+    from sessions_plus.conf import Setting
 
 UserId: TypeAlias = Any
 """
@@ -40,6 +41,9 @@ JsonObject: TypeAlias = dict[str, Any]
 Columns: TypeAlias = dict[str, object]
 """Values of a row by the attribute of their column."""
 
+Values: TypeAlias = Mapping[str, Any]
+"""The same where they are read: each has the type of its column."""
+
 AnyView: TypeAlias = Callable[..., Any]
 """A view of any kind, sync or async, ours or a site's: its arguments are its URL's."""
 
@@ -51,6 +55,9 @@ AnyRequest: TypeAlias = "HttpRequest | Request"
 
 AnyField: TypeAlias = "models.Field[Any, Any]"
 """A column of a model that is not named: of a type of its own."""
+
+AnySetting: TypeAlias = "Setting[Any]"
+"""One of our settings, of whatever type its value is."""
 
 Words: TypeAlias = "str | _StrPromise"
 """Words for a person, translated now or when they are shown."""

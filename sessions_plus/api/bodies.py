@@ -104,8 +104,7 @@ class Text(serializers.CharField):
     ``is_secret``: its value is a ``Secret`` from here on, which no error report shows.
     """
 
-    def __init__(self, *, is_secret: bool = False, **kwargs: Any) -> None:
-        # What else a CharField takes, which says of each what it is.
+    def __init__(self, *, is_secret: bool = False, **kwargs: Any) -> None:  # as a CharField
         self.is_secret = is_secret
         super().__init__(**{"trim_whitespace": False, **kwargs})
 

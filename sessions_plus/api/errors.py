@@ -131,18 +131,26 @@ def _as_api_exception(error: Exception) -> exceptions.APIException | None:
     return None
 
 
+class _Ours(exceptions.APIException):
+    """One of our errors, with what REST framework's and this module's own say besides."""
+
+    wait: float
+    extra: dict[str, object]
+    auth_header: str
+
+
 def _from_ours(error: SessionsPlusError) -> exceptions.APIException:
-    made = exceptions.APIException(str(error.message), code=error.code)
+    made = _Ours(str(error.message), code=error.code)
     made.status_code = STATUS.get(error.code, status.HTTP_400_BAD_REQUEST)
     if isinstance(error, TooManyAttempts | SessionNotStored):
-        made.wait = error.retry_after.total_seconds()  # type: ignore[attr-defined]  # as Throttled
+        made.wait = error.retry_after.total_seconds()
     if isinstance(error, SignInElsewhere):
-        made.extra = {"sign_in_url": sign_in_url()}  # type: ignore[attr-defined]
+        made.extra = {"sign_in_url": sign_in_url()}
     if isinstance(error, PasskeyUnknown):
         told = unknown(credential_id=error.credential_id, rp_id=error.rp_id)
-        made.extra = {"unknown": told}  # type: ignore[attr-defined]  # as SecondFactorRequired
+        made.extra = {"unknown": told}
     if isinstance(error, InvalidToken):
-        made.auth_header = REFUSED  # type: ignore[attr-defined]
+        made.auth_header = REFUSED
     return made
 
 

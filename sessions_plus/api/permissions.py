@@ -8,6 +8,7 @@ from django.utils import timezone
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from sessions_plus.api.errors import Refused
 from sessions_plus.authority import (
@@ -34,14 +35,14 @@ def auth_of(request: Request) -> Credentials:
 class IsSignedIn(BasePermission):
     """Somebody is signed in, in a session of ours."""
 
-    def has_permission(self, request: Request, view: object) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         return isinstance(request.auth, Credentials)
 
 
 class MayRevokeAnySession(BasePermission):
     """Staff with the permission of that name. A refusal is recorded."""
 
-    def has_permission(self, request: Request, view: object) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         user: SiteUser = request.user
         if user.is_staff and user.has_perm("sessions_plus.revoke_any_session"):
             return True
@@ -66,7 +67,7 @@ class HasPassedSecondFactor(BasePermission):
 
     asks_second_factor = True
 
-    def has_permission(self, request: Request, view: object) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         user: SiteUser = request.user
         if user is None or not user.is_authenticated or proof_of(request) is not None:
             return True
@@ -82,7 +83,7 @@ class ActsForThemselves(BasePermission):
     Who impersonates another sees nothing of theirs here, either.
     """
 
-    def has_permission(self, request: Request, view: object) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         if is_in_anothers_name(request, authority_of(request)):
             raise ActingForAnother
         if request.method in SAFE or proof_of(request) is not None:
@@ -95,7 +96,7 @@ class FreshFactor(ActsForThemselves):
 
     factors: Factors = "one"
 
-    def has_permission(self, request: Request, view: object) -> bool:
+    def has_permission(self, request: Request, view: APIView) -> bool:
         super().has_permission(request, view)
         if request.method in SAFE:
             return True

@@ -35,10 +35,13 @@ class OwnGenerator(SchemaGenerator):
     def get_schema(self, request: Request | None = None, public: bool = False) -> object:
         # A site may publish its keys at two addresses, which is no fault to warn of each time.
         with GENERATOR_STATS.silence():
-            return super().get_schema(request=request, public=public)  # type: ignore[no-untyped-call]  # REASON
+            found: object = super().get_schema(  # type: ignore[no-untyped-call]  # untyped there
+                request=request, public=public
+            )
+            return found
 
     def _initialise_endpoints(self) -> None:
-        super()._initialise_endpoints()  # type: ignore[no-untyped-call]  # REASON
+        super()._initialise_endpoints()  # type: ignore[no-untyped-call]  # untyped there
         found: Any = self.endpoints  # the library says None, and has filled it by now
         self.endpoints = [
             endpoint
@@ -75,7 +78,7 @@ def say_what_is_refused(result: JsonObject, **_: object) -> JsonObject:
     return result
 
 
-class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # REASON
+class _BearerScheme(OpenApiAuthenticationExtension):
     target_class = "sessions_plus.api.authentication.BearerAuthentication"
     name = "bearer"
     match_subclasses = True
@@ -84,7 +87,7 @@ class _BearerScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
 
 
-class _CookieScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # REASON
+class _CookieScheme(OpenApiAuthenticationExtension):
     target_class = "sessions_plus.api.authentication.CookieAuthentication"
     name = "cookie"
     priority = 1

@@ -109,7 +109,7 @@ class AnySessionSerializer(SessionSerializer):
 
 
 class DeviceSerializer(Shown):
-    # See SessionDeviceSerializer.
+    # See SessionDeviceSerializer: the name is that of a field's attribute.
     label = serializers.CharField(  # type: ignore[assignment]
         read_only=True, help_text="Its name, or browser and system."
     )

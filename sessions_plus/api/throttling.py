@@ -35,7 +35,7 @@ class Throttle(SimpleRateThrottle):
     def get_rate(self) -> str | None:
         return {**RATES, **conf.API_THROTTLE_RATES}.get(self.scope or "")
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         user = request.user
         ident = f"user:{user.pk}" if user.is_authenticated else _address_of(request)
         return self.cache_format % {"scope": self.scope, "ident": ident}
@@ -62,7 +62,7 @@ class SignInThrottle(Throttle):
 
     scope = "sign_in"
 
-    def get_cache_key(self, request: Request, view: object) -> str | None:
+    def get_cache_key(self, request: Request, view: APIView) -> str | None:
         return self.cache_format % {"scope": self.scope, "ident": _address_of(request)}
 
 

@@ -23,9 +23,9 @@ def cluster_arguments(servers: list[str], options: Mapping[str, object]) -> Argu
     """Return the arguments of ``redis.RedisCluster`` for the nodes at these URLs."""
     nodes, arguments = [], dict(options)
     for server in servers:
-        url: dict[str, object] = dict(parse_url(server))  # type: ignore[no-untyped-call]
+        url: dict[str, object] = dict(parse_url(server))
         host, port = url.pop("host", "localhost"), url.pop("port", 6379)
-        nodes.append(ClusterNode(host, port))  # type: ignore[no-untyped-call]
+        nodes.append(ClusterNode(host, port))
         arguments["ssl"] = "connection_class" in url  # rediss://
         url.pop("connection_class", None)
         arguments.update(url)
@@ -38,9 +38,9 @@ class RedisClusterClient(RedisCacheClient):
     def __init__(
         self,
         servers: list[str],
-        serializer: Any = None,
-        pool_class: Any = None,
-        parser_class: Any = None,
+        serializer: Any = None,  # this and the next two as RedisCacheClient has them
+        pool_class: Any = None,  # as there
+        parser_class: Any = None,  # as there
         **options: object,
     ) -> None:
         super().__init__(servers, serializer, pool_class, parser_class)
@@ -50,10 +50,10 @@ class RedisClusterClient(RedisCacheClient):
     def _cluster(self) -> RedisCluster:
         return RedisCluster(**self._arguments)
 
-    def get_client(self, key: Any = None, *, write: bool = False) -> Any:
+    def get_client(self, key: object = None, *, write: bool = False) -> Any:  # no Redis
         return self._cluster
 
-    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:
+    def get_many(self, keys: Iterable[Any]) -> dict[Any, Any]:  # the site's
         names = list(keys)
         values = self._cluster.mget_nonatomic(names)
         loads = self._serializer.loads  # type: ignore[attr-defined]  # the stubs don't know it

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 from django.core.signals import setting_changed
 
@@ -22,6 +22,7 @@ from sessions_plus.conf.second_factor import SecondFactorSettings
 from sessions_plus.conf.sessions import SessionSettings
 from sessions_plus.conf.setting import PREFIX, Call, FromProfile, Setting
 from sessions_plus.conf.tokens import TokenSettings
+from sessions_plus.types import AnySetting
 
 __all__ = ["PREFIX", "PROFILES", "Call", "Conf", "FromProfile", "Profile", "Setting", "conf"]
 
@@ -56,7 +57,7 @@ class Conf(
             return value
 
     @classmethod
-    def declared(cls) -> Iterator[Setting[Any]]:
+    def declared(cls) -> Iterator[AnySetting]:
         """Every setting there is, in the order of the documentation."""
         return (
             value

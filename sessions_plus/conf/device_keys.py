@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 from sessions_plus.conf.problems import BINDINGS, no_binding, no_proof_lifetime
-from sessions_plus.conf.setting import Call, Setting
+from sessions_plus.conf.setting import FUNCTION, Call, Setting
+from sessions_plus.types import SiteUser
 
 
 class DeviceKeySettings:
     """Sessions that only the browser's own key keeps open (DBSC)."""
 
-    DEVICE_BINDING = Setting[Callable[[Any], str] | str](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    DEVICE_BINDING = Setting[Callable[[SiteUser], str] | str](
+        FUNCTION,
         "off",
         "Whether browsers that can bind a session to a key of their device do so. `observe`: "
         "they do, and events tell what would be refused; `enforce`: requests without a proof "
@@ -23,8 +23,8 @@ class DeviceKeySettings:
         problem=no_binding,
         call=Call(("user",), words=BINDINGS),
     )
-    DEVICE_BINDING_REQUIRED = Setting[Callable[[Any], bool] | str | None](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    DEVICE_BINDING_REQUIRED = Setting[Callable[[SiteUser], bool] | str | None](
+        FUNCTION,
         None,
         "A function of the user, or its dotted path, that says whose browsers must bind their "
         "sessions: within a minute of the sign-in, else nothing opens but proving oneself again. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Literal
 
 from sessions_plus.conf.problems import (
     empty,
@@ -15,7 +15,8 @@ from sessions_plus.conf.problems import (
     not_negative,
     positive,
 )
-from sessions_plus.conf.setting import Call, Setting
+from sessions_plus.conf.setting import FUNCTION, Call, Setting
+from sessions_plus.types import SiteUser
 
 
 class PeopleSettings:
@@ -105,8 +106,8 @@ class PeopleSettings:
         optional=True,
         problem=no_origin,
     )
-    NOTICE_LANGUAGE = Setting[Callable[[Any], str | None] | str | None](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    NOTICE_LANGUAGE = Setting[Callable[[SiteUser], str | None] | str | None](
+        FUNCTION,
         None,
         "A function of the user, or its dotted path, that returns the language of their mails. "
         "None: `LANGUAGE_CODE`.",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 
@@ -15,8 +14,9 @@ def not_negative(value: timedelta | int | None) -> str | None:
 
 
 def positive(value: timedelta | int | None) -> str | None:
-    zero: Any = timedelta(0) if isinstance(value, timedelta) else 0
-    return "it is not more than zero" if value is not None and value <= zero else None
+    if isinstance(value, timedelta):
+        return "it is not more than zero" if value <= timedelta(0) else None
+    return "it is not more than zero" if value is not None and value <= 0 else None
 
 
 def empty(value: object) -> str | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Literal
 
 from sessions_plus.conf.problems import (
     POLICIES,
@@ -15,7 +15,8 @@ from sessions_plus.conf.problems import (
     not_negative,
     positive,
 )
-from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
+from sessions_plus.conf.setting import FROM_PROFILE, FUNCTION, Call, Setting
+from sessions_plus.types import SiteUser
 
 
 class SecondFactorSettings:
@@ -32,8 +33,8 @@ class SecondFactorSettings:
 
     # Second factor
 
-    MFA_POLICY = Setting[Callable[[Any], bool] | str](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    MFA_POLICY = Setting[Callable[[SiteUser], bool] | str](
+        FUNCTION,
         "optional",
         "Who must have a second factor: nobody (`optional`), `staff`, or everybody (`required`); "
         "or a function of the user, or its dotted path. People who must have one and have none "
@@ -41,8 +42,8 @@ class SecondFactorSettings:
         problem=no_policy,
         call=Call(("user",), words=POLICIES),
     )
-    MFA_PHISHING_RESISTANT = Setting[Callable[[Any], bool] | str](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    MFA_PHISHING_RESISTANT = Setting[Callable[[SiteUser], bool] | str](
+        FUNCTION,
         "optional",
         "Who must use a passkey as their second factor, which no false site can get out of them: "
         "nobody (`optional`), `staff`, everybody (`required`), or a function of the user, or its "

@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from sessions_plus.conf.problems import not_negative, positive
-from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
-from sessions_plus.types import AnyView
+from sessions_plus.conf.setting import FROM_PROFILE, FUNCTION, Call, Setting
 
 
 class SessionSettings:
@@ -78,8 +77,8 @@ class SessionSettings:
         "`SESSION_EXPIRE_AT_BROWSER_CLOSE` and `set_expiry()` say.",
         profile_field="persistent_cookie",
     )
-    LIMITS = Setting[AnyView | str | None](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+    LIMITS = Setting[Callable[..., object] | str | None](
+        FUNCTION,
         None,
         "A function `(session) -> Limits | None`, or its dotted path. It gives a user or a "
         "session limits of their own, in place of the ones above. It is called at each request, "

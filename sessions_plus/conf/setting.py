@@ -14,6 +14,9 @@ PREFIX = "SESSIONS_PLUS_"
 
 T = TypeVar("T")
 
+# A site's function, or its dotted path. To isinstance() Callable is a type, to mypy it is none.
+FUNCTION = cast("tuple[type, ...]", (str, Callable))
+
 
 class FromProfile:
     """The default of a setting that the chosen profile decides."""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from sessions_plus.conf.problems import empty, positive
-from sessions_plus.conf.setting import FROM_PROFILE, Call, Setting
+from sessions_plus.conf.setting import FROM_PROFILE, FUNCTION, Call, Setting
 
 
 class TokenSettings:
@@ -43,7 +43,7 @@ class TokenSettings:
         choices=("session", "stateless"),
     )
     TOKEN_CLAIMS = Setting[Callable[..., Mapping[str, object]] | str | None](
-        (str, Callable),  # type: ignore[arg-type]  # isinstance() takes it
+        FUNCTION,
         None,
         "A function `(user, session) -> dict`, or its dotted path, whose claims are added to "
         "access tokens.",

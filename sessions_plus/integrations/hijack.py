@@ -18,6 +18,8 @@ from typing import Any
 from django.apps import AppConfig
 from django.http import HttpRequest
 
+from sessions_plus.types import AnyView
+
 
 class HijackIntegration(AppConfig):
     """Tells our sessions what the two views of django-hijack do, those derived from them too."""
@@ -31,7 +33,10 @@ class HijackIntegration(AppConfig):
 
         from sessions_plus.mfa.impersonation import acting_as, returning
 
-        def as_other(view: Any, request: HttpRequest) -> AbstractContextManager[None]:
+        def as_other(
+            view: Any,  # django-hijack has no types
+            request: HttpRequest,
+        ) -> AbstractContextManager[None]:
             return acting_as(request, view.get_object())
 
         def as_before(view: object, request: HttpRequest) -> AbstractContextManager[None]:
@@ -42,9 +47,11 @@ class HijackIntegration(AppConfig):
         views.ReleaseUserView.post = _within(as_before, views.ReleaseUserView.post)
 
 
-def _within(context: Callable[[Any, HttpRequest], AbstractContextManager[None]], post: Any) -> Any:
+def _within(
+    context: Callable[[object, HttpRequest], AbstractContextManager[None]], post: AnyView
+) -> AnyView:
     @wraps(post)
-    def posted(view: object, request: HttpRequest, *args: object, **kwargs: object) -> Any:
+    def posted(view: object, request: HttpRequest, *args: object, **kwargs: object) -> object:
         with context(view, request):
             return post(view, request, *args, **kwargs)
 

@@ -10,6 +10,7 @@ django-loginas: whoever logs in as somebody acts as them, and comes back as who 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -35,7 +36,7 @@ class LoginasIntegration(AppConfig):
         utils.restore_original_login = views.restore_original_login = restore
 
 
-def login(request: HttpRequest, user: SiteUser, *args: Any, **kwargs: Any) -> None:
+def login(request: HttpRequest, user: SiteUser, *args: Any, **kwargs: Any) -> None:  # as Django's
     """Sign in as another. On the way back nobody is signed in: then it is a sign-in like any."""
     from django.contrib.auth import login as djangos_login
 
@@ -49,7 +50,7 @@ def login(request: HttpRequest, user: SiteUser, *args: Any, **kwargs: Any) -> No
         djangos_login(request, user, *args, **kwargs)
 
 
-def _restoring(restore: Any) -> Any:
+def _restoring(restore: Callable[[HttpRequest], None]) -> Callable[[HttpRequest], None]:
     from sessions_plus.mfa.impersonation import returning
 
     @wraps(restore)

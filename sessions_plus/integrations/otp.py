@@ -91,7 +91,7 @@ def _add_to(request: HttpRequest) -> None:
     async def aown() -> SiteUser:
         return _with_answers(request, await auser())
 
-    request.user = SimpleLazyObject(own)  # type: ignore[assignment]
+    request.user = SimpleLazyObject(own)  # type: ignore[assignment]  # as Django's own is
     request.auser = aown
 
 

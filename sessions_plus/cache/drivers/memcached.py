@@ -29,7 +29,7 @@ OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module")
 ATTEMPTS = 5
 
 
-class TimedClient(Client):  # type: ignore[misc]  # pymemcache has no types
+class TimedClient(Client):
     """A connection to one server, each of whose waits ends with the operation."""
 
     def _connect(self) -> None:

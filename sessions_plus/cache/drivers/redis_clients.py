@@ -146,7 +146,7 @@ class SentinelConfiguration(Configuration):
         return self.service_name
 
     def client(self) -> Any:
-        manager: Any = redis.Sentinel([])  # type: ignore[no-untyped-call]
+        manager: Any = redis.Sentinel([])
         manager.sentinels = [sentinel.client() for sentinel in self.sentinels]
         managed = SentinelManagedSSLConnection if self.uses_tls else SentinelManagedConnection
         return manager.master_for(
@@ -160,7 +160,7 @@ class SentinelConfiguration(Configuration):
         sentinels = [sentinel.async_client() for sentinel in self.sentinels]
         if None in sentinels:
             return None
-        manager: Any = redis.asyncio.Sentinel([])  # type: ignore[no-untyped-call]
+        manager: Any = redis.asyncio.Sentinel([])
         manager.sentinels = sentinels
         return manager.master_for(
             self.service_name,
@@ -258,7 +258,7 @@ def close(client: Any) -> None:
     client.close()
     if isinstance(client, redis.RedisCluster):
         # It does not do so itself where it was told of which class they are.
-        client.disconnect_connection_pools()  # type: ignore[no-untyped-call]
+        client.disconnect_connection_pools()
     for sentinel in _sentinels_of(client):
         sentinel.close()
 

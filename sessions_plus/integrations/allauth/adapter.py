@@ -22,21 +22,21 @@ class SecondFactorMixin:
 
     def get_login_stages(self) -> list[str]:
         """Return allauth's stages, and ours after them."""
-        stages: list[str] = super().get_login_stages()  # type: ignore[misc]
+        stages: list[str] = super().get_login_stages()  # type: ignore[misc]  # the adapter's
         return [*stages, STAGE]
 
     def login(self, request: HttpRequest, user: models.Model) -> None:
         """Sign in, unless our stage did."""
         if not is_signed_in_by_stage(request, user):
-            super().login(request, user)  # type: ignore[misc]
+            super().login(request, user)  # type: ignore[misc]  # the adapter's
 
     def is_reauthentication_required(self, *, app: str, **kwargs: object) -> bool:
         """Say whether to ask again: not who proved themselves to us a short while ago."""
-        is_required: bool = super().is_reauthentication_required(  # type: ignore[misc]
+        is_required: bool = super().is_reauthentication_required(  # type: ignore[misc]  # the adapter's
             app=app, **kwargs
         )
         return is_required and not is_reauthenticated(self.request, factors="all")
 
 
-class AccountAdapter(SecondFactorMixin, DefaultAccountAdapter):  # type: ignore[misc]
+class AccountAdapter(SecondFactorMixin, DefaultAccountAdapter):
     """allauth's own adapter, with ``SecondFactorMixin``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from allauth.headless.base.response import AuthenticationResponse, UnauthorizedResponse
 from allauth.headless.base.views import AuthenticationStageAPIView
@@ -23,20 +22,20 @@ from sessions_plus.mfa.sign_in import finish, waiting_challenge
 from sessions_plus.store.of_request import current_store
 
 
-class CodeInput(inputs.Input):  # type: ignore[misc]
+class CodeInput(inputs.Input):
     """``{"code": "123456"}``."""
 
     code = inputs.CharField(max_length=64)
 
 
-class ChallengeView(AuthenticationStageAPIView):  # type: ignore[misc]
+class ChallengeView(AuthenticationStageAPIView):
     """Takes a code, and answers as every step of a sign-in there does."""
 
     stage_class = SecondFactorStage
     input_class = CodeInput
 
     @sensitive_variables()
-    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> Any:
+    def post(self, request: HttpRequest, *args: object, **kwargs: object) -> object:
         store, now = current_store(request), timezone.now()
         if store.client is None:  # an app's session, which no middleware has seen
             store.client = client_info_from(request)

@@ -72,7 +72,9 @@ def _was_asked_for_factor(login: Login) -> bool:
     return bool(stage.get("data", {}).get("authentication_required"))
 
 
-def note_proof(request: HttpRequest, method: str, user: models.Model, **facts: Any) -> None:
+def note_proof(
+    request: HttpRequest, method: str, user: models.Model, **facts: Any
+) -> None:  # by method
     """Let what somebody proved again with allauth, inside their session, be one for it."""
     authority = proof_of(request) if facts.get("reauthenticated") else None
     proved = PASSWORD if method == "password" else FACTORS.get(facts.get("type", ""))

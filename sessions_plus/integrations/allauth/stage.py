@@ -23,7 +23,7 @@ SIGNED_IN = "_sessions_plus_signed_in_by_stage"
 """Where a request keeps whom its stage signed in: allauth does so after the last one."""
 
 
-class SecondFactorStage(LoginStage):  # type: ignore[misc]  # allauth's, which has no types for us
+class SecondFactorStage(LoginStage):
     """
     Signs in, as only then is it known whether a code is due; if so, waits for it.
 
@@ -59,7 +59,7 @@ def is_signed_in_by_stage(request: HttpRequest, user: models.Model) -> bool:
 
 def resume(request: HttpRequest, user: models.Model) -> HttpResponse | None:
     """Do what allauth does after a login, once our code was right; None: it began none."""
-    stage: Any = LoginStageController.enter(request, SecondFactorStage.key)
+    stage: Any = LoginStageController.enter(request, SecondFactorStage.key)  # allauth has no types
     if stage is None or stage.login.user != user:
         return None
     setattr(request, SIGNED_IN, user.pk)

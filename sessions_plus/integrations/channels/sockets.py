@@ -33,7 +33,7 @@ from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import SiteUser
+from sessions_plus.types import AnyUser, SiteUser
 
 logger = logging.getLogger("sessions_plus")
 
@@ -68,7 +68,10 @@ def _tell(public_ids: list[UUID]) -> None:
         async_to_sync(_tell_through)(layer, public_ids)
 
 
-async def _tell_through(layer: Any, public_ids: Iterable[UUID]) -> None:
+async def _tell_through(
+    layer: Any,  # of Channels, or a package for it: none has types
+    public_ids: Iterable[UUID],
+) -> None:
     """Nobody who ends a session waits long for a channel layer that is away, nor fails with it."""
     try:
         async with asyncio.timeout(TELLING_SECONDS):
@@ -82,7 +85,7 @@ async def _tell_through(layer: Any, public_ids: Iterable[UUID]) -> None:
         )
 
 
-def _channel_layer() -> Any:
+def _channel_layer() -> Any:  # see _tell_through()
     from channels.layers import get_channel_layer
 
     return get_channel_layer()
@@ -145,7 +148,8 @@ def meta_of(scope: Scope) -> dict[str, str]:
     return meta
 
 
-async def _user_of(store: SessionStore) -> Any:
+async def _user_of(store: SessionStore) -> AnyUser:
+    # All that it asks of a request is the session.
     return await aget_user(SimpleNamespace(session=store))  # type: ignore[arg-type]
 
 
@@ -226,8 +230,8 @@ class ClosesWithSession:
 
     counts_messages = False
 
-    scope: Any
-    channel_layer: Any
+    scope: Scope
+    channel_layer: Any  # see _tell_through()
     channel_name: str
     _group = ""
     _is_closed = False
@@ -244,7 +248,7 @@ class ClosesWithSession:
                 await send(message)
 
         try:
-            await super().__call__(scope, receive, sending)  # type: ignore[misc]
+            await super().__call__(scope, receive, sending)  # type: ignore[misc]  # the consumer's
         finally:
             if self._watch is not None:
                 self._watch.cancel()
@@ -259,7 +263,7 @@ class ClosesWithSession:
             is_passive=not self.counts_messages
         ):
             return
-        await super().dispatch(message)  # type: ignore[misc]
+        await super().dispatch(message)  # type: ignore[misc]  # the consumer's
         if not self._is_closed and self._watch is not None:
             await settle(self.scope)
             await self._join()
