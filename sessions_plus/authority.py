@@ -229,7 +229,7 @@ def user_put_into(request: AnyRequest | None) -> Identity | None:
     return _unless_own(_django(request).__dict__.get("user"))
 
 
-def _unless_own(user: Identity | SimpleLazyObject[Any] | None) -> Identity | None:
+def _unless_own(user: Identity | SimpleLazyObject[object] | None) -> Identity | None:
     """Return whom somebody put where a session's user was; None: it is that, or made from it."""
     if not isinstance(user, SimpleLazyObject):
         return user

@@ -7,8 +7,6 @@ of it, and of sites that bind no sessions none is told anything.
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase, HttpResponseRedirectBase
 from django.urls import NoReverseMatch, reverse
@@ -100,7 +98,7 @@ def answer_without_proof(request: HttpRequest, session: SessionStore) -> HttpRes
 def _page_that_asks_again(request: HttpRequest) -> HttpResponse:
     """Return a page that asks for the same page, as our own: nothing else lets browsers prove."""
     path = request.get_full_path()
-    page: Any = format_html(
+    page = format_html(
         '<!doctype html><meta charset="utf-8"><title>{0}</title><p><a href="{1}">{0}</a></p>',
         _("One moment …"),
         path,

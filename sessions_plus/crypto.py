@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -32,7 +32,6 @@ from django.utils.encoding import force_bytes
 
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import SealBroken
-from sessions_plus.types import AnyView
 
 ENVELOPE_VERSION = b"\x01"
 KEY_ID_BYTES = 4
@@ -385,7 +384,7 @@ def keyed_digests(message: str, *, purpose: Purpose) -> list[str]:
     ]
 
 
-def otp_hash(name: str) -> AnyView:
+def otp_hash(name: str) -> Callable[..., object]:
     """Return the hash of RFC 6238 §1.2 that an ``otpauth`` link names: ``SHA1``, ``SHA256``…"""
     return {"SHA1": hashlib.sha1, "SHA256": hashlib.sha256, "SHA512": hashlib.sha512}[name]
 

@@ -9,9 +9,9 @@ is photographed, shared and pasted more often than any mail.
 
 from __future__ import annotations
 
+import re
 from collections.abc import ItemsView
 from types import FrameType
-from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -43,7 +43,7 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
     def is_active(self, request: HttpRequest | None) -> bool:
         return True
 
-    def cleanse_setting(self, key: Any, value: Any) -> Any:
+    def cleanse_setting(self, key: str | int, value: object) -> object:
         """Mask one value by its name: of a setting, and of what django-debug-toolbar shows."""
         is_ours = isinstance(key, str) and (key in secret_cookies() or key.lower() in OUR_NAMES)
         return self.cleansed_substitute if is_ours else super().cleanse_setting(key, value)
@@ -54,12 +54,12 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
     def get_safe_request_meta(self, request: HttpRequest) -> dict[str, object]:
         return self._masked(super().get_safe_request_meta(request))
 
-    def get_post_parameters(self, request: HttpRequest | None) -> Any:
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, object]:
         return self._masked(super().get_post_parameters(request))
 
     def get_traceback_frame_variables(
         self, request: HttpRequest | None, tb_frame: FrameType
-    ) -> ItemsView[str, Any]:
+    ) -> ItemsView[str, object]:
         shown = dict(super().get_traceback_frame_variables(request, tb_frame))
         module = tb_frame.f_globals.get("__name__", "")
         is_sensitive = hasattr(request, "sensitive_post_parameters")
@@ -85,7 +85,7 @@ class ExceptionReporterFilter(SafeExceptionReporterFilter):
 
 
 def is_named_as_secret(
-    name: str, expression: Any = SafeExceptionReporterFilter.hidden_settings
+    name: str, expression: re.Pattern[str] = SafeExceptionReporterFilter.hidden_settings
 ) -> bool:
     """Say whether what has this name is secret: by Django's expression, or one of ours."""
     return bool(expression.search(name)) or name.lower() in OUR_NAMES

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.db import models, router
@@ -157,7 +157,7 @@ def values_of(rows: Sequence[SessionEvent]) -> list[dict[str, object]]:
     return [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
 
 
-def note_stored(rows: Sequence[SessionEvent], keys: Sequence[Any]) -> None:
+def note_stored(rows: Sequence[SessionEvent], keys: Sequence[int]) -> None:
     """Let drafts be the rows that were stored, under these primary keys."""
     alias = database()
     for row, key in zip(rows, keys, strict=True):

@@ -22,6 +22,7 @@ from sessions_plus.exceptions import TooManyAttempts, WrongPassword
 from sessions_plus.lifecycle.passwords import keep_other_sessions
 from sessions_plus.lifecycle.user_names import is_nobodys
 from sessions_plus.mfa.reauthentication import prove
+from sessions_plus.types import SiteUser
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
@@ -44,7 +45,7 @@ class SignInForm(AuthenticationForm):
         label=_("Keep me signed in on this device"), required=False, initial=True
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # as Django's
         super().__init__(*args, **kwargs)
         if not conf.PERSISTENT_COOKIE or settings.SESSION_EXPIRE_AT_BROWSER_CLOSE:
             del self.fields["keep_signed_in"]
@@ -87,7 +88,7 @@ class PasswordChangeForm(DjangoPasswordChangeForm):
             raise ValidationError(str(refusal.message), code=refusal.code) from None
         return password
 
-    def save(self, commit: bool = True) -> Any:
+    def save(self, commit: bool = True) -> SiteUser:
         if self.cleaned_data["sign_out_others"] or not commit:
             return super().save(commit)
         database = router.db_for_write(get_user_model(), instance=self.user)
@@ -101,5 +102,5 @@ class DeviceNameForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=MAX_NAME_LENGTH, required=False)
 
-    def clean_name(self) -> Any:
+    def clean_name(self) -> str:
         return clean_name(self.cleaned_data["name"])

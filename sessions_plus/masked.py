@@ -8,8 +8,6 @@ stands in none of them, whichever function fails and whatever that function is d
 
 from __future__ import annotations
 
-from typing import Any
-
 from sessions_plus.crypto import same
 
 MASK = "<secret>"
@@ -39,7 +37,7 @@ class Secret:
     def __format__(self, spec: str) -> str:
         return MASK
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
         return Secret, (MASK,)
 
     def __eq__(self, other: object) -> bool:

@@ -49,7 +49,7 @@ from sessions_plus.store.of_request import find_store
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.unwritable import doing_without
-from sessions_plus.types import UserId
+from sessions_plus.types import AnyView, UserId
 
 logger = logging.getLogger("sessions_plus")
 
@@ -57,7 +57,7 @@ logger = logging.getLogger("sessions_plus")
 class SessionMiddleware(DjangoSessionMiddleware):
     """Stands where ``django.contrib.sessions.middleware.SessionMiddleware`` stood."""
 
-    def __init__(self, get_response: Any) -> None:
+    def __init__(self, get_response: AnyView) -> None:
         """Made when a server starts: the first people to sign in then wait for no tables."""
         super().__init__(get_response)
         agent_parser.warm_up()
@@ -93,19 +93,20 @@ class SessionMiddleware(DjangoSessionMiddleware):
         # What Django's does, and the old cookie where the site moves in from another engine.
         cookies = request.COOKIES
         key = cookies.get(settings.SESSION_COOKIE_NAME) or old_engine.cookie_in(cookies)
-        session: Any = self.SessionStore(key)
+        session: Any = self.SessionStore(key)  # of ours, or of an engine of the site's
         request.session = session
+        # The stubs know no attribute of ours. See types.PersonRequest.
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
         # Not the request, which has the session: the two would wait for the garbage collector.
         session.cookies, session.path = cookies, request.path
 
     @property
-    def process_view(self) -> Any:
+    def process_view(self) -> AnyView:
         """What Django calls before a view; of the world it runs in, so that no thread is hopped."""
         return self._aview if self.async_mode else self._view
 
     def _view(
-        self, request: HttpRequest, view: object, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponseBase | None:
         session = request.session
         if not isinstance(session, SessionStore) or not gate.concerns(request, view):
@@ -116,7 +117,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return _answer(request, session, view)
 
     async def _aview(
-        self, request: HttpRequest, view: object, args: Any, kwargs: Any
+        self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponseBase | None:
         """See _view()."""
         session = request.session
@@ -286,7 +287,7 @@ def was_only_read(session: SessionStore, response: HttpResponseBase) -> bool:
     )
 
 
-def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> Any:
+def _user_who_was_refused(request: HttpRequest, session: SessionStore) -> UserId | None:
     """
     Return the primary key of the user whom Django did not find for this session, or None.
 

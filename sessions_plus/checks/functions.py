@@ -11,8 +11,9 @@ from django.utils.module_loading import import_string
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.checks.values import given, has_right_type, shown
-from sessions_plus.conf import Call, Conf, Setting
+from sessions_plus.conf import Call, Conf
 from sessions_plus.policy import Limits, SessionFacts
+from sessions_plus.types import AnySetting
 
 
 @register(TAG)
@@ -28,7 +29,7 @@ def check_functions(**_: object) -> list[CheckMessage]:
     return found
 
 
-def _wrong_with(setting: Setting[Any], call: Call, value: Any) -> list[CheckMessage]:
+def _wrong_with(setting: AnySetting, call: Call, value: object) -> list[CheckMessage]:
     facts = {
         "setting": setting.full_name,
         "shown": shown(setting, value),
@@ -42,7 +43,7 @@ def _wrong_with(setting: Setting[Any], call: Call, value: Any) -> list[CheckMess
     return [catalogue.CALLED_OTHERWISE.about(problem=problem, **facts)] if problem else []
 
 
-def _hindrance(function: Any, call: Call) -> str | None:
+def _hindrance(function: object, call: Call) -> str | None:
     """Say why a function cannot be called so; None: it can. It is not run: it may send mails."""
     if not callable(function):
         return f"is a {type(function).__name__}, and no function"
@@ -57,7 +58,7 @@ def _hindrance(function: Any, call: Call) -> str | None:
     return None
 
 
-def _answer_to_a_visitor(setting: Setting[Any], function: Any) -> str | None:
+def _answer_to_a_visitor(setting: AnySetting, function: Any) -> str | None:  # callable, as was seen
     """
     Say what is wrong with what ``LIMITS`` returns for a visitor who has nothing in the session.
 

@@ -48,7 +48,7 @@ MAKE_EVERY_CACHE = (check_cache_location_not_exposed, check_file_based_cache_is_
 DUMMY = "django.core.cache.backends.dummy.DummyCache"
 
 
-def find(path: str) -> Any:
+def find(path: str) -> Any:  # whatever a site's setting names
     """Return what a dotted path names, or None: that it cannot be imported others report."""
     try:
         return import_string(path)
@@ -149,7 +149,7 @@ def check_serializer(**_: object) -> list[CheckMessage]:
     return [catalogue.PICKLE.about(serializer=path)]
 
 
-def _writes_pickle(serializer: Any) -> bool:
+def _writes_pickle(serializer: Any) -> bool:  # a class of which nothing is known yet
     """By what it writes: a pickle begins with 0x80 (protocol 2 and later) and ends with a dot."""
     written = serializer().dumps({"a": 1})
     return isinstance(written, bytes) and written[:1] == b"\x80" and written[-1:] == b"."

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
-from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, register
@@ -14,27 +13,28 @@ from django.core.exceptions import ImproperlyConfigured
 from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.client_info.ip_address import UNIX_SOCKET, parse_network
-from sessions_plus.conf import PREFIX, Conf, Setting, conf
+from sessions_plus.conf import PREFIX, Conf, conf
 from sessions_plus.crypto import decode_master_key
+from sessions_plus.types import AnySetting
 
 SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS", "_TOKEN")
 
 
-def given() -> Iterator[tuple[Setting[Any], Any]]:
+def given() -> Iterator[tuple[AnySetting, object]]:
     """Each of our settings that the site sets, with its value."""
     for setting in Conf.declared():
         if hasattr(settings, setting.full_name):
             yield setting, getattr(settings, setting.full_name)
 
 
-def shown(setting: Setting[Any], value: object) -> str:
+def shown(setting: AnySetting, value: object) -> str:
     """The value as a message may show it: of a secret only its type."""
     if setting.name.endswith(SECRET_NAMES):
         return f"a value of type {type(value).__name__}"
     return str(value) if isinstance(value, timedelta) else repr(value)
 
 
-def has_right_type(setting: Setting[Any], value: object) -> bool:
+def has_right_type(setting: AnySetting, value: object) -> bool:
     if value is None:
         return setting.optional
     if isinstance(value, bool) and bool not in setting.kind:
@@ -73,12 +73,12 @@ def check_types(**_: object) -> list[CheckMessage]:
     ]
 
 
-def _expected(setting: Setting[Any]) -> str:
+def _expected(setting: AnySetting) -> str:
     names = [kind.__name__ for kind in setting.kind] + (["None"] if setting.optional else [])
     return " or ".join(names)
 
 
-def _right_form(setting: Setting[Any], value: object) -> str:
+def _right_form(setting: AnySetting, value: object) -> str:
     if value is None:
         return "Remove it: it cannot be switched off."
     if timedelta in setting.kind and isinstance(value, int | float):

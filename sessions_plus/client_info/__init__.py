@@ -32,7 +32,7 @@ class ClientInfo:
     up in logs.
     """
 
-    def __init__(self, meta: Mapping[str, Any]) -> None:
+    def __init__(self, meta: Mapping[str, Any]) -> None:  # whatever a server puts there
         """Keep ``meta``, a ``request.META``; its values may be of any type, as in WSGI."""
         self._meta = meta
 

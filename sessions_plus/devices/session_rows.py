@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from django.contrib.sessions.exceptions import SessionInterrupted
@@ -14,6 +14,7 @@ from sessions_plus.rows import session_row, together
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.table import Table
 from sessions_plus.rows.together import DevicePart, EventPart, Outcome, SessionPart
+from sessions_plus.types import Values
 
 DEVICES = Table(Device)
 
@@ -36,7 +37,7 @@ class RowWithEvents:
         self._stores_events = stores_events
         self.drafts: list[SessionEvent] = []
 
-    def insert(self, values: Mapping[str, Any]) -> Mapping[str, object]:
+    def insert(self, values: Values) -> Mapping[str, object]:
         return self._write(SessionPart(values), values["public_id"]) or {}
 
     def update(self, row: Row, changes: Mapping[str, object]) -> Mapping[str, object] | None:
@@ -109,7 +110,7 @@ class RowWithDevice(RowWithEvents):
             return DevicePart(DEVICES, _values_of(known.device), None, known.is_certainly_new)
         return DevicePart(DEVICES, known.news, {"id": known.device.pk, "revoked_at": None})
 
-    def _note_stored(self, device: Device, part: DevicePart, key: Any) -> None:
+    def _note_stored(self, device: Device, part: DevicePart, key: int) -> None:
         device.pk = key
         device._state.adding, device._state.db = False, session_row.database()
         for name, value in part.values.items():

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -72,14 +71,14 @@ def is_barred(user_id: UserId, *, began_at: datetime | None) -> bool:
     return is_over(barred_since([user_id]), user_id, began_at=began_at)
 
 
-def barred_since(user_ids: Iterable[UserId]) -> dict[Any, datetime]:
+def barred_since(user_ids: Iterable[UserId]) -> dict[UserId, datetime]:
     """Return when sessions were ended last, by user; under None: everybody's."""
     bars = AdoptionBar.objects.using(session_row.database())
     of_users = bars.filter(Q(user_id__in=list(user_ids)) | Q(user_id=None))
     return dict(of_users.values_list("user_id", "at"))
 
 
-def is_over(bars: Mapping[Any, datetime], user_id: UserId, *, began_at: datetime | None) -> bool:
+def is_over(bars: Mapping[UserId, datetime], user_id: UserId, *, began_at: datetime | None) -> bool:
     """
     Say whether one of these ended an old session of a user.
 

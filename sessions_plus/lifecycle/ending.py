@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.db import models
 
@@ -102,7 +102,7 @@ def end_unlocked(sessions: Sequence[Session], ending: Ending) -> tuple[Revocatio
     Raises:
         SessionNotStored: the database takes no writes.
     """
-    ended: set[Any] = set()
+    ended: set[int] = set()
     begun = time.perf_counter()
     try:
         with telling_of_refusal():

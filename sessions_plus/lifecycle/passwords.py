@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.contrib.auth import HASH_SESSION_KEY
@@ -30,6 +30,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
 from sessions_plus.store.writing import SAVE_ATTEMPTS, update_version
+from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -38,7 +39,7 @@ OTHERS_KEPT = "others_kept"
 """The reason of the event ``password.changed`` where the other sessions go on."""
 
 # By user: what Django would have let their sessions in with, as the block began.
-_kept: ContextVar[Mapping[Any, tuple[str, ...]]] = ContextVar(
+_kept: ContextVar[Mapping[UserId, tuple[str, ...]]] = ContextVar(
     "sessions_plus_kept", default=MappingProxyType({})
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.db.models import Count
 
@@ -13,6 +13,7 @@ from sessions_plus.lifecycle.adoption_bars import bar_older
 from sessions_plus.models import Session
 from sessions_plus.models.session import SessionQuerySet
 from sessions_plus.rows import session_row
+from sessions_plus.types import UserId
 
 
 class Counted(NamedTuple):
@@ -32,7 +33,7 @@ class Selection:
     network       where they were last used from, as far as that is stored
     """
 
-    user_ids: tuple[Any, ...] | None = None
+    user_ids: tuple[UserId, ...] | None = None
     begun_before: datetime | None = None
     network: IPv4Network | IPv6Network | None = None
 

@@ -21,10 +21,10 @@ from sessions_plus.models.text import can_hold
 CLEANSED = "********************"
 
 
-def as_user_name(typed: object) -> Any:
+def as_user_name(typed: object) -> Any:  # of the type that the site's users have
     """Return a name as users have it, of their type; None: nobody can be called so."""
     model = get_user_model()
-    field: Any = model._meta.get_field(model.USERNAME_FIELD)
+    field: Any = model._meta.get_field(model.USERNAME_FIELD)  # a column, and no relation
     try:
         name = field.to_python(typed)
     except (ValidationError, ValueError, TypeError, ArithmeticError):

@@ -12,7 +12,6 @@ import json
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from django.db import DatabaseError, connections
 from django.utils import timezone
@@ -141,7 +140,7 @@ class Exporter:
         )
 
     def _move(self, old: int, new: int) -> None:
-        cursors: Any = Cursor.objects.using(database())
+        cursors = Cursor.objects.using(database())
         own = cursors.filter(name=self.name, position=old)
         if not own.update(position=new, moved_at=timezone.now()):
             raise CursorMoved

@@ -8,7 +8,7 @@ that of two who count the same events at once one is taken back.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -18,7 +18,7 @@ from django.db import models, transaction
 from django.db.models import Count, F
 from django.utils import timezone
 
-from sessions_plus.maintenance.event_reader import Batch, EventReader, last_key
+from sessions_plus.maintenance.event_reader import Batch, EventReader, Rows, last_key
 from sessions_plus.models import (
     Authenticator,
     Cursor,
@@ -81,7 +81,7 @@ def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
     return Counted(total, _position(), batch.is_held)
 
 
-def _uncounted() -> models.QuerySet[models.Model]:
+def _uncounted() -> Rows:
     return SessionEvent.objects.using(database()).values_list(*COLUMNS, named=True)
 
 
@@ -113,7 +113,7 @@ def _add(batch: Batch, *, after: int) -> bool:
     return True
 
 
-def tally(events: list[Any]) -> Mapping[Tallied, int]:
+def tally(events: Iterable[Any]) -> Mapping[Tallied, int]:  # named values of COLUMNS
     """Add the events up by span and kind. Pure."""
     counts: Counter[Tallied] = Counter()
     for event in events:

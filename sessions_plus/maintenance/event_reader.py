@@ -9,6 +9,7 @@ So a missing key stops the reader until it is decided: the row is there, or it n
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -18,7 +19,7 @@ from django.db import connections, models
 from sessions_plus.models import SessionEvent
 from sessions_plus.rows.session_row import database
 
-Rows = models.QuerySet[models.Model]
+Rows = models.QuerySet[SessionEvent, Any]  # rows, or named values of them
 
 DECIDED_AFTER = timedelta(minutes=10)
 """Where the database cannot tell who is still writing: how long a missing key is waited for."""
@@ -27,6 +28,16 @@ PATIENCE_SECONDS = 2.0
 """How long a reader waits at once for writers that began before it; mostly milliseconds."""
 
 PAUSE_SECONDS = 0.005
+
+
+class ReadEvent(Protocol):
+    """What a reader has to know of an event: a row, or named values."""
+
+    @property
+    def pk(self) -> int: ...
+
+    @property
+    def at(self) -> datetime: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +49,7 @@ class Batch:
     behind a missing key that is not decided yet.
     """
 
-    events: list[Any]
+    events: list[Any]  # rows, or named values, of what the reader was asked for
     position: int
     is_held: bool = False
 
@@ -46,7 +57,7 @@ class Batch:
 class Gaps(Protocol):
     """How a database is asked whether a missing key is decided."""
 
-    def decided_until(self, run: int, events: list[Any], now: datetime) -> int:
+    def decided_until(self, run: int, events: Sequence[ReadEvent], now: datetime) -> int:
         """
         Return the key up to which nothing can appear any more.
 
@@ -79,7 +90,7 @@ class EventReader:
         return Batch(events, until, is_held=until < last)
 
 
-def end_of_run(after: int, events: list[Any]) -> int:
+def end_of_run(after: int, events: Sequence[ReadEvent]) -> int:
     """Return the last of the keys that follow on ``after`` without a gap; else ``after``."""
     for event in events:
         if event.pk != after + 1:
@@ -88,7 +99,7 @@ def end_of_run(after: int, events: list[Any]) -> int:
     return after
 
 
-def has_gap(after: int, events: list[Any]) -> bool:
+def has_gap(after: int, events: Sequence[ReadEvent]) -> bool:
     """Say whether a key is missing between ``after`` and the last of the events."""
     return bool(events) and events[-1].pk - after != len(events)
 
@@ -106,7 +117,7 @@ def gaps_of(alias: str) -> Gaps:
 class NoGaps:
     """SQLite has one writer at a time: what is missing below a key was taken back or removed."""
 
-    def decided_until(self, run: int, events: list[Any], now: datetime) -> int:
+    def decided_until(self, run: int, events: Sequence[ReadEvent], now: datetime) -> int:
         last: int = events[-1].pk
         return last
 
@@ -114,7 +125,7 @@ class NoGaps:
 class AgedGaps:
     """Waits until the event behind the missing key is old: no transaction takes as long."""
 
-    def decided_until(self, run: int, events: list[Any], now: datetime) -> int:
+    def decided_until(self, run: int, events: Sequence[ReadEvent], now: datetime) -> int:
         for event in events:
             if event.pk > run + 1 and now - event.at < DECIDED_AFTER:
                 break
@@ -137,7 +148,7 @@ class WritersGaps:
         self.awaited: set[str] | None = None
         self.reach = 0
 
-    def decided_until(self, run: int, events: list[Any], now: datetime) -> int:
+    def decided_until(self, run: int, events: Sequence[ReadEvent], now: datetime) -> int:
         last: int = events[-1].pk
         deadline = time.monotonic() + PATIENCE_SECONDS
         while True:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from django.db import connections, models
 from django.db.models import BooleanField
@@ -51,7 +51,7 @@ class KeyPath:
 
     first: int
     last: int
-    keys: models.QuerySet[Any, int]
+    keys: models.QuerySet[models.Model, int]
 
     @classmethod
     def through(cls, table: models.QuerySet[models.Model]) -> Self | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 from django.db import connections
+from django.db.backends.utils import CursorWrapper
 from django.db.utils import OperationalError
 
 SHORT_WAIT = timedelta(milliseconds=10)
@@ -35,7 +35,7 @@ def waiting_at_most(longest: timedelta, *, using: str) -> Iterator[None]:
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [before])
 
 
-def _current(cursor: Any) -> str:
+def _current(cursor: CursorWrapper) -> str:
     cursor.execute("SELECT current_setting('lock_timeout')")
     return str(cursor.fetchone()[0])
 

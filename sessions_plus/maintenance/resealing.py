@@ -30,7 +30,7 @@ class SealedColumn:
     model: type[models.Model]
     column: str
     purpose: Purpose
-    context_of: Callable[[Any], bytes]
+    context_of: Callable[[Any], bytes]  # of a row of its model
 
 
 @dataclass(slots=True)
@@ -82,7 +82,7 @@ def _with_envelopes(
     return rows.exclude(**{f"{sealed.column}__isnull": True}).exclude(**{sealed.column: b""})
 
 
-def _rows(rows: models.QuerySet[models.Model]) -> Iterator[Any]:
+def _rows(rows: models.QuerySet[models.Model]) -> Iterator[models.Model]:
     last = None
     while True:
         chunk = list((rows if last is None else rows.filter(pk__gt=last))[:CHUNK_ROWS])
@@ -95,7 +95,7 @@ def _rows(rows: models.QuerySet[models.Model]) -> Iterator[Any]:
 def _move(
     sealed: SealedColumn,
     rows: models.QuerySet[models.Model],
-    row: Any,
+    row: models.Model,
     envelope: bytes,
     result: Resealed,
 ) -> None:
@@ -109,7 +109,7 @@ def _move(
     result.moved += models.QuerySet.update(unchanged, **{sealed.column: newer})
 
 
-def _open(sealed: SealedColumn, row: Any) -> bytes | None:
+def _open(sealed: SealedColumn, row: models.Model) -> bytes | None:
     """Return what the row's envelope holds, or None where it opens with none of the keys."""
     envelope, bound_to = bytes(getattr(row, sealed.column)), sealed.context_of(row)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from asgiref.sync import sync_to_async
 from django.db import connections, models
@@ -16,7 +16,7 @@ from sessions_plus.conf import conf
 from sessions_plus.devices.session_rows import DEVICES
 from sessions_plus.mfa import elsewhere
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
-from sessions_plus.models import Authenticator
+from sessions_plus.models import Authenticator, Device
 from sessions_plus.rows import session_row
 from sessions_plus.rows.table import Table, fetched
 from sessions_plus.types import SiteUser
@@ -96,7 +96,9 @@ def _standing(alias: str, vendor: str) -> str:
     return f"SELECT EXISTS ({confirmed}), EXISTS ({_rows_of_user(DEVICES, connection)})"
 
 
-def _rows_of_user(table: Table[Any], connection: BaseDatabaseWrapper) -> str:
+def _rows_of_user(
+    table: Table[Authenticator] | Table[Device], connection: BaseDatabaseWrapper
+) -> str:
     user_id = table.column(connection, "user_id")
     return f"SELECT 1 FROM {table.name(connection)} WHERE {user_id} = %s"  # noqa: S608 - names
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from django.conf import settings
@@ -50,6 +50,7 @@ from sessions_plus.rows.columns import user_id_in
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import SiteUser
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
 
@@ -101,7 +102,7 @@ def _named_in(store: SessionStore) -> AbstractBaseUser | None:
     """Return whom the session's dictionary names, if they may sign in."""
     user_id = user_id_in(dict(store.items()))
     path = store.get(BACKEND_SESSION_KEY)
-    found: Any
+    found: SiteUser
     if path is None:  # Django takes such a session for nobody's; what asks the row does not
         found = get_user_model()._default_manager.filter(pk=user_id).first()
     elif path in settings.AUTHENTICATION_BACKENDS:
@@ -340,7 +341,7 @@ def _show_nobody(request: HttpRequest) -> None:
         return nobody
 
     request.user = nobody
-    request.auser = auser  # type: ignore[attr-defined, method-assign, assignment, unused-ignore]
+    request.auser = auser
 
 
 def _name_of(store: SessionStore) -> UUID | None:
@@ -390,7 +391,7 @@ def finish(
 
     Return where another package leads them that had begun the sign-in; None: none had.
     """
-    user: Any = passed.user
+    user: SiteUser = passed.user
     pending = PendingSignIn(methods=passed.methods, wants_trust=wants_trust)
     with _pending(current_store(request), pending):
         login(request, user, backend=passed.backend)

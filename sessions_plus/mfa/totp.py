@@ -11,7 +11,7 @@ import base64
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from django.http.request import split_domain_port
@@ -21,6 +21,9 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, context, otp_hash, same, seal, unseal
 from sessions_plus.models import Authenticator
 from sessions_plus.rows import session_row
+
+if TYPE_CHECKING:
+    from pyotp import TOTP
 
 SECRET_BYTES = 20  # RFC 4226 §4 R6 recommends 160 bits
 
@@ -80,7 +83,7 @@ def open_secret(authenticator: Authenticator) -> bytes:
 
 
 @sensitive_variables()
-def _generator(secret: bytes, scheme: Scheme) -> Any:
+def _generator(secret: bytes, scheme: Scheme) -> TOTP:
     import pyotp
 
     return pyotp.TOTP(

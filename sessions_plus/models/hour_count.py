@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Max, Sum, Value, When
+from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.types import Json
@@ -72,7 +73,7 @@ class HourCountQuerySet(models.QuerySet["HourCount"]):
         )
 
 
-def _bucket(edges: Sequence[datetime], first: int, end: int) -> Any:
+def _bucket(edges: Sequence[datetime], first: int, end: int) -> Combinable:
     """Return in which bucket an hour is, from ``first`` to before ``end``: in few comparisons."""
     if end - first == 1:
         return Value(first)

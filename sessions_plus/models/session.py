@@ -20,7 +20,7 @@ from sessions_plus.models.agent import AgentColumns
 from sessions_plus.models.device import Device
 from sessions_plus.models.text import FittedCharField
 from sessions_plus.signals import rows_changed
-from sessions_plus.types import UserId
+from sessions_plus.types import SessionData, UserId
 
 
 class Kind(models.TextChoices):
@@ -119,7 +119,7 @@ class SessionQuerySet(models.QuerySet["Session"]):
             )
         return count
 
-    update.alters_data = True  # type: ignore[attr-defined]
+    update.alters_data = True  # type: ignore[attr-defined]  # asked by templates
 
 
 KEPT_BY_ENGINE = frozenset(
@@ -306,7 +306,7 @@ class Session(AgentColumns):
     def __str__(self) -> str:
         return str(self.public_id)
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
+    def save(self, *args: Any, **kwargs: Any) -> None:  # as Model.save() has them
         """
         Store a new row, or of an older one what the engine does not keep.
 
@@ -343,7 +343,7 @@ class Session(AgentColumns):
     def methods(self) -> list[str]:
         return self.auth_methods.split()
 
-    def get_decoded(self) -> dict[str, object]:
+    def get_decoded(self) -> SessionData:
         """
         Return the session's dictionary; empty once it ended.
 
@@ -354,11 +354,11 @@ class Session(AgentColumns):
             return {}
         payload = unseal_data(bytes(self.data), self.public_id, self.user_id)
         serializer = _serializer()
-        decoded: dict[str, object] = serializer().loads(payload)
+        decoded: SessionData = serializer().loads(payload)
         return decoded
 
 
-def _serializer() -> Any:
+def _serializer() -> Any:  # a class, which the site names
     from django.utils.module_loading import import_string
 
     return import_string(settings.SESSION_SERIALIZER)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
@@ -61,17 +61,17 @@ class FittedCharField(models.CharField):  # type: ignore[type-arg]  # generic in
     Cut at ``max_length``; NUL and halves of surrogate pairs are text in no database.
     """
 
-    def deconstruct(self) -> Any:
+    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:  # as Django has it
         """Migrations need to know nothing of it."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.CharField", args, kwargs
 
     def get_db_prep_value(
-        self, value: Any, connection: BaseDatabaseWrapper, prepared: bool = False
-    ) -> Any:
+        self, value: object, connection: BaseDatabaseWrapper, prepared: bool = False
+    ) -> object:
         return self.fit(super().get_db_prep_value(value, connection, prepared), connection)
 
-    def fit(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
+    def fit(self, value: object, connection: BaseDatabaseWrapper) -> object:
         """Return what is stored of a value. What is ASCII costs next to nothing."""
         if not isinstance(value, str):
             return value
@@ -118,7 +118,7 @@ def _codecs_of(alias: str, server: str, table: str, column: str) -> tuple[str, .
     return tuple(dict.fromkeys(codec_named(connection.vendor, name) for name in names))
 
 
-def charsets_of(connection: Any, table: str, column: str) -> tuple[str, ...]:
+def charsets_of(connection: BaseDatabaseWrapper, table: str, column: str) -> tuple[str, ...]:
     """
     Return what a database calls the character sets of the connection and the column.
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
@@ -37,7 +37,7 @@ from sessions_plus.types import UserId
 # Nobody is thrown out on the day of the move for having signed in long before it.
 LEFT_AT_LEAST = timedelta(days=1)
 
-FindUser = Callable[[str, Any], "AbstractBaseUser | None"]
+FindUser = Callable[[str, UserId], "AbstractBaseUser | None"]
 
 
 class Refusal(StrEnum):
@@ -100,7 +100,7 @@ class Factors:
         return () if self.codes.isdisjoint(factors) else (RECOVERY_CODE,)
 
 
-def factors_of(user_ids: Iterable[UserId]) -> dict[Any, Factors]:
+def factors_of(user_ids: Iterable[UserId]) -> dict[UserId, Factors]:
     """Return the factors of users, by primary key. Two queries, however many there are."""
     found = {user_id: Factors() for user_id in user_ids}
     alias = session_row.database()

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import models, router, transaction
@@ -76,21 +75,21 @@ class Report:
     """
 
     fates: Counter[str] = field(default_factory=Counter)
-    without: list[Any] = field(default_factory=list)
+    without: list[UserId] = field(default_factory=list)
     people: int = 0
 
 
-def batches(source: Source) -> Iterator[dict[Any, OldFactors]]:
+def batches(source: Source) -> Iterator[dict[UserId, OldFactors]]:
     """Yield what users have there, some users at a time."""
     for keys in people():
         yield source.read(keys)
 
 
-def people() -> Iterator[list[Any]]:
+def people() -> Iterator[list[UserId]]:
     """Yield the primary keys of all users, some at a time."""
     model = get_user_model()
     users = model._base_manager.using(router.db_for_write(model)).order_by("pk")
-    last: Any = None
+    last: UserId | None = None
     while True:
         chunk = users if last is None else users.filter(pk__gt=last)
         keys = list(chunk.values_list("pk", flat=True)[:AT_ONCE])

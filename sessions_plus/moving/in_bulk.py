@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, connections, transaction
@@ -36,9 +35,10 @@ from sessions_plus.store.adoption import Outcome, adopted_key, key_columns
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import SESSION_KEY, Caller, KeyState
 from sessions_plus.store.writing import values_of_new
+from sessions_plus.types import OthersRow, UserId
 
 
-def batches(size: int, now: datetime) -> Iterator[Sequence[Any]]:
+def batches(size: int, now: datetime) -> Iterator[Sequence[OthersRow]]:
     """Yield the old engine's live rows, ``size`` at a time."""
     rows, last = old_tables.own_rows(), ""
     while rows is not None:
@@ -50,7 +50,7 @@ def batches(size: int, now: datetime) -> Iterator[Sequence[Any]]:
         last = chunk[-1].session_key
 
 
-def take_over(rows: Sequence[Any], *, now: datetime) -> Counter[str]:
+def take_over(rows: Sequence[OthersRow], *, now: datetime) -> Counter[str]:
     """Take over the sessions of some rows of the old engine; return what became of them."""
     judge = Judge(read_all(rows), now=now)
     if not judge.plans:
@@ -111,7 +111,7 @@ def _store(plans: Sequence[Plan], now: datetime) -> list[Plan]:
     return going
 
 
-def _is_barred(plan: Plan, bars: dict[Any, datetime]) -> bool:
+def _is_barred(plan: Plan, bars: dict[UserId, datetime]) -> bool:
     user = plan.user
     return user is not None and is_over(bars, user.pk, began_at=signed_in_at(plan.old))
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -33,7 +33,7 @@ from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.store import old_engine, old_tables
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
-from sessions_plus.types import UserId
+from sessions_plus.types import OthersRow, UserId
 
 
 class Fate(StrEnum):
@@ -71,13 +71,13 @@ class Plan:
     last_activity: datetime
 
 
-def read_all(rows: Sequence[Any]) -> list[Dated]:
+def read_all(rows: Sequence[OthersRow]) -> list[Dated]:
     """Read the sessions of some rows of the old engine, with what tables tell of them."""
     details = old_tables.details_of([row.session_key for row in rows])
     return [_dated(row, details.get(row.session_key, NOTHING_TOLD)) for row in rows]
 
 
-def _dated(row: Any, details: Details) -> Dated:
+def _dated(row: OthersRow, details: Details) -> Dated:
     data = old_engine.decode(row.session_data)
     old = OldSession(row.session_key, old_engine.storable(data or {}), details)
     return Dated(old, row.expire_date, opens=data is not None)
@@ -88,7 +88,7 @@ class Judge:
 
     def __init__(self, sessions: Sequence[Dated], *, now: datetime) -> None:
         self.now = now
-        self._users: dict[tuple[str, Any], AbstractBaseUser | None] = {}
+        self._users: dict[tuple[str, UserId], AbstractBaseUser | None] = {}
         self._known = _known_among([dated.old.key for dated in sessions])
         found = [whose(dated.old, find=self._find) for dated in sessions]
         people = [user.pk for user in found if isinstance(user, AbstractBaseUser)]

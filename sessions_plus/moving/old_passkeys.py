@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from django.views.decorators.debug import sensitive_variables
@@ -25,6 +24,7 @@ from sessions_plus.mfa.passkeys.sent import (
     transports,
 )
 from sessions_plus.moving.left import Left
+from sessions_plus.types import OthersRow
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -49,7 +49,7 @@ class OldPasskey:
 
 
 @sensitive_variables()
-def of_allauth(row: Any, name: str, user_handle: bytes) -> OldPasskey | Left:
+def of_allauth(row: OthersRow, name: str, user_handle: bytes) -> OldPasskey | Left:
     """Return what a row of ``allauth.mfa`` is, which keeps what the browser sent at first."""
     domain = _domain()
     if domain is None:
@@ -84,7 +84,7 @@ def of_allauth(row: Any, name: str, user_handle: bytes) -> OldPasskey | Left:
 
 
 @sensitive_variables()
-def of_otp_webauthn(row: Any, name: str, user_handle: bytes | None) -> OldPasskey | Left:
+def of_otp_webauthn(row: OthersRow, name: str, user_handle: bytes | None) -> OldPasskey | Left:
     """Return what a row of django-otp-webauthn is, which keeps the keys apart."""
     domain = _domain()
     if domain is None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -50,7 +49,7 @@ def take_back(source: Source) -> Counter[str]:
     for keys in people():
         there = source.read(keys)
         rows = Authenticator.objects.using(session_row.database()).usable().filter(user_id__in=keys)
-        ours: dict[Any, list[Authenticator]] = {key: [] for key in there}
+        ours: dict[UserId, list[Authenticator]] = {key: [] for key in there}
         for row in rows.order_by("pk"):
             ours.setdefault(row.user_id, []).append(row)
         for user_id, found in ours.items():

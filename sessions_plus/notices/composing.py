@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.db import models
@@ -98,7 +98,7 @@ def _label_of(event: SessionEvent, device_id: int | None) -> str:
     return not_a_link(device.label) if device is not None else ""
 
 
-def _where(event: SessionEvent) -> tuple[Any, int | None]:
+def _where(event: SessionEvent) -> tuple[UUID | None, int | None]:
     """Return the session (its public id) and the device that the event happened in."""
     session = getattr(current_request(), "session", None)
     row = getattr(session, "row", None)
@@ -110,7 +110,7 @@ def _where(event: SessionEvent) -> tuple[Any, int | None]:
 
 
 def _language_of(user: models.Model) -> str:
-    find: Any = conf.NOTICE_LANGUAGE
+    find = conf.NOTICE_LANGUAGE
     if isinstance(find, str):
         find = import_string(find)
     found = find(user) if find is not None else None

@@ -20,6 +20,7 @@ from django.contrib.auth import get_user_model
 from django.core import mail as django_mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends import console, dummy, filebased, locmem
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connections, models, transaction
 from django.utils.module_loading import import_string
 from django.views.decorators.debug import sensitive_variables
@@ -87,10 +88,12 @@ def _message(to: str, subject: str, text: str, html: str) -> EmailMultiAlternati
     return message
 
 
-def _connection() -> Any:
+def _connection() -> BaseEmailBackend:
     """Return the site's mail backend. It waits for its server no longer than we do."""
     mailers: Any = getattr(django_mail, "mailers", None)  # since Django 6.1
-    connection: Any = mailers.default if mailers is not None else django_mail.get_connection()
+    connection: BaseEmailBackend = (
+        mailers.default if mailers is not None else django_mail.get_connection()
+    )
     if hasattr(connection, "timeout"):
         connection.timeout = min(connection.timeout or DEADLINE_SECONDS, DEADLINE_SECONDS)
     return connection
@@ -168,7 +171,7 @@ def send_after_commit(event: SessionEvent, mail: dict[str, str]) -> None:
     transaction.on_commit(send, using=database(), robust=True)
 
 
-def _note_end(event: SessionEvent, future: Future[Any]) -> None:
+def _note_end(event: SessionEvent, future: Future[object]) -> None:
     error = future.exception()
     if isinstance(error, Exception):
         _note_failure(event, error)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from typing import Any
 
 from django.db import models
 
@@ -54,7 +53,7 @@ def _reduce(
     return count
 
 
-def _parts(model: type[models.Model]) -> Iterator[tuple[list[tuple[Any, str]], float]]:
+def _parts(model: type[models.Model]) -> Iterator[tuple[list[tuple[int, str]], float]]:
     """Yield the addresses with their rows' keys, and how much of the table is behind."""
     table: Rows = models.QuerySet(model, using=database()).order_by("pk")
     last = table.values_list("pk", flat=True).last() or 0
@@ -65,9 +64,9 @@ def _parts(model: type[models.Model]) -> Iterator[tuple[list[tuple[Any, str]], f
         yield rows, reached / last
 
 
-def _stricter(rows: list[tuple[Any, str]]) -> dict[str | None, list[Any]]:
+def _stricter(rows: list[tuple[int, str]]) -> dict[str | None, list[int]]:
     """Return the keys of rows that hold more than they may, by what they may hold."""
-    found: dict[str | None, list[Any]] = defaultdict(list)
+    found: dict[str | None, list[int]] = defaultdict(list)
     for key, address in rows:
         allowed = apply_privacy(address, conf.IP_ADDRESS_PRIVACY)
         if allowed != address:
@@ -75,7 +74,7 @@ def _stricter(rows: list[tuple[Any, str]]) -> dict[str | None, list[Any]]:
     return found
 
 
-def _write(model: type[models.Model], stricter: dict[str | None, list[Any]]) -> None:
+def _write(model: type[models.Model], stricter: dict[str | None, list[int]]) -> None:
     table: Rows = models.QuerySet(model, using=database())
     for address, keys in stricter.items():
         columns: dict[str, object] = {"ip_address": address}
@@ -84,7 +83,7 @@ def _write(model: type[models.Model], stricter: dict[str | None, list[Any]]) -> 
         table.filter(pk__in=keys).update(**columns)
 
 
-def _outdate_copies(model: type[models.Model], keys: list[Any]) -> None:
+def _outdate_copies(model: type[models.Model], keys: list[int]) -> None:
     """A copy holds the address, too. The row's version stays: its data did not change."""
     if model is not Session or not keys or not has_cache():
         return

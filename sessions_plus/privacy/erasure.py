@@ -9,7 +9,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -150,13 +149,13 @@ def _empty(holding: Holding, user_id: UserId) -> None:
             holding.rows().bulk_update(renamed, names)
 
 
-def _renamed(holding: Holding, key: Any, names: list[str]) -> models.Model:
+def _renamed(holding: Holding, key: object, names: list[str]) -> models.Model:
     fresh = holding.emptied()
     return holding.model(pk=key, **{name: fresh[name] for name in names})
 
 
-def _in_parts(rows: Rows) -> Iterator[list[Any]]:
-    last: Any = 0
+def _in_parts(rows: Rows) -> Iterator[list[object]]:
+    last: object = 0
     while keys := list(
         rows.filter(pk__gt=last).order_by("pk").values_list("pk", flat=True)[:ROWS_AT_ONCE]
     ):

@@ -121,13 +121,13 @@ def _public_ids_of_devices(user_id: UserId) -> dict[int, str]:
     return {pk: str(public_id) for pk, public_id in devices.values_list("pk", "public_id")}
 
 
-def _is_by_another(row: Any) -> bool:
+def _is_by_another(row: Any) -> bool:  # a row of EVENTS or SESSIONS, or of what has no actor
     """Say whether an event was caused, or a session acted in, by somebody else."""
     actor_id = getattr(row, "actor_id", None)
     return actor_id is not None and actor_id != row.user_id
 
 
-def _value(row: models.Model, name: str, user_id: UserId, devices: dict[int, str]) -> Any:
+def _value(row: models.Model, name: str, user_id: UserId, devices: dict[int, str]) -> object:
     field = row._meta.get_field(name)
     value = getattr(row, getattr(field, "attname", name))
     if name == "device":
@@ -137,7 +137,7 @@ def _value(row: models.Model, name: str, user_id: UserId, devices: dict[int, str
     return plain(value)
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> object:
     """Return a value as JSON has it."""
     if isinstance(value, datetime):
         return value.isoformat()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any, cast
+from typing import cast
 
 from django.contrib.auth import get_user_model
 from django.db import models
@@ -112,7 +112,7 @@ class Holding:
     name: str
     model: type[models.Model]
     columns: Mapping[str, Column]
-    of: Callable[[Rows, Any], Rows] | None
+    of: Callable[[Rows, UserId], Rows] | None
     goes: bool = True
 
     def rows(self) -> Rows:
@@ -134,7 +134,7 @@ class Holding:
         }
 
 
-def blank(field: AnyField) -> Any:
+def blank(field: AnyField) -> object:
     """Return what a column holds that tells nothing; a new name for what must have one."""
     if field.unique:
         return new_public_id()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.dispatch import receiver
 
 from sessions_plus.conf import conf
-from sessions_plus.rows.session_row import database
+from sessions_plus.models import Session
+from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import session_ended, session_expired, session_revoked
 from sessions_plus.store.adoption import kept_old_key
 from sessions_plus.store.old_engine import end
@@ -17,16 +18,16 @@ from sessions_plus.store.old_engine import end
 
 @receiver(session_ended, dispatch_uid="sessions_plus.moving.ended")
 @receiver(session_expired, dispatch_uid="sessions_plus.moving.expired")
-def end_old_with_row(row: Any, **_: object) -> None:
+def end_old_with_row(row: Row, **_: object) -> None:
     end_old(row.public_id)
 
 
 @receiver(session_revoked, dispatch_uid="sessions_plus.moving.revoked")
-def end_old_with_session(session: Any, **_: object) -> None:
+def end_old_with_session(session: Session, **_: object) -> None:
     end_old(session.public_id)
 
 
-def end_old(public_id: Any) -> None:
+def end_old(public_id: UUID) -> None:
     """End the old session that one was taken over from. Nothing where none was kept."""
     if not conf.ADOPT_KEEP_OLD or conf.ADOPT_FROM is None:
         return

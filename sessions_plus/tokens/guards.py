@@ -47,9 +47,9 @@ def bearer_required(
     guard = _aguard if iscoroutinefunction(view) else _guard
     wrapped = guard(view, verification)
     # A cookie opens nothing here, so there is nothing to forge a request with.
-    wrapped.csrf_exempt = True  # type: ignore[attr-defined]
+    wrapped.csrf_exempt = True  # type: ignore[attr-defined]  # as csrf_exempt() sets it
     # Nor does Django's LoginRequiredMiddleware have to ask: this asks by itself.
-    wrapped.login_required = False  # type: ignore[attr-defined]
+    wrapped.login_required = False  # type: ignore[attr-defined]  # as login_not_required()
     setattr(wrapped, TAKES_BEARERS, True)
     return wrapped
 

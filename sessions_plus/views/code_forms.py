@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -18,7 +18,7 @@ class SecretField(forms.CharField):
     """A field whose value is a ``Secret`` from here on: no error report shows it."""
 
     @sensitive_variables()
-    def clean(self, value: Any) -> Any:
+    def clean(self, value: object) -> Secret:
         return Secret(super().clean(value))
 
 
@@ -55,7 +55,7 @@ class ChallengeForm(forms.Form):
 
     def __init__(
         self,
-        data: Any = None,
+        data: Mapping[str, object] | None = None,
         *,
         is_recovery: bool = False,
         takes_focus: bool = True,
@@ -81,7 +81,7 @@ class NewAuthenticatorForm(forms.Form):
     )
     others = forms.BooleanField(label=_("Also sign out everywhere else"), required=False)
 
-    def __init__(self, data: Any = None, *, is_first: bool) -> None:
+    def __init__(self, data: Mapping[str, object] | None = None, *, is_first: bool) -> None:
         """``is_first``: recovery codes come next, and the offer to sign out elsewhere with them."""
         super().__init__(data)
         if is_first:
@@ -97,7 +97,7 @@ class EnrolForm(NewAuthenticatorForm):
     code = code_field()
     field_order = ("code",)
 
-    def __init__(self, data: Any = None, *, is_first: bool) -> None:
+    def __init__(self, data: Mapping[str, object] | None = None, *, is_first: bool) -> None:
         super().__init__(data, is_first=is_first)
         self.fields["name"].label = _("Name of the app or phone")
 
@@ -123,7 +123,7 @@ class RecoveryForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "username", "autofocus": "autofocus"}),
     )
 
-    def __init__(self, data: Any = None) -> None:
+    def __init__(self, data: Mapping[str, object] | None = None) -> None:
         super().__init__(data)
         self.fields["code"] = code_field(is_recovery=True, takes_focus=False)
 
@@ -137,7 +137,7 @@ class ReauthenticationForm(forms.Form):
 
     def __init__(
         self,
-        data: Any = None,
+        data: Mapping[str, object] | None = None,
         *,
         has_password: bool,
         has_code: bool,

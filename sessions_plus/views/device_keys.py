@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -50,7 +49,7 @@ from sessions_plus.views.protection import private
 View = Callable[[HttpRequest], HttpResponseBase]
 
 
-def for_browsers(view: View) -> Any:
+def for_browsers(view: View) -> View:
     """Open a view to browsers that ask by themselves, and to no page of another site."""
 
     @wraps(view)
@@ -65,7 +64,7 @@ def for_browsers(view: View) -> Any:
     return open_to_programs(guarded)
 
 
-def open_to_programs(view: View) -> Any:
+def open_to_programs(view: View) -> View:
     """Open a view to whoever asks without a page, a form, or anybody signed in."""
     return csrf_exempt(login_not_required(mfa_exempt(private(require_POST(view)))))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest
@@ -24,6 +24,7 @@ from sessions_plus.mfa.passkeys.nonces import Use
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty, get_relying_party
 from sessions_plus.models import Challenge
 from sessions_plus.store.of_request import current_store
+from sessions_plus.types import SiteUser
 from sessions_plus.views.onward import onward_to
 from sessions_plus.views.scripted import body_of, own_proof, scripted, secret_in
 
@@ -142,7 +143,7 @@ def passkey_reauthenticate(request: HttpRequest) -> dict[str, object]:
     return _onward(request, body, _user(request), party)
 
 
-def _user(request: HttpRequest) -> Any:
+def _user(request: HttpRequest) -> SiteUser:
     return request.user
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.forms import SetPasswordForm
 from django.db.transaction import non_atomic_requests
@@ -21,7 +19,7 @@ from sessions_plus.mfa.passkeys.only_factor import (
     may_give_up_password,
 )
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party, get_relying_party
-from sessions_plus.types import PersonRequest
+from sessions_plus.types import PersonRequest, SiteUser
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import ask, own_authority
 from sessions_plus.views.security import for_changes
@@ -58,7 +56,7 @@ def _give_up(request: PersonRequest) -> None:
         client=request.client_info,
         now=timezone.now(),
     )
-    user: Any = request.user
+    user: SiteUser = request.user
     update_session_auth_hash(request, user)
 
 
@@ -70,7 +68,7 @@ def password_set(request: PersonRequest) -> HttpResponseBase:
     """Let whoever gave up their password choose one again."""
     if not has_given_up_password(request.user):
         return redirect(SECURITY)
-    user: Any = request.user
+    user: SiteUser = request.user
     form = SetPasswordForm(user, request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         form.save()

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
 
 from django.contrib.auth import logout
 from django.contrib.auth.decorators import login_not_required
-from django.contrib.auth.forms import PasswordResetForm
+from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.contrib.auth.views import PasswordResetConfirmView as DjangoPasswordResetConfirmView
 from django.db.transaction import non_atomic_requests
@@ -29,6 +28,7 @@ from sessions_plus.decorators import mfa_exempt
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.mfa.password_reset import send_links
 from sessions_plus.mfa.refusals import in_words, refused_status
+from sessions_plus.types import SiteUser
 from sessions_plus.views.destinations import login_url, site_password_reset_url
 from sessions_plus.views.protection import private
 
@@ -91,7 +91,7 @@ class PasswordResetConfirmView(DjangoPasswordResetConfirmView):
     success_url = reverse_lazy("sessions_plus:password_reset_complete")
 
     @sensitive_variables("token")
-    def form_valid(self, form: Any) -> HttpResponse:
+    def form_valid(self, form: SetPasswordForm[SiteUser]) -> HttpResponse:
         # Whoever is signed in here may be somebody else, who changes no password of another's.
         token = self.request.session[INTERNAL_RESET_SESSION_TOKEN]
         logout(self.request)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import PasswordChangeForm as DjangoPasswordChangeForm
 from django.contrib.auth.views import PasswordChangeView as DjangoPasswordChangeView
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -30,7 +30,7 @@ class PasswordChangeView(DjangoPasswordChangeView):
     form_class = PasswordChangeForm
     template_name = "sessions_plus/password_change.html"
 
-    def form_valid(self, form: Any) -> HttpResponse:
+    def form_valid(self, form: DjangoPasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
         if form.cleaned_data["sign_out_others"]:
             tell(self.request, _("Your password is changed. You are signed out everywhere else."))

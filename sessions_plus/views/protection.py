@@ -176,8 +176,12 @@ def _for_themselves(view: PersonView[P]) -> PersonView[P]:
 
 def _signed_in(view: PersonView[P], *, back_to: str | None) -> View[P]:
     @wraps(view)
-    def guarded(request: Any, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        # From here on it is a PersonRequest.
+    def guarded(
+        request: Any,  # an HttpRequest, and a PersonRequest once somebody is signed in
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
         came_from = reverse(back_to) if back_to else request.get_full_path()

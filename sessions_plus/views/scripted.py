@@ -35,7 +35,7 @@ from sessions_plus.mfa.passkeys.sent import MAX_BYTES, parse
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.views.protection import private
 
-Scripted = Callable[[Any], dict[str, object]]
+Scripted = Callable[[Any], dict[str, object]]  # of a PersonRequest, too
 
 
 def scripted(view: Scripted) -> Callable[..., HttpResponseBase]:

@@ -12,8 +12,11 @@ from django.db.models import ProtectedError, RestrictedError
 
 from sessions_plus.conf import conf
 from sessions_plus.management.people import get_user
+from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
     from sessions_plus.privacy.erasure import Erasure
 
 
@@ -57,7 +60,7 @@ class Command(BaseCommand):
                 f"some times SESSIONS_PLUS_ACTIVITY_INTERVAL ({conf.ACTIVITY_INTERVAL})."
             )
 
-    def _erase(self, person: Any, key: Any, *, anonymise: bool) -> Erasure:
+    def _erase(self, person: AbstractBaseUser | None, key: UserId, *, anonymise: bool) -> Erasure:
         from sessions_plus.privacy.erasure import erase_gone, erase_person
 
         if person is None:
@@ -70,7 +73,7 @@ class Command(BaseCommand):
                 "Their sessions are ended. Erase those rows first, or write --anonymise."
             ) from error
 
-    def _print(self, key: Any, erasure: Erasure, *, account: str, **options: Any) -> None:
+    def _print(self, key: UserId, erasure: Erasure, *, account: str, **options: Any) -> None:
         if options["json"]:
             facts = {
                 "user": str(key),
@@ -88,7 +91,7 @@ class Command(BaseCommand):
         self.stdout.write(f"account {key}: {account}")
 
 
-def gone_key(text: str) -> Any:
+def gone_key(text: str) -> UserId:
     """
     Return the primary key that a text spells, of an account that is gone.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -30,6 +30,9 @@ WORDS = {
     "domain": "left: a passkey of another domain, where alone it works",
     "synced": "left: a passkey that can be copied to other devices, which the site does not take",
 }
+
+if TYPE_CHECKING:
+    from sessions_plus.moving.old_factors import Source
 
 
 class Command(BaseCommand):
@@ -78,7 +81,7 @@ class Command(BaseCommand):
         else:
             self._bring(package, **options)
 
-    def _bring(self, source: Any, *, dry_run: bool, weak_codes: bool, **options: Any) -> None:
+    def _bring(self, source: Source, *, dry_run: bool, weak_codes: bool, **options: Any) -> None:
         from sessions_plus.moving.factors import bring_all
 
         takes_codes = weak_codes or conf.PROFILE not in ("aal2", "aal3")
@@ -106,7 +109,7 @@ class Command(BaseCommand):
         if not counts:
             self.stdout.write("There are no factors there.")
 
-    def _delete(self, source: Any, *, dry_run: bool, **options: Any) -> None:
+    def _delete(self, source: Source, *, dry_run: bool, **options: Any) -> None:
         from sessions_plus.moving.factors import delete_all
 
         deleted = delete_all(source, is_dry_run=dry_run)

@@ -23,7 +23,7 @@ class Command(BaseCommand):
     def handle(self, *, user: str, **options: Any) -> None:
         from sessions_plus.mfa.enrolment import remove_all
 
-        person: Any = get_user(user)
+        person = get_user(user)
         removed, revocation = remove_all(person, actor=None, client=None, now=timezone.now())
         self.stdout.write(
             f"{removed} authenticators removed, {revocation.count} sessions ended."

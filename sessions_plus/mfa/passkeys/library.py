@@ -92,8 +92,9 @@ def check_key(public_key: bytes) -> None:
     from webauthn.helpers import decode_credential_public_key, decoded_public_key_to_cryptography
 
     with _refusing("credential"):
+        # Of which kind the key is has yet to be seen, and so what it has.
         decoded: Any = decode_credential_public_key(public_key)
-        key: Any = decoded_public_key_to_cryptography(decoded)
+        key: Any = decoded_public_key_to_cryptography(decoded)  # the same
     if decoded.alg not in ALGORITHMS:
         raise PasskeyRefused("algorithm")
     if decoded.alg == ES256 and decoded.crv != P256:

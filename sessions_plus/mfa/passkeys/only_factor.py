@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth.base_user import AbstractBaseUser
 
@@ -51,7 +51,11 @@ def suffice(own: Iterable[Authenticator], *, codes_left: int) -> bool:
 
 
 def may_do_without(
-    user: Any, own: Iterable[Authenticator], *, codes_left: int, party: RelyingParty | None
+    user: AbstractBaseUser,
+    own: Iterable[Authenticator],
+    *,
+    codes_left: int,
+    party: RelyingParty | None,
 ) -> bool:
     """Say whether ``user`` has a password, and could sign in by what is their ``own``. No I/O."""
     if party is None or not sign_in_alone() or not user.has_usable_password():

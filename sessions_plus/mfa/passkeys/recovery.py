@@ -8,7 +8,7 @@ else can be done; with that passkey the sign-in is complete.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -75,7 +75,7 @@ def recover(
 
 def _find(name: str) -> AbstractBaseUser | None:
     """Return who has that name, if a recovery code is enough for them."""
-    model: Any = get_user_model()
+    model = get_user_model()
     if as_user_name(name) is None:
         return None
     try:

@@ -11,7 +11,6 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sessions_plus.exceptions import PasskeyRefused
 from sessions_plus.mfa.passkeys import base64url
@@ -150,7 +149,7 @@ def authenticator_data(data: bytes) -> AuthenticatorData:
     )
 
 
-def parse(text: str | bytes) -> Any:
+def parse(text: str | bytes) -> object:
     """
     Return what a JSON text says.
 

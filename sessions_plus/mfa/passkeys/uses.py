@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
@@ -41,7 +41,7 @@ from sessions_plus.mfa.reauthentication import Proved, check_own, prove
 from sessions_plus.mfa.verification import count_attempt
 from sessions_plus.models import Authenticator, Challenge, Event, Outcome, Scope
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
-from sessions_plus.types import UserId
+from sessions_plus.types import Arguments, SiteUser, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -110,7 +110,7 @@ def find_user(user_id: UserId) -> tuple[AbstractBaseUser, str] | None:
     No backend of ours: Django finds nobody in a session whose backend the site does not name.
     """
     for path in settings.AUTHENTICATION_BACKENDS:
-        user: Any = load_backend(path).get_user(user_id)
+        user: SiteUser = load_backend(path).get_user(user_id)
         if user is not None:
             return user, path
     return None
@@ -213,7 +213,7 @@ def reauthenticate(
 
 @contextmanager
 def _noted(
-    event: Event, about: dict[str, Any] | None, *, client: ClientInfo | None, now: datetime
+    event: Event, about: Arguments | None, *, client: ClientInfo | None, now: datetime
 ) -> Iterator[None]:
     """
     Count an attempt from this network before it is looked at, and record why it is refused.

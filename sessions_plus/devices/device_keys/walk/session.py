@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth import BACKEND_SESSION_KEY, SESSION_KEY
 from django.db import models
@@ -21,6 +20,7 @@ from sessions_plus.models import Event, Session
 from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import AnyField
 
 NO_BACKEND = "sessions_plus.sessionsdoctor"
 """What the session says it was signed in to with, and its event's reason."""
@@ -35,7 +35,7 @@ def session_of_walk(user: models.Model) -> Iterator[SessionStore]:
         ImproperlyConfigured: the site's engine is none of ours.
     """
     store = site_engine()()
-    pk: Any = user._meta.pk
+    pk: AnyField = user._meta.pk
     store.update({SESSION_KEY: pk.value_to_string(user), BACKEND_SESSION_KEY: NO_BACKEND})
     store.bind(_OfDoctor(user))
     store.save()
