@@ -7,12 +7,13 @@ The one home of ``Any``. Elsewhere it has a comment that says why nothing narrow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from django.http import HttpRequest
 
 if TYPE_CHECKING:
+    from django.contrib import admin
     from django.contrib.auth.base_user import AbstractBaseUser
     from django.contrib.auth.models import AnonymousUser
     from django.db import models
@@ -44,6 +45,12 @@ Columns: TypeAlias = dict[str, object]
 Values: TypeAlias = Mapping[str, Any]
 """The same where they are read: each has the type of its column."""
 
+Found: TypeAlias = Sequence[Any]
+"""Values of one row in the order that they were asked for in: each has the type of its column."""
+
+Params: TypeAlias = list[Any]
+"""What a statement is executed with, as the database's driver takes it."""
+
 AnyView: TypeAlias = Callable[..., Any]
 """A view of any kind, sync or async, ours or a site's: its arguments are its URL's."""
 
@@ -52,6 +59,9 @@ AnyUser: TypeAlias = "AbstractBaseUser | AnonymousUser"
 
 AnyRequest: TypeAlias = "HttpRequest | Request"
 """Django's request, or REST framework's wrapper of it."""
+
+AnyModelAdmin: TypeAlias = "admin.ModelAdmin[Any]"
+"""How an admin shows some model, perhaps one of the site's."""
 
 AnyField: TypeAlias = "models.Field[Any, Any]"
 """A column of a model that is not named: of a type of its own."""
@@ -74,6 +84,9 @@ Fields: TypeAlias = dict[str, Any]
 
 Arguments: TypeAlias = dict[str, Any]
 """Arguments by their names, for ``**``: what takes them says of which type each is."""
+
+RedisClient: TypeAlias = Any
+"""A client of redis-py, or one of its connections, of either world: its answers are unions."""
 
 OthersRow: TypeAlias = Any
 """A row of a model that is not ours: its columns are found by name, as the package has them."""

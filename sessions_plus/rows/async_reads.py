@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 from asgiref.sync import sync_to_async
 from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 # Reads of one event loop at once. Each takes a millisecond or so: far more than a loop can serve.
 READS_AT_ONCE = 16
@@ -27,10 +28,10 @@ T = TypeVar("T")
 
 _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 _lock = threading.Lock()
-_left_open: WeakSet[Any] = WeakSet()
+_left_open: WeakSet[BaseDatabaseWrapper] = WeakSet()
 
 
-def read_in_thread(read: Callable[P, T]) -> Callable[P, Coroutine[Any, Any, T]]:
+def read_in_thread(read: Callable[P, T]) -> Callable[P, Awaitable[T]]:
     """Return what calls ``read`` in the request's thread, when it is its turn."""
 
     async def in_turn(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -54,7 +55,7 @@ def _read(read: Callable[[], T]) -> T:
                 _leave_open_or_close(connection)
 
 
-def _open_connections() -> list[Any]:
+def _open_connections() -> list[BaseDatabaseWrapper]:
     return [
         connection
         for connection in connections.all(initialized_only=True)
@@ -62,7 +63,7 @@ def _open_connections() -> list[Any]:
     ]
 
 
-def _leave_open_or_close(connection: Any) -> None:
+def _leave_open_or_close(connection: BaseDatabaseWrapper) -> None:
     """
     Leave it to the rest of the request, which mostly wants one; where many are, close it.
 

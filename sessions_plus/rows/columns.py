@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -20,6 +20,7 @@ from sessions_plus.models.session import data_context
 from sessions_plus.policy import Limits, expires_at
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.rows.session_row import Row
+from sessions_plus.types import Columns, UserId, Values
 
 # A row can be written a million million times before its version outgrows what every
 # cache counts exactly (2 to the 53rd).
@@ -29,7 +30,7 @@ AUTH_USER_KEY = "_auth_user_id"  # where Django's login() keeps it
 
 # The columns that have no default in the database. ``public_id``, ``kind``, ``key_hash``,
 # the data and the moments are always given.
-EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
+EMPTY_ROW: Mapping[str, object] = MappingProxyType(
     {
         "user_id": None,
         "actor_id": None,
@@ -59,7 +60,7 @@ EMPTY_ROW: Mapping[str, Any] = MappingProxyType(
     }
 )
 
-SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
+SIGNED_OUT: Mapping[str, object] = MappingProxyType(
     {
         "user_id": None,
         "actor_id": None,
@@ -75,7 +76,7 @@ SIGNED_OUT: Mapping[str, Any] = MappingProxyType(
 )
 
 
-def user_id_in(data: Mapping[str, Any]) -> Any:
+def user_id_in(data: Mapping[str, object]) -> UserId:
     """Return the primary key of the user whom the dictionary names, or None."""
     value = data.get(AUTH_USER_KEY)
     if value is None:
@@ -89,7 +90,7 @@ def user_id_in(data: Mapping[str, Any]) -> Any:
     return user_id
 
 
-def user_columns(row: Row | None, user_id: object, now: datetime) -> dict[str, Any]:
+def user_columns(row: Row | None, user_id: object, now: datetime) -> Columns:
     """Return what changes where the dictionary names another user than the row."""
     if row is not None and row.user_id == user_id:
         return {}
@@ -98,7 +99,7 @@ def user_columns(row: Row | None, user_id: object, now: datetime) -> dict[str, A
     return {**SIGNED_OUT, "user_id": user_id, "authenticated_at": now}
 
 
-def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) -> dict[str, Any]:
+def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) -> Columns:
     """
     Return the columns of who is calling, as far as they differ from the row's.
 
@@ -106,7 +107,7 @@ def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) 
     """
     if client is None or (user_id is None and not conf.TRACK_ANONYMOUS):
         return {}
-    columns: dict[str, Any] = {}
+    columns: Columns = {}
     if row is None or client.stored_ip_address != row.ip_address:
         columns["ip_address"] = client.stored_ip_address
         columns["location"] = client.location
@@ -115,7 +116,7 @@ def client_columns(client: ClientInfo | None, row: Row | None, user_id: object) 
     return columns
 
 
-def agent_columns(client: ClientInfo) -> dict[str, Any]:
+def agent_columns(client: ClientInfo) -> Columns:
     """Return the columns of a session or device that tell of the caller's user agent."""
     agent = client.agent
     return {
@@ -132,26 +133,24 @@ class WriteFacts(NamedTuple):
 
     public_id: UUID
     kind: str
-    user_id: Any
+    user_id: UserId
     created_at: datetime
     authenticated_at: datetime | None
     auth_methods: str
 
     @classmethod
-    def of(cls, row: Row, changes: Mapping[str, Any]) -> WriteFacts:
+    def of(cls, row: Row, changes: Values) -> WriteFacts:
         """Return those of a row that is about to be changed."""
         return cls(*[changes.get(name, getattr(row, name)) for name in cls._fields])
 
-    def limits(self, data: Mapping[str, Any]) -> Limits:
+    def limits(self, data: Mapping[str, object]) -> Limits:
         """Return the limits of a session that is written with that dictionary."""
         return limits_of(
             user_id=self.user_id, data=data, kind=self.kind, auth_methods=self.auth_methods
         )
 
 
-def data_columns(
-    payload: bytes, facts: WriteFacts, limits: Limits, active_at: datetime
-) -> dict[str, Any]:
+def data_columns(payload: bytes, facts: WriteFacts, limits: Limits, active_at: datetime) -> Columns:
     """
     Return the sealed data, and the activity that a write is.
 
@@ -172,7 +171,7 @@ def data_columns(
     }
 
 
-def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
+def new_key_columns(row: Row, key: str, now: datetime) -> Columns:
     """Return what a new key changes. The old one is dead: it has no sealed successor."""
     return {
         "key_hash": digest(key),
@@ -185,7 +184,7 @@ def new_key_columns(row: Row, key: str, now: datetime) -> dict[str, Any]:
     }
 
 
-def bound_columns(row: Row, device_key_id: UUID, now: datetime) -> dict[str, Any]:
+def bound_columns(row: Row, device_key_id: UUID, now: datetime) -> Columns:
     """Return what binds a session to a device key. No proof of it was shown yet."""
     return {
         "device_key_id": device_key_id,

@@ -11,6 +11,7 @@ from django.db import router
 from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
+from sessions_plus.types import SiteUser, UserId
 
 
 class DeviceBinding(StrEnum):
@@ -23,7 +24,7 @@ class DeviceBinding(StrEnum):
     """It is bound, and nothing opens it without a proof."""
 
 
-def binding_for(user: Any) -> DeviceBinding:
+def binding_for(user: SiteUser) -> DeviceBinding:
     """
     Return what holds for a user.
 
@@ -41,7 +42,7 @@ def binding_for(user: Any) -> DeviceBinding:
         ) from None
 
 
-def binding_of(user_id: Any) -> DeviceBinding:
+def binding_of(user_id: UserId) -> DeviceBinding:
     """Return what holds for whoever has that primary key: one query where a function says it."""
     decide = conf.derived("device binding", _decision)
     if not callable(decide):
@@ -52,11 +53,11 @@ def binding_of(user_id: Any) -> DeviceBinding:
     return binding_for(user) if user is not None else DeviceBinding.ENFORCE
 
 
-def may_be_bound(user_id: Any) -> bool:
+def may_be_bound(user_id: UserId) -> bool:
     """Say whether browsers are to bind the sessions of a user."""
     return user_id is not None and binding_of(user_id) is not DeviceBinding.OFF
 
 
-def _decision() -> Any:
+def _decision() -> Any:  # a function, or one of the three words, or neither
     value = conf.DEVICE_BINDING
     return import_string(value) if isinstance(value, str) and "." in value else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.db import IntegrityError, connections, models
 from django.db.utils import OperationalError
@@ -17,7 +17,7 @@ DEADLOCK = (1213, "40P01")
 
 
 def find_or_create(
-    rows: models.QuerySet[M], *, defaults: Mapping[str, Any], **key: Any
+    rows: models.QuerySet[M], *, defaults: Mapping[str, object], **key: object
 ) -> tuple[M, bool]:
     """
     Return the row of that key, and whether it was created. See Django's get_or_create().

@@ -24,7 +24,7 @@ EXPIRY_KEY = "_session_expiry"  # where Django's set_expiry() keeps it
 def limits_of(
     *,
     user_id: object,
-    data: Mapping[str, Any],
+    data: Mapping[str, object],
     kind: str = Kind.BROWSER,
     auth_methods: str = "",
 ) -> Limits:
@@ -105,11 +105,12 @@ def _chosen(facts: SessionFacts) -> Limits | None:
 
 
 @lru_cache(maxsize=8)
-def _imported(path: str) -> Callable[[SessionFacts], Any]:
-    function: Callable[[SessionFacts], Any] = import_string(path)
+def _imported(path: str) -> Callable[[SessionFacts], object]:
+    function: Callable[[SessionFacts], object] = import_string(path)
     return function
 
 
+# Of what type `expiry` is depends on what a site's code gave to set_expiry().
 def _with_expiry(limits: Limits, expiry: Any, configured: timedelta | None) -> Limits:
     if isinstance(expiry, str):
         expiry = of_site(datetime.fromisoformat(expiry))

@@ -8,6 +8,8 @@ from datetime import timedelta
 from enum import Enum, auto
 from typing import Any
 
+from django.db.backends.base.base import BaseDatabaseWrapper
+
 LONGEST_WAIT = timedelta(seconds=3)
 MOMENT = timedelta(milliseconds=50)
 
@@ -27,7 +29,7 @@ class LockWait(Enum):
     """The request can do without: a locked row is left alone, as if it was another."""
 
 
-def in_sql(connection: Any, wait: LockWait) -> LockWait:
+def in_sql(connection: BaseDatabaseWrapper, wait: LockWait) -> LockWait:
     """Return how a statement is to be composed; ``waiting`` does the rest."""
     if (
         wait is LockWait.BOUNDED
@@ -38,7 +40,7 @@ def in_sql(connection: Any, wait: LockWait) -> LockWait:
     return wait
 
 
-def prefix(connection: Any, wait: LockWait) -> str:
+def prefix(connection: Any, wait: LockWait) -> str:  # mysql_is_mariadb: MySQL's alone
     """Return what stands before a statement that waits so long."""
     if connection.vendor != "mysql" or not connection.mysql_is_mariadb:
         return ""
@@ -50,7 +52,7 @@ def prefix(connection: Any, wait: LockWait) -> str:
     return ""
 
 
-def condition(connection: Any, wait: LockWait) -> str | None:
+def condition(connection: BaseDatabaseWrapper, wait: LockWait) -> str | None:
     """
     Return SQL that holds for every row, and sets the time to wait for the one that is next.
 
@@ -63,12 +65,12 @@ def condition(connection: Any, wait: LockWait) -> str | None:
     return f"(current_setting('lock_timeout') <> '0' OR {setting} IS NOT NULL)"
 
 
-def skips(connection: Any, wait: LockWait) -> bool:
+def skips(connection: BaseDatabaseWrapper, wait: LockWait) -> bool:
     """Say whether the rows are to be looked up with SKIP LOCKED first, in the same statement."""
     return wait is LockWait.NONE and bool(connection.features.has_select_for_update_skip_locked)
 
 
-def waiting(connection: Any, wait: LockWait) -> AbstractContextManager[None]:
+def waiting(connection: BaseDatabaseWrapper, wait: LockWait) -> AbstractContextManager[None]:
     """Return a context to execute a statement in, for what its SQL cannot say."""
     if wait is LockWait.NONE and connection.vendor == "sqlite":
         return _busy_timeout(connection, MOMENT)
@@ -78,7 +80,7 @@ def waiting(connection: Any, wait: LockWait) -> AbstractContextManager[None]:
 
 
 @contextmanager
-def _busy_timeout(connection: Any, longest: timedelta) -> Iterator[None]:
+def _busy_timeout(connection: BaseDatabaseWrapper, longest: timedelta) -> Iterator[None]:
     connection.ensure_connection()
     execute = connection.connection.execute  # past Django: it is nothing that the file is asked
     before = int(execute("PRAGMA busy_timeout").fetchone()[0])
@@ -90,7 +92,7 @@ def _busy_timeout(connection: Any, longest: timedelta) -> Iterator[None]:
 
 
 @contextmanager
-def _lock_timeout(connection: Any, longest: timedelta) -> Iterator[None]:
+def _lock_timeout(connection: BaseDatabaseWrapper, longest: timedelta) -> Iterator[None]:
     """Set it for one statement of somebody's transaction, unless a site has."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT current_setting('lock_timeout')")

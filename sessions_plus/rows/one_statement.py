@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
-from django.db import IntegrityError, connections
+from django.db import IntegrityError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessions_plus.rows import statements
@@ -19,6 +19,7 @@ from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import SESSIONS
 from sessions_plus.rows.statements import Names, Shape, shape_of
 from sessions_plus.rows.table import Table, returned
+from sessions_plus.types import Found, Params
 
 DEVICE_ID = "device_id"
 
@@ -27,23 +28,23 @@ class Part(Protocol):
     """What is written to one table; ``where`` None: a new row."""
 
     @property
-    def values(self) -> Mapping[str, Any]: ...
+    def values(self) -> Mapping[str, object]: ...
 
     @property
-    def where(self) -> Mapping[str, Any] | None: ...
+    def where(self) -> Mapping[str, object] | None: ...
 
 
 class DevicePart(Part, Protocol):
     @property
-    def table(self) -> Table[Any]: ...
+    def table(self) -> Table[models.Model]: ...
 
 
 class EventPart(Protocol):
     @property
-    def table(self) -> Table[Any]: ...
+    def table(self) -> Table[models.Model]: ...
 
     @property
-    def rows(self) -> Sequence[Mapping[str, Any]]: ...
+    def rows(self) -> Sequence[Mapping[str, object]]: ...
 
 
 class _Form(NamedTuple):
@@ -56,7 +57,7 @@ class _Form(NamedTuple):
 
 def execute(
     connection: BaseDatabaseWrapper, session: Part, device: DevicePart | None, events: EventPart
-) -> Sequence[Any]:
+) -> Found:
     """
     Write them; return the device's key, how many sessions, and the key of each event.
 
@@ -72,7 +73,7 @@ def execute(
         _Form(events.table, tuple(rows[0]) if rows else ()),
         len(rows),
     )
-    params: list[Any] = []
+    params: Params = []
     if device is not None:
         if _must_lock(session, device):
             params += SESSIONS.params(connection, session.where or {}, but_none=True)
@@ -82,24 +83,23 @@ def execute(
     params += SESSIONS.params(connection, session.where or {}, but_none=True)
     for row in rows:
         params += events.table.params(connection, row)
-    found: Sequence[Any] = returned(connection, sql, params)[0]
-    return found
+    return returned(connection, sql, params)[0]
 
 
-def is_of(table: Table[Any], error: IntegrityError) -> bool:
+def is_of(table: Table[models.Model], error: IntegrityError) -> bool:
     """Say whether it is a row of that table that a constraint refused."""
     told = getattr(error.__cause__, "diag", None)
     name: str | None = getattr(told, "table_name", None)
     return name == str(table.model._meta.db_table)
 
 
-def _without_device(values: Mapping[str, Any], has_device: bool) -> Mapping[str, Any]:
+def _without_device(values: Mapping[str, object], has_device: bool) -> Mapping[str, object]:
     if not has_device:
         return values
     return {name: value for name, value in values.items() if name != DEVICE_ID}
 
 
-def _shape(where: Mapping[str, Any] | None) -> Shape | None:
+def _shape(where: Mapping[str, object] | None) -> Shape | None:
     return None if where is None else shape_of(where, None)
 
 
@@ -128,14 +128,14 @@ def _compose(alias: str, session: _Form, device: _Form | None, events: _Form, co
     return f"WITH {', '.join(parts)} SELECT {', '.join(told)}"
 
 
-def _locked(connection: Any, session: _Form, shape: Shape) -> str:
+def _locked(connection: BaseDatabaseWrapper, session: _Form, shape: Shape) -> str:
     verb = f"SELECT 1 FROM {session.table.name(connection)}"  # noqa: S608
     found = statements.changing(verb, session.table, connection, shape, LockWait.BOUNDED)
     # The weaker lock, which no foreign key to the row waits for.
     return f"{found} FOR NO KEY UPDATE"
 
 
-def _of_device(connection: Any, device: _Form, is_after_lock: bool) -> str:
+def _of_device(connection: BaseDatabaseWrapper, device: _Form, is_after_lock: bool) -> str:
     key = f"{connection.ops.quote_name(str(device.table.model._meta.pk.column))} AS id"
     if device.shape is None:
         source = " FROM own" if is_after_lock else ""
@@ -145,7 +145,7 @@ def _of_device(connection: Any, device: _Form, is_after_lock: bool) -> str:
     return f"{changed} RETURNING {key}"
 
 
-def _of_session(connection: Any, session: _Form, has_device: bool) -> str:
+def _of_session(connection: BaseDatabaseWrapper, session: _Form, has_device: bool) -> str:
     if session.shape is None:
         more = [(DEVICE_ID, "device.id")] if has_device else []
         source = " FROM device" if has_device else ""
@@ -159,19 +159,21 @@ def _of_session(connection: Any, session: _Form, has_device: bool) -> str:
     return f"{changed} RETURNING 1"
 
 
-def _of_event(connection: Any, event: _Form, has_device: bool) -> str:
+def _of_event(connection: BaseDatabaseWrapper, event: _Form, has_device: bool) -> str:
     more = [(DEVICE_ID, "device.id")] if has_device else []
     source = "written, device" if has_device else "written"
     key = f"{connection.ops.quote_name(str(event.table.model._meta.pk.column))} AS id"
     return f"{_insert(connection, event, more)} FROM {source} RETURNING {key}"
 
 
-def _insert(connection: Any, form: _Form, more: Sequence[tuple[str, str]] = ()) -> str:
+def _insert(
+    connection: BaseDatabaseWrapper, form: _Form, more: Sequence[tuple[str, str]] = ()
+) -> str:
     names = [*form.attributes, *(name for name, _ in more)]
     columns = ", ".join(form.table.column(connection, name) for name in names)
     values = ", ".join([*["%s"] * len(form.attributes), *(value for _, value in more)])
     return f"INSERT INTO {form.table.name(connection)} ({columns}) SELECT {values}"
 
 
-def _setting(connection: Any, form: _Form) -> str:
+def _setting(connection: BaseDatabaseWrapper, form: _Form) -> str:
     return ", ".join(f"{form.table.column(connection, name)} = %s" for name in form.attributes)

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sessions_plus.exceptions import NotSerialisable
+from sessions_plus.types import SessionData
 
 _read_json = json.JSONDecoder().raw_decode
 
@@ -23,9 +24,9 @@ class Undecodable(Exception):
 class Serializer(Protocol):
     """What Django asks of a ``SESSION_SERIALIZER``."""
 
-    def dumps(self, obj: Any) -> bytes: ...
+    def dumps(self, obj: object) -> bytes: ...
 
-    def loads(self, data: bytes) -> Any: ...
+    def loads(self, data: bytes) -> Any: ...  # what was dumped
 
 
 def serializer() -> Serializer:
@@ -49,7 +50,7 @@ def _imported(path: str) -> type[Serializer]:
     return found
 
 
-def encode(data: dict[str, Any]) -> bytes:
+def encode(data: SessionData) -> bytes:
     """
     Return the dictionary's bytes.
 
@@ -63,7 +64,7 @@ def encode(data: dict[str, Any]) -> bytes:
         raise NotSerialisable(_what_is_wrong(codec, data) or str(error)) from error
 
 
-def decode(payload: bytes | None) -> dict[str, Any]:
+def decode(payload: bytes | None) -> SessionData:
     """
     Return the dictionary that was encoded; nothing stored is an empty one.
 
@@ -75,7 +76,7 @@ def decode(payload: bytes | None) -> dict[str, Any]:
     try:
         if settings.SESSION_SERIALIZER == JSON:
             # What Django's does, but for looking at what stands before and after the text.
-            decoded: dict[str, Any] = _read_json(payload.decode("latin-1"))[0]
+            decoded: SessionData = _read_json(payload.decode("latin-1"))[0]
         else:
             decoded = serializer().loads(payload)
     except Exception as error:
@@ -94,7 +95,7 @@ def may_hold(key: str, payload: bytes | None) -> bool:
     return key.encode() in (payload or b"")
 
 
-def _what_is_wrong(codec: Serializer, data: dict[str, Any]) -> str | None:
+def _what_is_wrong(codec: Serializer, data: SessionData) -> str | None:
     for key, value in data.items():
         try:
             codec.dumps({key: value})

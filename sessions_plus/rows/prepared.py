@@ -18,13 +18,13 @@ class Prepared:
     """
 
     sql: str
-    params: tuple[Any, ...]
+    params: tuple[Any, ...]  # see types.Params
     using: str
 
     @classmethod
-    def of(cls, rows: models.QuerySet[Any], changes: dict[str, Any] | None) -> Self:
+    def of(cls, rows: models.QuerySet[models.Model], changes: dict[str, object] | None) -> Self:
         """Return the statement that removes the rows, or changes them."""
-        query: Any
+        query: Any  # one of two kinds, of which the stubs know little
         if changes is None:
             query = rows.query.chain(DeleteQuery)
         else:
@@ -33,7 +33,7 @@ class Prepared:
         sql, params = query.get_compiler(rows.db).as_sql()
         return cls(sql, tuple(params), rows.db)
 
-    def run(self, **instead: Any) -> int:
+    def run(self, **instead: Any) -> int:  # of the types of params
         """Put values in the places of ``Blank`` parameters; return how many rows there were."""
         params = [
             instead[value.name] if isinstance(value, Blank) else value for value in self.params

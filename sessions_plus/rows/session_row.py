@@ -16,6 +16,7 @@ from sessions_plus.policy import Limits
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.table import Table, retried
 from sessions_plus.rows.user_state import living_user, why_gone
+from sessions_plus.types import UserId, Values
 
 
 @dataclass(slots=True, repr=False)
@@ -29,8 +30,8 @@ class Row:
 
     public_id: UUID
     kind: str
-    user_id: Any
-    actor_id: Any
+    user_id: UserId
+    actor_id: UserId
     device_id: int | None
     key_hash: str
     previous_key_hash: str
@@ -61,7 +62,7 @@ class Row:
     limits: Limits | None = None
 
     @property
-    def people(self) -> tuple[Any, ...]:
+    def people(self) -> tuple[UserId, ...]:
         """The primary keys of who has to be allowed to sign in: the user, and who acts as them."""
         return tuple(key for key in (self.user_id, self.actor_id) if key is not None)
 
@@ -71,12 +72,12 @@ class Row:
         return self.authenticated_at or self.created_at
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], *, payload: bytes, limits: Limits | None = None) -> Row:
+    def of(cls, values: Values, *, payload: bytes, limits: Limits | None = None) -> Row:
         """Return the row that an INSERT of ``values`` made."""
         known = {name: values[name] for name in ATTRIBUTES}
         return cls(**known, payload=payload, limits=limits)
 
-    def take(self, changes: Mapping[str, Any]) -> None:
+    def take(self, changes: Mapping[str, object]) -> None:
         """Write to this copy what was written to the row."""
         for name in changes.keys() & _KNOWN:
             setattr(self, name, changes[name])
@@ -112,7 +113,7 @@ def fetch(public_id: UUID) -> Row | None:
     return Row(*found[0]) if found else None
 
 
-def insert(values: Mapping[str, Any]) -> None:
+def insert(values: Mapping[str, object]) -> None:
     """
     Store a new row. One statement, no savepoint.
 
@@ -124,10 +125,10 @@ def insert(values: Mapping[str, Any]) -> None:
 
 def update(
     public_id: UUID,
-    values: Mapping[str, Any],
+    values: Mapping[str, object],
     *,
     wait: LockWait = LockWait.AS_SET,
-    **guards: Any,
+    **guards: object,
 ) -> bool:
     """
     Change a row that has not ended, if it still has the values in ``guards``.
@@ -137,12 +138,12 @@ def update(
     return bool(SESSIONS.update(database(), values, living(public_id, **guards), wait=wait))
 
 
-def living(public_id: UUID, **guards: Any) -> dict[str, Any]:
+def living(public_id: UUID, **guards: object) -> dict[str, object]:
     """Return what holds for the row of that name if it has not ended, and still has the values."""
     return {**guards, "public_id": public_id, "revoked_at": None}
 
 
-def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
+def touch(row: Row, values: Mapping[str, object], **guards: object) -> bool:
     """
     Change a row that lives: it has not ended, its key is the one that was read, and its
     user, and who acts as them, if it has any, may still sign in. See update().
@@ -161,7 +162,7 @@ def touch(row: Row, values: Mapping[str, Any], **guards: Any) -> bool:
     return bool(SESSIONS.update(alias, values, where, condition=condition, wait=LockWait.NONE))
 
 
-def remove(public_id: UUID, *, wait: LockWait = LockWait.AS_SET, **guards: Any) -> bool:
+def remove(public_id: UUID, *, wait: LockWait = LockWait.AS_SET, **guards: object) -> bool:
     """
     Delete a row that nobody is signed in to, if it still has the values in ``guards``.
 
@@ -172,7 +173,12 @@ def remove(public_id: UUID, *, wait: LockWait = LockWait.AS_SET, **guards: Any) 
 
 
 def end(
-    public_id: UUID, *, reason: str, now: datetime, actor_id: Any = None, **guards: Any
+    public_id: UUID,
+    *,
+    reason: str,
+    now: datetime,
+    actor_id: UserId = None,
+    **guards: Any,  # as update() has them
 ) -> bool:
     """
     End a session for good and wipe its data. Return False if it had ended already.
@@ -182,7 +188,9 @@ def end(
     return update(public_id, _ending(reason, now, actor_id), **guards)
 
 
-def end_many(keys: Sequence[Any], *, reason: str, now: datetime, actor_id: Any = None) -> set[Any]:
+def end_many(
+    keys: Sequence[int], *, reason: str, now: datetime, actor_id: UserId = None
+) -> set[int]:
     """
     End sessions, named by their primary keys, as end() does; return those that this call ended.
 
@@ -193,7 +201,7 @@ def end_many(keys: Sequence[Any], *, reason: str, now: datetime, actor_id: Any =
     # The plain manager: ours would read the rows once more, and tell the cache one by one.
     rows = Session._base_manager.using(alias).filter(revoked_at=None)
 
-    def end_those() -> set[Any]:
+    def end_those() -> set[int]:
         with transaction.atomic(using=alias, savepoint=False):
             mine = _lock(rows.filter(pk__in=keys))
             rows.filter(pk__in=mine).update(**_ending(reason, now, actor_id))
@@ -202,7 +210,7 @@ def end_many(keys: Sequence[Any], *, reason: str, now: datetime, actor_id: Any =
     return retried(connections[alias], end_those)
 
 
-def _ending(reason: str, now: datetime, actor_id: Any) -> dict[str, Any]:
+def _ending(reason: str, now: datetime, actor_id: UserId) -> dict[str, object]:
     """Return what an end writes, through whichever statement."""
     return {
         "revoked_at": now,
@@ -213,7 +221,7 @@ def _ending(reason: str, now: datetime, actor_id: Any) -> dict[str, Any]:
     }
 
 
-def _lock(rows: QuerySet[Session]) -> set[Any]:
+def _lock(rows: QuerySet[Session]) -> set[int]:
     """Lock those of the rows that nobody else has locked; return their primary keys."""
     features = connections[rows.db].features
     if not features.has_select_for_update:

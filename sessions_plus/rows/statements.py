@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
@@ -11,8 +11,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from sessions_plus.rows import lock_wait
 from sessions_plus.rows.lock_wait import LockWait
+from sessions_plus.types import AnyField, Found
 
-Converter = Callable[[Any, Any, BaseDatabaseWrapper], Any]
+# From what a driver gives to what Python has; beside them an expression, which is None here.
+Converter = Callable[[Any, None, BaseDatabaseWrapper], Any]
 
 
 class Names(Protocol):
@@ -30,7 +32,7 @@ class Names(Protocol):
     def column(self, connection: BaseDatabaseWrapper, attribute: str) -> str:
         """Return the quoted name of an attribute's column."""
 
-    def field(self, attribute: str) -> models.Field[Any, Any]:
+    def field(self, attribute: str) -> AnyField:
         """Return the field that an attribute is of."""
 
 
@@ -47,7 +49,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(
-    where: Mapping[str, Any], condition: str | None, other_than: Iterable[str] = ()
+    where: Mapping[str, object], condition: str | None, other_than: Iterable[str] = ()
 ) -> Shape:
     attributes = tuple((name, value is None) for name, value in where.items())
     return Shape(attributes, condition, tuple(other_than))
@@ -163,9 +165,7 @@ def compose_delete(
     return changing(verb, table, connection, shape, wait)
 
 
-def converted(
-    row: Sequence[Any], converters: Converters, connection: BaseDatabaseWrapper
-) -> list[Any]:
+def converted(row: Found, converters: Converters, connection: BaseDatabaseWrapper) -> Found:
     values = list(row)
     for position, functions in converters:
         for convert in functions:

@@ -11,10 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from django.db import connections, models, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.utils import DatabaseError
 
 from sessions_plus.models.text import FittedCharField
@@ -22,16 +23,17 @@ from sessions_plus.rows import statements
 from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
 from sessions_plus.rows.write_faults import Fault, fault_of
+from sessions_plus.types import AnyField, Found, Params
 
-M = TypeVar("M", bound=models.Model)
+M_co = TypeVar("M_co", bound=models.Model, covariant=True)
 T = TypeVar("T")
 
 # At REPEATABLE READ and SERIALIZABLE, a statement that meets another's change fails.
 CONFLICT_ATTEMPTS = 3
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
+NOTHING: Mapping[str, object] = MappingProxyType({})
 
-Prepare = Callable[[Any, BaseDatabaseWrapper], Any]
+Prepare = Callable[[object, BaseDatabaseWrapper], object]
 
 
 # Fields of which every database takes the Python values that we write.
@@ -43,17 +45,17 @@ TAKEN_AS_THEY_ARE = (
 )
 
 
-def _as_it_is(value: Any, connection: BaseDatabaseWrapper) -> Any:
+def _as_it_is(value: object, connection: BaseDatabaseWrapper) -> object:
     return value
 
 
-def _prepare_of(field: models.Field[Any, Any]) -> Prepare:
+def _prepare_of(field: AnyField) -> Prepare:
     if isinstance(field, FittedCharField):
         return field.fit
     return _as_it_is if type(field) in TAKEN_AS_THEY_ARE else field.get_db_prep_save
 
 
-class Table(Generic[M]):
+class Table(Generic[M_co]):
     """
     The table of ``model``. Columns are named as the attributes: ``user_id``, not ``user``.
 
@@ -62,7 +64,7 @@ class Table(Generic[M]):
     signal is sent, and nothing cascades.
     """
 
-    def __init__(self, model: type[M]) -> None:
+    def __init__(self, model: type[M_co]) -> None:
         self.model = model
         self._attributes = tuple(field.attname for field in model._meta.concrete_fields)
         self._prepares: dict[str, Prepare] = {}
@@ -71,11 +73,11 @@ class Table(Generic[M]):
         self,
         alias: str,
         attributes: tuple[str, ...],
-        where: Mapping[str, Any],
+        where: Mapping[str, object],
         *,
         condition: str | None = None,
-        other_than: Mapping[str, Any] = NOTHING,
-    ) -> list[Sequence[Any]]:
+        other_than: Mapping[str, object] = NOTHING,
+    ) -> list[Found]:
         """
         Return these attributes of every row that ``where`` holds for, in no order.
 
@@ -92,18 +94,18 @@ class Table(Generic[M]):
     def find_instances(
         self,
         alias: str,
-        where: Mapping[str, Any],
+        where: Mapping[str, object],
         *,
         condition: str | None = None,
-        other_than: Mapping[str, Any] = NOTHING,
-    ) -> list[M]:
+        other_than: Mapping[str, object] = NOTHING,
+    ) -> list[M_co]:
         """Return them as model instances. See find()."""
         found = self.find(
             alias, self._attributes, where, condition=condition, other_than=other_than
         )
         return [self.model.from_db(alias, self._attributes, values) for values in found]
 
-    def insert(self, alias: str, values: Mapping[str, Any]) -> Any:
+    def insert(self, alias: str, values: Mapping[str, object]) -> int:
         """
         Store a new row, and return its primary key. One statement, no savepoint.
 
@@ -114,16 +116,17 @@ class Table(Generic[M]):
         sql = statements.compose_insert(self, alias, connection.vendor, tuple(values))
         params = self.params(connection, values)
 
-        def write() -> Any:
+        def write() -> int:
             with _writing(connection, sql, params) as cursor:
                 if connection.features.can_return_columns_from_insert:
-                    return cursor.fetchone()[0]
+                    made: int = cursor.fetchone()[0]
+                    return made
                 key, name = self.model._meta.pk, self.model._meta.db_table
                 return connection.ops.last_insert_id(cursor, name, str(key.column))
 
         return retried(connection, write)
 
-    def insert_many(self, alias: str, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+    def insert_many(self, alias: str, rows: Sequence[Mapping[str, object]]) -> list[int]:
         """
         Store new rows of the same attributes, and return their primary keys in order.
 
@@ -135,7 +138,7 @@ class Table(Generic[M]):
         attributes = tuple(rows[0])
         fields = [self.field(name) for name in attributes]
         at_once = connection.ops.bulk_batch_size(fields, rows)
-        keys: list[Any] = []
+        keys: list[int] = []
         for start in range(0, len(rows), at_once):
             part = rows[start : start + at_once]
             sql = statements.insert_of(self, connection, attributes, len(part))
@@ -146,8 +149,8 @@ class Table(Generic[M]):
     def update(
         self,
         alias: str,
-        values: Mapping[str, Any],
-        where: Mapping[str, Any],
+        values: Mapping[str, object],
+        where: Mapping[str, object],
         *,
         condition: str | None = None,
         wait: LockWait = LockWait.AS_SET,
@@ -164,11 +167,11 @@ class Table(Generic[M]):
     def _update(
         self,
         alias: str,
-        values: Mapping[str, Any],
-        where: Mapping[str, Any],
+        values: Mapping[str, object],
+        where: Mapping[str, object],
         condition: str | None,
         wait: LockWait = LockWait.AS_SET,
-    ) -> tuple[str, list[Any]]:
+    ) -> tuple[str, Params]:
         connection = connections[alias]
         shape, wait = shape_of(where, condition), in_sql(connection, wait)
         sql = statements.compose_update(self, alias, connection.vendor, tuple(values), shape, wait)
@@ -176,7 +179,7 @@ class Table(Generic[M]):
         return sql, params + self.params(connection, where, but_none=True)
 
     def delete(
-        self, alias: str, where: Mapping[str, Any], *, wait: LockWait = LockWait.AS_SET
+        self, alias: str, where: Mapping[str, object], *, wait: LockWait = LockWait.AS_SET
     ) -> int:
         """Remove every row that ``where`` holds for; return how many. See update()."""
         connection = connections[alias]
@@ -185,7 +188,7 @@ class Table(Generic[M]):
         params = self.params(connection, where, but_none=True)
         return _count_changed(connection, sql, params, wait)
 
-    def field(self, attribute: str) -> models.Field[Any, Any]:
+    def field(self, attribute: str) -> AnyField:
         """Return the field that an attribute is of."""
         for field in self.model._meta.concrete_fields:
             if field.attname == attribute:
@@ -201,16 +204,20 @@ class Table(Generic[M]):
         return connection.ops.quote_name(self.model._meta.db_table)
 
     def _python_values(
-        self, connection: BaseDatabaseWrapper, attributes: tuple[str, ...], found: list[Any]
-    ) -> list[Sequence[Any]]:
+        self, connection: BaseDatabaseWrapper, attributes: tuple[str, ...], found: list[Found]
+    ) -> list[Found]:
         converters = statements.converters_of(self, connection.alias, connection.vendor, attributes)
         if not converters:
             return found
         return [statements.converted(row, converters, connection) for row in found]
 
     def params(
-        self, connection: BaseDatabaseWrapper, values: Mapping[str, Any], *, but_none: bool = False
-    ) -> list[Any]:
+        self,
+        connection: BaseDatabaseWrapper,
+        values: Mapping[str, object],
+        *,
+        but_none: bool = False,
+    ) -> Params:
         """Return what to execute a statement with, as the database takes it."""
         return [
             self._prepare(name)(value, connection)
@@ -228,7 +235,7 @@ class Table(Generic[M]):
 
 
 def _count_changed(
-    connection: BaseDatabaseWrapper, sql: str, params: list[Any], wait: LockWait
+    connection: BaseDatabaseWrapper, sql: str, params: Params, wait: LockWait
 ) -> int:
     """Execute a statement that changes rows; return how many, none where it would not wait."""
 
@@ -244,24 +251,24 @@ def _count_changed(
         raise
 
 
-def fetched(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
+def fetched(connection: BaseDatabaseWrapper, sql: str, params: Params) -> list[Found]:
     """Execute a statement that reads; return what it found, as the database has it."""
 
-    def read() -> list[Any]:
+    def read() -> list[Found]:
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
-            found: list[Any] = cursor.fetchall()
+            found: list[Found] = cursor.fetchall()
             return found
 
     return retried(connection, read)
 
 
-def returned(connection: BaseDatabaseWrapper, sql: str, params: list[Any]) -> list[Any]:
+def returned(connection: BaseDatabaseWrapper, sql: str, params: Params) -> list[Found]:
     """Execute a statement that writes; return the rows that it tells of."""
 
-    def write() -> list[Any]:
+    def write() -> list[Found]:
         with _writing(connection, sql, params) as cursor:
-            found: list[Any] = cursor.fetchall()
+            found: list[Found] = cursor.fetchall()
             return found
 
     return retried(connection, write)
@@ -287,9 +294,9 @@ def retried(connection: BaseDatabaseWrapper, act: Callable[[], T]) -> T:
 def _writing(
     connection: BaseDatabaseWrapper,
     sql: str,
-    params: list[Any],
+    params: Params,
     wait: LockWait = LockWait.AS_SET,
-) -> Iterator[Any]:
+) -> Iterator[CursorWrapper]:
     """Execute a statement that writes; a transaction around it knows if it failed."""
     # Not where a row is only left alone: but for PostgreSQL, which says so without an error,
     # databases take back the statement and nothing else.

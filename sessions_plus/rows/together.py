@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, connections, models, transaction
 
 from sessions_plus.rows import one_statement
 from sessions_plus.rows.lock_wait import LockWait
@@ -23,8 +23,8 @@ from sessions_plus.rows.table import Table, retried
 class SessionPart(NamedTuple):
     """A new row's values; or, with ``where``, what changes in the row that this holds for."""
 
-    values: Mapping[str, Any]
-    where: Mapping[str, Any] | None = None
+    values: Mapping[str, object]
+    where: Mapping[str, object] | None = None
 
 
 class DevicePart(NamedTuple):
@@ -34,18 +34,18 @@ class DevicePart(NamedTuple):
     ``is_certainly_new``: nobody else can be storing one of the same token.
     """
 
-    table: Table[Any]
-    values: Mapping[str, Any]
-    where: Mapping[str, Any] | None = None
+    table: Table[models.Model]
+    values: Mapping[str, object]
+    where: Mapping[str, object] | None = None
     is_certainly_new: bool = False
 
 
 class EventPart(NamedTuple):
     """Rows of the same attributes, and where they are kept. They are of the device, if any."""
 
-    table: Table[Any]
+    table: Table[models.Model]
     alias: str
-    rows: Sequence[Mapping[str, Any]]
+    rows: Sequence[Mapping[str, object]]
 
 
 class Outcome(NamedTuple):
@@ -57,8 +57,8 @@ class Outcome(NamedTuple):
 
     is_written: bool
     is_device_there: bool = True
-    device_id: Any = None
-    event_ids: Sequence[Any] = ()
+    device_id: int | None = None
+    event_ids: Sequence[int] = ()
 
 
 class _Undone(Exception):
@@ -133,7 +133,7 @@ def _write_each(
     return Outcome(True, True, device_id, _write_events(events))
 
 
-def _write_device(alias: str, device: DevicePart) -> Any:
+def _write_device(alias: str, device: DevicePart) -> Any:  # an int: where[…] does not say so
     """Return its primary key; None where it cannot be, or is no more."""
     table, where = device.table, device.where
     if where is not None:
@@ -146,7 +146,7 @@ def _write_device(alias: str, device: DevicePart) -> Any:
         return None
 
 
-def _apart(alias: str, device: DevicePart) -> AbstractContextManager[Any]:
+def _apart(alias: str, device: DevicePart) -> AbstractContextManager[object]:
     # A savepoint keeps a refused INSERT from spoiling the rest of the transaction.
     return nullcontext() if device.is_certainly_new else transaction.atomic(using=alias)
 
@@ -159,5 +159,5 @@ def _write_session(alias: str, session: SessionPart) -> bool:
     return bool(SESSIONS.update(alias, session.values, session.where, wait=wait))
 
 
-def _write_events(events: EventPart) -> list[Any]:
+def _write_events(events: EventPart) -> list[int]:
     return events.table.insert_many(events.alias, events.rows)

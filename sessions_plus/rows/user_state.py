@@ -12,7 +12,7 @@ from collections.abc import Collection
 from enum import Enum, auto
 from functools import lru_cache
 from inspect import getattr_static
-from typing import Any, cast
+from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import get_backends, get_user_model
@@ -30,6 +30,7 @@ from django.utils.module_loading import import_string
 
 from sessions_plus.crypto import same
 from sessions_plus.models.session import Reason, Session
+from sessions_plus.types import SiteUser, UserId
 
 
 class Decider(Enum):
@@ -63,7 +64,7 @@ def living_user(alias: str) -> str | None:
     return _condition(alias, connections[alias].vendor, decider())
 
 
-def why_gone(user_id: Any) -> Reason | None:
+def why_gone(user_id: UserId) -> Reason | None:
     """Say why a user may not sign in any more: deleted or disabled; None: they may."""
     may = _may_sign_in_now(user_id)
     if may is None:
@@ -71,7 +72,7 @@ def why_gone(user_id: Any) -> Reason | None:
     return None if may else Reason.USER_INACTIVE
 
 
-def _may_sign_in_now(user_id: Any) -> bool | None:
+def _may_sign_in_now(user_id: UserId) -> bool | None:
     """Return what the database, or the site, says of a user; None: there is none."""
     model = get_user_model()
     alias = router.db_for_write(model)
@@ -88,7 +89,7 @@ def _may_sign_in_now(user_id: Any) -> bool | None:
             return False if users.exists() else None  # False: the manager does not show them
 
 
-def is_hash_of_older_secret(user_id: Any, session_hash: str) -> bool:
+def is_hash_of_older_secret(user_id: UserId, session_hash: str) -> bool:
     """
     Say whether a session's hash is its user's, but for a ``SECRET_KEY`` that was replaced.
 
@@ -98,19 +99,19 @@ def is_hash_of_older_secret(user_id: Any, session_hash: str) -> bool:
     if user_id is None or not _has_older_secrets(model):
         return False
     users = model._base_manager.using(router.db_for_write(model))
-    user: Any = users.filter(pk=user_id).first()
+    user: SiteUser = users.filter(pk=user_id).first()
     if user is None or same(session_hash, user.get_session_auth_hash()):
         return False
     return any(same(session_hash, valid) for valid in user.get_session_auth_fallback_hash())
 
 
-def _has_older_secrets(model: type[Any]) -> bool:
+def _has_older_secrets(model: type[object]) -> bool:
     own = getattr(model, "get_session_auth_fallback_hash", None)
     is_djangos = own is AbstractBaseUser.get_session_auth_fallback_hash
     return own is not None and (not is_djangos or bool(settings.SECRET_KEY_FALLBACKS))
 
 
-def may_sign_in(user: Any) -> bool:
+def may_sign_in(user: AbstractBaseUser) -> bool:
     """Say what the backends say, one is enough; or the user's class, where none says anything."""
     deciding = [one for one in get_backends() if hasattr(one, "user_can_authenticate")]
     if not deciding:
@@ -157,12 +158,12 @@ def _condition(alias: str, vendor: str, by: Decider) -> str | None:
         return None
     quote = connections[alias].ops.quote_name
     users = quote(model._meta.db_table)
-    owner = cast("ForeignKey[Any, Any]", Session._meta.get_field("user"))
+    owner = cast("ForeignKey[object, object]", Session._meta.get_field("user"))
     own = f"{quote(Session._meta.db_table)}.{quote(str(owner.column))}"
     key = quote(str(owner.target_field.column))
     active = ""
     if by is Decider.COLUMN:
-        column = cast("Field[Any, Any]", model._meta.get_field("is_active")).column
+        column = cast("Field[object, object]", model._meta.get_field("is_active")).column
         active = f" AND {users}.{quote(str(column))}"
     return (
         f"({own} IS NULL OR EXISTS "  # noqa: S608 - names, no values
