@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
@@ -24,6 +24,7 @@ from sessions_plus.store.client_change import ClientChange, Reaction, change_to_
 from sessions_plus.store.presentation import Caller, Presentation
 from sessions_plus.store.presented_key import Match, open_successor
 from sessions_plus.store.proof import lacks_proof, shows_device_key
+from sessions_plus.types import SessionData
 
 
 class Refusal(Enum):
@@ -76,7 +77,7 @@ class Opened(NamedTuple):
     """A row's data: the bytes, and the dictionary that they are of."""
 
     payload: bytes
-    data: dict[str, Any]
+    data: SessionData
 
 
 def admit(row: Row, caller: Caller, now: datetime) -> Refused | Admitted:

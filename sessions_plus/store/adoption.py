@@ -12,7 +12,7 @@ import threading
 from collections import OrderedDict
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sessions_plus.cache.copies import NOTHING
@@ -28,6 +28,7 @@ from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import seal_successor
 from sessions_plus.store.reading import Found
+from sessions_plus.types import Columns
 
 MISSES = 60
 MISSES_COUNTED_FOR = timedelta(minutes=1)
@@ -134,7 +135,7 @@ def count_waiting(now: datetime) -> int | None:
     return max(0, there - gone_on.count())
 
 
-def key_columns(old_key: str, new_key: str, public_id: UUID, now: datetime) -> dict[str, Any]:
+def key_columns(old_key: str, new_key: str, public_id: UUID, now: datetime) -> Columns:
     """Return the columns that make an old key the one before a session's first."""
     sealed = seal_successor(new_key, under=old_key, public_id=public_id, device_token=None)
     return {

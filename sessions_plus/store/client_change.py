@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import Any
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.client_info.ip_address import apply_privacy
@@ -20,6 +19,7 @@ from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
 from sessions_plus.models.text import was_kept_as
 from sessions_plus.rows.session_row import Row
+from sessions_plus.types import Columns
 
 
 class Reaction(IntEnum):
@@ -43,7 +43,7 @@ class ClientChange:
     what: tuple[str, ...]
     reaction: Reaction
 
-    def columns(self, now: datetime) -> dict[str, Any]:
+    def columns(self, now: datetime) -> Columns:
         """Return what the row has to remember of it."""
         return {
             "client_changed_at": now,

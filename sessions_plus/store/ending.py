@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.models.session import Session
@@ -15,6 +14,7 @@ from sessions_plus.rows.user_state import why_gone
 from sessions_plus.signals import session_ended, session_expired, sessions_over, user_gone
 from sessions_plus.store.copies import Copies
 from sessions_plus.store.unwritable import doing_without
+from sessions_plus.types import Arguments
 
 
 def expire(
@@ -38,7 +38,7 @@ def expire(
 
 
 def _expire(row: Row, verdict: Verdict, now: datetime) -> bool:
-    since: dict[str, Any] = {"wait": LockWait.NONE, "last_activity": row.last_activity}
+    since: Arguments = {"wait": LockWait.NONE, "last_activity": row.last_activity}
     if row.user_id is None:
         return session_row.remove(row.public_id, **since)
     return session_row.end(row.public_id, reason=verdict.value, now=now, **since)

@@ -54,7 +54,7 @@ def measure_with(observer: StoreObserver) -> None:
     In the module of the engine itself, as that is where Django, Channels and we look for its
     class. An engine that is none of ours is left alone.
     """
-    module: Any = import_module(settings.SESSION_ENGINE)
+    module: Any = import_module(settings.SESSION_ENGINE)  # which has a SessionStore
     store = module.SessionStore
     if issubclass(store, MeasuredStore):
         store.observer = observer

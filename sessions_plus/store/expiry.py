@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sessions_plus.policy import Limits, absolute_end, expires_at
 from sessions_plus.rows.lifetime import EXPIRY_KEY, limits_of
 from sessions_plus.rows.session_row import Row
 
 
-def ends_at(row: Row, data: Mapping[str, Any], *, last_activity: datetime) -> datetime:
+def ends_at(row: Row, data: Mapping[str, object], *, last_activity: datetime) -> datetime:
     """Return when a session ends unless it is used again after ``last_activity``."""
     limits = _limits(row, data)
     return expires_at(started_at=row.started_at, last_activity=last_activity, limits=limits)
 
 
 def absolute_ends_at(
-    row: Row, data: Mapping[str, Any], *, limits: Limits | None = None
+    row: Row, data: Mapping[str, object], *, limits: Limits | None = None
 ) -> datetime | None:
     """
     Return when a session ends however active it is; None: never.
@@ -30,7 +30,7 @@ def absolute_ends_at(
 
 
 def immovable_end(
-    row: Row | None, data: Mapping[str, Any], *, limits: Limits | None = None
+    row: Row | None, data: Mapping[str, object], *, limits: Limits | None = None
 ) -> datetime | None:
     """
     Return the absolute end of a session that somebody is signed in to. See absolute_ends_at().
@@ -42,7 +42,7 @@ def immovable_end(
     return absolute_ends_at(row, data, limits=limits)
 
 
-def age_within_limits(age: int, row: Row, data: Mapping[str, Any], now: datetime) -> int:
+def age_within_limits(age: int, row: Row, data: Mapping[str, object], now: datetime) -> int:
     """Return the age in seconds, shortened where the session ends before."""
     return min(age, seconds(ends_at(row, data, last_activity=now) - now))
 
@@ -85,11 +85,11 @@ class CookieNews(NamedTuple):
 
 def has_news(
     row: Row | None,
-    data: Mapping[str, Any],
+    data: Mapping[str, object],
     *,
     was_saved: bool,
     is_touched: bool,
-    known_expiry: Any,
+    known_expiry: object,
     goes_with_browser: Callable[[], bool],
 ) -> bool:
     """
@@ -108,5 +108,5 @@ def has_news(
     return was_saved or not goes_with_browser()
 
 
-def _limits(row: Row, data: Mapping[str, Any]) -> Limits:
+def _limits(row: Row, data: Mapping[str, object]) -> Limits:
     return limits_of(user_id=row.user_id, data=data, kind=row.kind, auth_methods=row.auth_methods)

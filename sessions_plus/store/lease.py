@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum, auto
-from typing import Any
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
@@ -22,6 +21,7 @@ from sessions_plus.store.client_change import ClientChange, Reaction, difference
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import doing_without
+from sessions_plus.types import Columns
 
 
 class Written(Enum):
@@ -77,7 +77,7 @@ def has_news_of_key(row: Row, caller: Caller, now: datetime) -> bool:
     )
 
 
-def touch_columns(row: Row, caller: Caller, now: datetime) -> dict[str, Any]:
+def touch_columns(row: Row, caller: Caller, now: datetime) -> Columns:
     """Return what a request writes that only uses the session."""
     columns = activity(row, caller.client, now) if is_activity(row, caller) else {}
     if proves_successor(row, caller):
@@ -89,12 +89,12 @@ def touch_columns(row: Row, caller: Caller, now: datetime) -> dict[str, Any]:
     return columns
 
 
-def activity(row: Row, client: ClientInfo | None, now: datetime) -> dict[str, Any]:
+def activity(row: Row, client: ClientInfo | None, now: datetime) -> Columns:
     ends = expires_at(started_at=row.started_at, last_activity=now, limits=limits_of_row(row))
     return {"last_activity": now, "expire_date": ends, **news_of_client(row, client)}
 
 
-def news_of_client(row: Row, client: ClientInfo | None) -> dict[str, Any]:
+def news_of_client(row: Row, client: ClientInfo | None) -> Columns:
     """
     Return the columns of who is calling, as far as they differ from the row's.
 
@@ -103,7 +103,7 @@ def news_of_client(row: Row, client: ClientInfo | None) -> dict[str, Any]:
     return {} if differences(row, client) else client_columns(client, row, row.user_id)
 
 
-def renew(row: Row, caller: Caller, now: datetime, **guards: Any) -> Written:
+def renew(row: Row, caller: Caller, now: datetime, **guards: object) -> Written:
     """
     Record activity; ``row`` then has it, too.
 
@@ -113,7 +113,7 @@ def renew(row: Row, caller: Caller, now: datetime, **guards: Any) -> Written:
     return _touch(row, touch_columns(row, caller, now), **guards)
 
 
-def _touch(row: Row, columns: dict[str, Any], **guards: Any) -> Written:
+def _touch(row: Row, columns: Columns, **guards: object) -> Written:
     is_written = None
     with doing_without():
         is_written = session_row.touch(row, columns, **guards)
@@ -132,7 +132,7 @@ def record_client_change(row: Row, change: ClientChange, caller: Caller, now: da
     The version moves, so that no copy of before goes on serving.
     """
     is_accepted = change.reaction is Reaction.RECORD
-    columns: dict[str, Any] = {}
+    columns: Columns = {}
     if is_accepted:
         if not caller.is_passive:
             columns |= activity(row, caller.client, now)

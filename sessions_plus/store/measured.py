@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import ClassVar, Protocol
 
 from sessions_plus.cache.entries import Copy
 from sessions_plus.rows.session_row import Row
@@ -17,6 +17,7 @@ from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.reading import Found
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Draft
+from sessions_plus.types import SessionData
 
 
 class ServedBy(StrEnum):
@@ -54,13 +55,13 @@ class MeasuredStore(SessionStore):
     observer: ClassVar[StoreObserver]
     served_by: ServedBy = ServedBy.NONE
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> SessionData:
         begun = time.perf_counter()
         data = super().load()
         self._tell_of_load(begun)
         return data
 
-    async def aload(self) -> dict[str, Any]:
+    async def aload(self) -> SessionData:
         """See load()."""
         begun = time.perf_counter()
         data = await super().aload()
@@ -72,11 +73,11 @@ class MeasuredStore(SessionStore):
         if self.key_state is KeyState.TOLD:
             self.observer.replayed()
 
-    def _take_unknown(self) -> dict[str, Any]:
+    def _take_unknown(self) -> SessionData:
         self.served_by = ServedBy.NONE
         return super()._take_unknown()
 
-    def _take_copy(self, copy: Copy) -> dict[str, Any]:
+    def _take_copy(self, copy: Copy) -> SessionData:
         self.served_by = ServedBy.FAST_PATH
         return super()._take_copy(copy)
 
@@ -84,7 +85,7 @@ class MeasuredStore(SessionStore):
         self.served_by = ServedBy.COPY
         return super()._is_served_by(copy, now)
 
-    def _take(self, found: Found) -> dict[str, Any]:
+    def _take(self, found: Found) -> SessionData:
         self.served_by = ServedBy.ROW if found.row is not None else ServedBy.NONE
         return super()._take(found)
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sessions_plus.types import SessionData
+
 _ABSENT = object()
 
 
-def merge(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+def merge(base: SessionData, ours: SessionData, theirs: SessionData) -> SessionData:
     """
     Return ``theirs`` with the difference between ``base`` and ``ours`` applied to it.
 
@@ -21,7 +23,7 @@ def merge(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) ->
     stays deleted, unless the other gave it a new value. Lists and scalars are
     values: they are replaced whole.
     """
-    merged: dict[str, Any] = {}
+    merged: SessionData = {}
     for key in (*theirs, *(key for key in ours if key not in theirs)):
         value = _merge_value(
             base.get(key, _ABSENT), ours.get(key, _ABSENT), theirs.get(key, _ABSENT)
@@ -31,7 +33,7 @@ def merge(base: dict[str, Any], ours: dict[str, Any], theirs: dict[str, Any]) ->
     return merged
 
 
-def _merge_value(base: Any, ours: Any, theirs: Any) -> Any:
+def _merge_value(base: object, ours: object, theirs: object) -> object:
     if _equal(ours, base):
         return theirs
     if _equal(theirs, base):
@@ -41,7 +43,7 @@ def _merge_value(base: Any, ours: Any, theirs: Any) -> Any:
     return theirs if ours is _ABSENT else ours
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(one: Any, other: Any) -> bool:  # of one type, once that was seen
     """Equal as stored: ``1`` and ``True`` are not, as JSON tells them apart."""
     if one is other:
         return True

@@ -28,6 +28,7 @@ from sessions_plus.rows import payload as payloads
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.store import old_tables
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
+from sessions_plus.types import SessionData, UserId
 
 # What Django's engines and those derived from them make.
 KEY = re.compile(r"[0-9a-z]{32}")
@@ -51,7 +52,7 @@ class OldSession:
     """
 
     key: str
-    data: Mapping[str, Any]
+    data: Mapping[str, Any]  # see types.SessionData
     details: Details = NOTHING_TOLD
 
     @property
@@ -84,9 +85,9 @@ def _imported(path: str) -> type[SessionBase]:
     return found
 
 
-def open_store(key: str) -> Any:
+def open_store(key: str) -> Any:  # a SessionBase, with what only some engines have
     """Return a store of the old engine that can read and delete, and creates nothing."""
-    store: Any = store_class()(key)
+    store: Any = store_class()(key)  # the same
     # django-user-sessions stores a new session for each key that it does not know.
     store.create = lambda: setattr(store, "_session_key", None)
     if isinstance(store, FileStore) and conf.ADOPT_COOKIE_NAME is not None:
@@ -96,11 +97,12 @@ def open_store(key: str) -> Any:
 
 def may_be_key(text: str) -> bool:
     """Say whether the old engine may have made this. No I/O."""
-    engine: Any = store_class()
+    engine = store_class()
     if issubclass(engine, SignedCookies):
         return text.count(":") >= SIGNS_IN_COOKIE and read(text) is not None
     if KEY.fullmatch(text):
         return True
+    # The stubs leave out what is private.
     makes_its_own = engine._get_new_session_key is not SessionBase._get_new_session_key  # type: ignore[attr-defined]
     return makes_its_own and text.isascii() and text.isprintable()
 
@@ -118,21 +120,22 @@ def with_details(old: OldSession) -> OldSession:
     return OldSession(old.key, old.data, details)
 
 
-def storable(data: Mapping[str, Any]) -> dict[str, Any]:
+def storable(data: Mapping[str, object]) -> SessionData:
     """
     Return what of a dictionary is worth keeping and can be stored here.
 
     A cache held objects of any kind, which ``SESSION_SERIALIZER`` may not take.
     """
     kept = {key: value for key, value in data.items() if key not in KEPT_FOR_ITSELF}
-    if isinstance(kept.get(EXPIRY_KEY), datetime):
-        kept[EXPIRY_KEY] = kept[EXPIRY_KEY].isoformat()
+    expiry = kept.get(EXPIRY_KEY)
+    if isinstance(expiry, datetime):
+        kept[EXPIRY_KEY] = expiry.isoformat()
     if _can_be_stored(kept):
         return kept
     return {key: value for key, value in kept.items() if _can_be_stored({key: value})}
 
 
-def _can_be_stored(data: dict[str, Any]) -> bool:
+def _can_be_stored(data: SessionData) -> bool:
     try:
         payloads.encode(data)
     except NotSerialisable:
@@ -165,14 +168,14 @@ def end_in_table(keys: Collection[str]) -> None:
         caches[settings.SESSION_CACHE_ALIAS].delete_many([f"{prefix}{key}" for key in keys])
 
 
-def decode(text: str) -> dict[str, Any] | None:
+def decode(text: str) -> SessionData | None:
     """Return the dictionary that the old engine's table holds as text; None: it does not open."""
     store = open_store("")
-    decoded: dict[str, Any] = store.decode(text)
+    decoded: SessionData = store.decode(text)
     return decoded or (decoded if _opens(text, store) else None)
 
 
-def _opens(text: str, store: Any) -> bool:
+def _opens(text: str, store: SessionBase) -> bool:
     try:
         signing.loads(text, salt=store.key_salt, serializer=store.serializer)
     except Exception:  # each serializer has errors of its own
@@ -180,6 +183,6 @@ def _opens(text: str, store: Any) -> bool:
     return True
 
 
-def end_all_of(user_id: Any) -> None:
+def end_all_of(user_id: UserId) -> None:
     """End the old engine's sessions of a user, as far as a table tells whose they are."""
     end(old_tables.keys_of(user_id))

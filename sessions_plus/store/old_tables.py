@@ -11,13 +11,14 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.apps.registry import Apps
 from django.contrib.auth import get_user_model
 from django.db import connections, models, router
 
 from sessions_plus.conf import conf
+from sessions_plus.types import OthersRows, UserId
 
 LISTED = "usersessions_usersession"
 
@@ -37,7 +38,7 @@ class Details(NamedTuple):
 NOTHING_TOLD = Details()
 
 
-def own_rows() -> models.QuerySet[Any] | None:
+def own_rows() -> OthersRows | None:
     """Return the rows of the old engine; None where it has no table."""
     model = _own_model(conf.ADOPT_FROM or "")
     return None if model is None else _all(model, router.db_for_write(model))
@@ -46,13 +47,13 @@ def own_rows() -> models.QuerySet[Any] | None:
 @lru_cache(maxsize=4)
 def _own_model(path: str) -> type[models.Model] | None:
     """Return the engine's model: as Django's engines name it, or as django-user-sessions has it."""
-    module: Any = import_module(path)
+    module = import_module(path)
     named = getattr(module.SessionStore, "get_model_class", None)
     found = named() if named is not None else getattr(module, "Session", None)
     return found if isinstance(found, type) and issubclass(found, models.Model) else None
 
 
-def listed_rows() -> models.QuerySet[Any] | None:
+def listed_rows() -> OthersRows | None:
     """
     Return the rows of ``allauth.usersessions``; None where there is no such table.
 
@@ -94,19 +95,19 @@ def _listed_model() -> type[models.Model]:
     return UserSession
 
 
-def _all(model: type[models.Model], alias: str) -> models.QuerySet[Any]:
+def _all(model: type[models.Model], alias: str) -> OthersRows:
     # The plain queryset: that of django-qsessions asks our engine about the old one's cache.
     return models.QuerySet(model, using=alias)
 
 
-def rows_with_user() -> Iterator[models.QuerySet[Any]]:
+def rows_with_user() -> Iterator[OthersRows]:
     """Yield the rows of each table that tells whose session it is."""
     for rows in (own_rows(), listed_rows()):
         if rows is not None and "user" in _fields_of(rows):
             yield rows
 
 
-def keys_of(user_id: Any) -> list[str]:
+def keys_of(user_id: UserId) -> list[str]:
     """Return the old keys of a user, as far as a table tells whose they are."""
     return [
         key
@@ -127,5 +128,5 @@ def details_of(keys: Collection[str]) -> dict[str, Details]:
     return found
 
 
-def _fields_of(rows: models.QuerySet[Any]) -> Collection[str]:
+def _fields_of(rows: OthersRows) -> Collection[str]:
     return {field.name for field in rows.model._meta.concrete_fields}

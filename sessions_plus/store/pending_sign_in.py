@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+
+from sessions_plus.types import UserId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,14 +27,14 @@ class PendingSignIn:
         when a session that goes on with this sign-in had begun; None: it begins now.
     """
 
-    user_id: Any = None
+    user_id: UserId = None
     methods: tuple[str, ...] | None = None
     wants_trust: bool = False
-    actor_id: Any = None
+    actor_id: UserId = None
     actor_methods: tuple[str, ...] = ()
     since: datetime | None = None
 
-    def about(self, user_id: Any) -> PendingSignIn:
+    def about(self, user_id: UserId) -> PendingSignIn:
         """Return what is known of this user's sign-in."""
         return self if self.user_id in (None, user_id) else NOTHING_KNOWN
 

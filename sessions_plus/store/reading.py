@@ -8,7 +8,7 @@ the activity interval, or by the row itself; and no database error becomes "no s
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from sessions_plus.cache.copies import Recalled
@@ -28,6 +28,7 @@ from sessions_plus.store.lease import Written
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import apart
+from sessions_plus.types import Arguments, SessionData
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.
@@ -55,7 +56,7 @@ class Found(NamedTuple):
     """
 
     row: Row | None
-    data: dict[str, Any]
+    data: SessionData
     caller: Caller
     is_touched: bool = False
     owes_activity: bool = False
@@ -172,7 +173,7 @@ def _follow_up(row: Row, refused: Refused, caller: Caller, now: datetime, copies
         unproved = nobody(caller, key_state=KeyState.UNPROVED)
         return unproved._replace(unproved=row.device_key_id)
     is_superseded = refused.why is Refusal.SUPERSEDED
-    facts: dict[str, Any] = {"sender": Session, "row": row, "client": caller.client}
+    facts: Arguments = {"sender": Session, "row": row, "client": caller.client}
     if refused.why is Refusal.REUSED:
         key_reused.send_robust(**facts)
     elif refused.why is Refusal.UNREADABLE:

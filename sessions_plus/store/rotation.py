@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.contrib.auth import HASH_SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
@@ -60,7 +60,7 @@ def is_recent(row: Row, now: datetime) -> bool:
     return row.rotated_at is not None and now - row.rotated_at <= conf.ROTATION_GRACE_PERIOD
 
 
-def is_without_privilege(row: Row, data: Mapping[str, Any]) -> bool:
+def is_without_privilege(row: Row, data: Mapping[str, object]) -> bool:
     """
     Say whether a key that is to be replaced gives no more than it did, so that nobody is
     to be kept out.

@@ -70,6 +70,7 @@ from sessions_plus.store.presentation import (
 from sessions_plus.store.reading import Found
 from sessions_plus.store.unwritable import not_stored, telling_of_refusal
 from sessions_plus.store.writing import Beside, Binding, Draft, Uncommitted
+from sessions_plus.types import SessionData
 
 __all__ = ["Binding", "SessionStore"]
 
@@ -143,11 +144,11 @@ class SessionStore(SessionBase):
     has_shown_key: bool = False
     unproved: UUID | None = None
     refusal: SessionLimitReached | SessionNotStored | None = None
-    _session_cache: dict[str, Any]  # Django's: the dictionary, once it was asked for
+    _session_cache: SessionData  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
     _recalled: Recalled = NOTHING
-    _known_expiry: Any = None  # what set_expiry() was told before this request
+    _known_expiry: object = None  # what set_expiry() was told before this request
     _named: UUID | None = None  # the session, where it was opened by its name and not by its key
     _owes_rotation: bool = False
     _binding: Binding | None = None
@@ -232,7 +233,7 @@ class SessionStore(SessionBase):
         mozilla-django-oidc does so, to read anew what is stored. It would sign people in on a
         new device each time.
         """
-        request: Any = current_request()
+        request: Any = current_request()  # with what our middleware put there
         if getattr(request, "session", None) is self:
             self.cookies, self.path = request.COOKIES, request.path
             self.client = self.client or request.client_info
@@ -289,7 +290,7 @@ class SessionStore(SessionBase):
 
     # Reading
 
-    def load(self) -> dict[str, Any]:
+    def load(self) -> SessionData:
         public_id = read_token(self._session_key) or self._named
         if public_id is None or self._is_unstored:
             return self._take_unknown()
@@ -304,7 +305,7 @@ class SessionStore(SessionBase):
         found = reading.settle(public_id, known, self._caller(), now, recalled, self.copies)
         return self._take(found)
 
-    async def aload(self) -> dict[str, Any]:
+    async def aload(self) -> SessionData:
         """See load(). Hops to a thread only where the database has to be asked."""
         public_id = read_token(self._session_key) or self._named
         if public_id is None or self._is_unstored:
@@ -345,7 +346,7 @@ class SessionStore(SessionBase):
         presentation, cookies = self.presentation, self.cookies
         return admission.serves(copy, presentation, key, self.client, now, cookies=cookies)
 
-    def _take_unknown(self) -> dict[str, Any]:
+    def _take_unknown(self) -> SessionData:
         """
         Begin anew: the key is none of ours, or names nothing yet. No key of ours ends here.
 
@@ -356,7 +357,7 @@ class SessionStore(SessionBase):
             arrival = self._arrive(self._session_key or "", self._caller(), timezone.now())
         return self._take_arrival(arrival)
 
-    async def _atake_unknown(self) -> dict[str, Any]:
+    async def _atake_unknown(self) -> SessionData:
         """See _take_unknown()."""
         arrival = None
         if conf.ADOPT_FROM is not None and self._may_be_adopted:
@@ -383,7 +384,7 @@ class SessionStore(SessionBase):
         adopter = type(self).adopter
         return adoption.arrive(key, caller, now, self.copies, adopter) if adopter else None
 
-    def _take_arrival(self, arrival: Arrival | None) -> dict[str, Any]:
+    def _take_arrival(self, arrival: Arrival | None) -> SessionData:
         if arrival is not None:
             self.issued_device_token = arrival.device_token
             return self._take(arrival.found)
@@ -391,18 +392,18 @@ class SessionStore(SessionBase):
             self._session_key = self.row = None
         return {}
 
-    def _take_copy(self, copy: Copy) -> dict[str, Any]:
+    def _take_copy(self, copy: Copy) -> SessionData:
         self._copy = copy
         data = payloads.decode(copy.payload)
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
-    def _take_row(self, row: Row, data: dict[str, Any]) -> dict[str, Any]:
+    def _take_row(self, row: Row, data: SessionData) -> SessionData:
         self.row = row
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
 
-    def _take(self, found: Found) -> dict[str, Any]:
+    def _take(self, found: Found) -> SessionData:
         """Take on what was read."""
         self._note(found)
         if found.row is None:
@@ -418,8 +419,8 @@ class SessionStore(SessionBase):
         self.has_shown_key = self.has_shown_key or found.has_shown_key
         self.unproved = found.unproved
 
-    def _dictionary(self, *, no_load: bool = False) -> dict[str, Any]:
-        found: dict[str, Any] = self._get_session(no_load)  # type: ignore[attr-defined]
+    def _dictionary(self, *, no_load: bool = False) -> SessionData:
+        found: SessionData = self._get_session(no_load)  # type: ignore[attr-defined]  # private
         return found
 
     # Activity
@@ -497,7 +498,7 @@ class SessionStore(SessionBase):
             self._store(data, must_create=must_create)
         return None
 
-    def _settled(self, data: dict[str, Any]) -> dict[str, Any]:
+    def _settled(self, data: SessionData) -> SessionData:
         self._must_be_told_keys()
         settler = type(self).settler
         if settler is None:
@@ -508,7 +509,7 @@ class SessionStore(SessionBase):
         settler(self)
         return self._dictionary()
 
-    def _store(self, data: dict[str, Any], *, must_create: bool) -> None:
+    def _store(self, data: SessionData, *, must_create: bool) -> None:
         now, binding = timezone.now(), self._binding
         columns, beside = {}, None
         if binding is not None:
@@ -545,8 +546,8 @@ class SessionStore(SessionBase):
 
     def _insert(
         self,
-        data: dict[str, Any],
-        columns: Mapping[str, Any],
+        data: SessionData,
+        columns: Mapping[str, object],
         now: datetime,
         beside: Beside | None,
     ) -> None:
@@ -558,8 +559,8 @@ class SessionStore(SessionBase):
     def _update(
         self,
         row: Row,
-        data: dict[str, Any],
-        columns: Mapping[str, Any],
+        data: SessionData,
+        columns: Mapping[str, object],
         now: datetime,
         beside: Beside | None,
     ) -> None:
@@ -571,7 +572,7 @@ class SessionStore(SessionBase):
         else:
             self.key_state = KeyState.SUPERSEDED
 
-    def _draft(self, row: Row, data: dict[str, Any]) -> Draft:
+    def _draft(self, row: Row, data: SessionData) -> Draft:
         return Draft(row, data, self._caller(), self._uncommitted)
 
     def _take_stored(self, stored: Draft) -> None:
@@ -726,11 +727,11 @@ class SessionStore(SessionBase):
         idle = conf.IDLE_TIMEOUT if signed_in else conf.ANONYMOUS_LIFETIME
         return int(idle.total_seconds()) if idle is not None else settings.SESSION_COOKIE_AGE
 
-    def get_expiry_age(self, **kwargs: Any) -> int:
+    def get_expiry_age(self, **kwargs: object) -> int:
         age: int = super().get_expiry_age(**kwargs)
         return self._within_limits(age)
 
-    async def aget_expiry_age(self, **kwargs: Any) -> int:
+    async def aget_expiry_age(self, **kwargs: object) -> int:
         """See get_expiry_age()."""
         age: int = await super().aget_expiry_age(**kwargs)
         return self._within_limits(age)

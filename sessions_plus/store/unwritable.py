@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
 
 from django.db import DatabaseError, transaction
 
@@ -82,7 +81,7 @@ def telling_of_refusal() -> Iterator[None]:
         raise refusal from error
 
 
-def apart() -> AbstractContextManager[Any]:
+def apart() -> AbstractContextManager[object]:
     """Return a block that takes what failed in it with it, and no transaction around it."""
     return transaction.atomic(using=database()) if in_transaction() else nullcontext()
 

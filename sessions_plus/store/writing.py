@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from uuid import UUID
 
 from django.contrib.sessions.backends.base import CreateError, UpdateError
@@ -42,6 +42,10 @@ from sessions_plus.store import lease
 from sessions_plus.store.admission import open_data
 from sessions_plus.store.merge import merge
 from sessions_plus.store.presentation import Caller, KeyState, holds
+from sessions_plus.types import Columns, SessionData
+
+if TYPE_CHECKING:
+    from sessions_plus.store.session_store import SessionStore
 
 # A save that meets a newer row merges and tries again; each round means that somebody
 # else's save went through, so this many are only reached when something is badly wrong.
@@ -51,23 +55,23 @@ SAVE_ATTEMPTS = 50
 class Beside(Protocol):
     """Writes a session's row together with rows that stand or fall with it."""
 
-    def insert(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def insert(self, values: Mapping[str, object]) -> Mapping[str, object]:
         """Store a new row; return the values that were not known before. See insert()."""
 
-    def update(self, row: Row, changes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def update(self, row: Row, changes: Mapping[str, object]) -> Mapping[str, object] | None:
         """Do what update_version() does, and return such values; None where that is False."""
 
 
 class Binding(Protocol):
     """What a sign-in adds to the session's next write: its device, methods and events."""
 
-    def columns(self, store: Any, now: datetime) -> dict[str, Any]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         """Return the columns to write with the session. May read other rows."""
 
-    def beside(self, store: Any, now: datetime) -> Beside | None:
+    def beside(self, store: SessionStore, now: datetime) -> Beside | None:
         """Return who writes the session, after columns(); None: nothing goes with it."""
 
-    def written(self, store: Any, now: datetime) -> None:
+    def written(self, store: SessionStore, now: datetime) -> None:
         """Act on a session that is now stored."""
 
 
@@ -92,12 +96,12 @@ class Draft(NamedTuple):
     """
 
     row: Row
-    data: dict[str, Any]
+    data: SessionData
     caller: Caller
     uncommitted: Uncommitted | None = None
 
 
-def names_another_user(row: Row | None, data: Mapping[str, Any]) -> bool:
+def names_another_user(row: Row | None, data: Mapping[str, object]) -> bool:
     """
     Say whether the dictionary names a user whom the row does not.
 
@@ -110,8 +114,8 @@ def names_another_user(row: Row | None, data: Mapping[str, Any]) -> bool:
 
 
 def insert(
-    data: dict[str, Any],
-    columns: Mapping[str, Any],
+    data: SessionData,
+    columns: Mapping[str, object],
     caller: Caller,
     now: datetime,
     *,
@@ -143,22 +147,22 @@ def insert(
 
 
 def values_of_new(
-    data: dict[str, Any],
+    data: SessionData,
     payload: bytes,
-    columns: Mapping[str, Any],
+    columns: Mapping[str, object],
     *,
     public_id: UUID,
     caller: Caller,
     now: datetime,
     active_at: datetime,
-) -> tuple[dict[str, Any], Limits]:
+) -> tuple[Columns, Limits]:
     """
     Return the values of a new row of the caller's, and the limits that it has. No I/O.
 
     ``payload`` is ``data``, serialised; ``active_at`` is when it was used last.
     """
     user_id = user_id_in(data)
-    values = {
+    values: dict[str, Any] = {  # each has the type of its column
         **EMPTY_ROW,
         "public_id": public_id,
         "kind": caller.presentation.kind,
@@ -174,7 +178,7 @@ def values_of_new(
 
 
 def update(
-    draft: Draft, columns: Mapping[str, Any], now: datetime, *, beside: Beside | None = None
+    draft: Draft, columns: Mapping[str, object], now: datetime, *, beside: Beside | None = None
 ) -> Draft | None:
     """
     Store what a request changed; return what is stored now, and under which key.
@@ -202,11 +206,11 @@ def update(
 
 
 def _written(
-    draft: Draft, columns: Mapping[str, Any], now: datetime, beside: Beside | None
+    draft: Draft, columns: Mapping[str, object], now: datetime, beside: Beside | None
 ) -> Draft | None:
     """Write once; None where the row has moved on or ended."""
     row, data, caller = draft.row, draft.data, draft.caller
-    new_key: dict[str, Any] = {}
+    new_key: Columns = {}
     if _needs_key(row, caller, columns):
         caller = with_new_key(caller, row)
         new_key = new_key_columns(row, caller.key, now)
@@ -238,13 +242,13 @@ def _written(
     return Draft(row, data, caller, uncommitted)
 
 
-def update_version(row: Row, changes: Mapping[str, Any]) -> bool:
+def update_version(row: Row, changes: Mapping[str, object]) -> bool:
     """Change a row if it still is of this version. False where it is not, or has ended."""
     wait = LockWait.BOUNDED
     return session_row.update(row.public_id, changes, wait=wait, version=row.version)
 
 
-def _needs_key(row: Row, caller: Caller, columns: Mapping[str, Any]) -> bool:
+def _needs_key(row: Row, caller: Caller, columns: Mapping[str, object]) -> bool:
     """
     Say whether a write has to change the key, too.
 
@@ -258,8 +262,8 @@ def _needs_key(row: Row, caller: Caller, columns: Mapping[str, Any]) -> bool:
 
 
 def _accepted_client(
-    row: Row, user_id: object, columns: Mapping[str, Any], client: ClientInfo | None
-) -> dict[str, Any]:
+    row: Row, user_id: object, columns: Mapping[str, object], client: ClientInfo | None
+) -> Columns:
     """Return the columns of who is calling. Whoever proves who they are is believed."""
     if row.user_id == user_id and "reauthenticated_at" not in columns:
         return lease.news_of_client(row, client)
