@@ -57,7 +57,7 @@ def known() -> tuple[Tier, ...]:
     return tuple(_tiers.values())
 
 
-def reset(*, setting: str = "CACHES", **_: Any) -> None:
+def reset(*, setting: str = "CACHES", **_: object) -> None:
     """Forget all caches, as after a change of the settings."""
     if setting == "CACHES":
         while _tiers:
@@ -195,7 +195,7 @@ def _sees_commits() -> bool:
     Not inside a transaction that reads from a snapshot: that may be older than a
     revocation whose tombstone is gone by now.
     """
-    connection: Any = connections[database()]
+    connection: Any = connections[database()]  # with what only some databases' have
     if not connection.in_atomic_block:
         return True
     if connection.vendor == "postgresql":

@@ -77,7 +77,7 @@ def encode(row: Row, *, proven_at: float) -> bytes:
 
     ``proven_at`` is a Unix time at which the row was not yet read: it lived then or later.
     """
-    head: list[Any] = list(_head_of(row))
+    head: list[Any] = list(_head_of(row))  # each first as its column, then as JSON has it
     for position in _MOMENTS_AT:
         head[position] = None if head[position] is None else head[position].timestamp()
     for position in _LEFT_OUT_AT:

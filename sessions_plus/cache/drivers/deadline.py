@@ -14,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import wraps
+from socket import socket
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
 
 from sessions_plus.cache.drivers import contract
@@ -76,7 +77,7 @@ def remaining() -> float:
 class TimedSocket:
     """A connected socket, each of whose waits ends with the operation."""
 
-    def __init__(self, connected: Any) -> None:
+    def __init__(self, connected: socket) -> None:
         self._socket = connected
         self._longest: float | None = None
 
@@ -84,15 +85,15 @@ class TimedSocket:
         """Wait no longer than that, either; 0: not at all."""
         self._longest = seconds
 
-    def recv(self, *args: Any) -> Any:
+    def recv(self, *args: int) -> bytes:
         self._limit_wait()
         return self._socket.recv(*args)
 
-    def recv_into(self, *args: Any) -> Any:
+    def recv_into(self, *args: Any) -> int:  # as a socket's
         self._limit_wait()
         return self._socket.recv_into(*args)
 
-    def sendall(self, *args: Any) -> None:
+    def sendall(self, *args: Any) -> None:  # the same
         self._limit_wait()
         self._socket.sendall(*args)
 
@@ -100,11 +101,11 @@ class TimedSocket:
         left = remaining()
         self._socket.settimeout(left if self._longest is None else min(left, self._longest))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> Any:  # whatever else a socket has
         return getattr(self._socket, name)
 
 
-def connected_in_time(connect: Callable[[], Any]) -> TimedSocket:
+def connected_in_time(connect: Callable[[], socket]) -> TimedSocket:
     """
     Return what ``connect`` connected.
 
@@ -123,7 +124,7 @@ def connected_in_time(connect: Callable[[], Any]) -> TimedSocket:
         raise
 
 
-def _close(connected: Future[Any]) -> None:
+def _close(connected: Future[socket]) -> None:
     if connected.exception() is None:
         with suppress(OSError):
             connected.result().close()
@@ -181,5 +182,5 @@ class Prepared(Generic[R]):
         return made.result(remaining())
 
 
-def _has_failed(made: Future[Any]) -> bool:
+def _has_failed(made: Future[R]) -> bool:
     return made.done() and made.exception() is not None

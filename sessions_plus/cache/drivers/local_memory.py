@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any
 from uuid import UUID
 
 from django.core.cache import caches
@@ -30,7 +29,7 @@ class LocalMemoryDriver(CompareAndSwapDriver):
         self._lock = threading.Lock()
         # The one that it was chosen for, also where the alias names another by now: all threads
         # share its memory.
-        self._cache: Any = caches[alias]
+        self._cache = caches[alias]
 
     def name_of(self, public_id: UUID) -> str:
         return stem(public_id)

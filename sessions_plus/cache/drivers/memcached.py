@@ -23,17 +23,20 @@ from sessions_plus.cache.drivers.deadline import connected_in_time, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.turns import Crowded, LoopThreads
 from sessions_plus.cache.slots import Reading
+from sessions_plus.types import Arguments
 
 # Of the alias's options, what says how to reach the servers.
 OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module")
 ATTEMPTS = 5
+
+Address = str | tuple[str, int]
 
 
 class TimedClient(Client):
     """A connection to one server, each of whose waits ends with the operation."""
 
     def _connect(self) -> None:
-        def connect() -> Any:
+        def connect() -> Any:  # a socket: pymemcache has no types
             twin = copy(self)  # who comes too late must not touch a client in use
             Client._connect(twin)
             return twin.sock
@@ -45,14 +48,14 @@ class TimedClient(Client):
 class KeptClient:
     """One server, asked by all threads on connections that are kept."""
 
-    def __init__(self, address: Any, options: dict[str, Any]) -> None:
+    def __init__(self, address: Address, options: Arguments) -> None:
         self.address = address if isinstance(address, str) else "{}:{}".format(*address)
         self._idle = IdleConnections(partial(_client, address, options), TimedClient.close)
 
-    def __getattr__(self, command: str) -> Callable[..., Any]:
+    def __getattr__(self, command: str) -> Callable[..., Any]:  # see _ask()
         return partial(self._ask, command)
 
-    def _ask(self, command: str, *args: Any, **kwargs: Any) -> Any:
+    def _ask(self, command: str, *args: object, **kwargs: object) -> Any:  # as the command has them
         client = self._idle.take()
         try:
             answer = getattr(client, command)(*args, **kwargs)
@@ -66,7 +69,7 @@ class KeptClient:
         self._idle.close()
 
 
-def _client(address: Any, options: dict[str, Any]) -> TimedClient:
+def _client(address: Address, options: Arguments) -> TimedClient:
     return TimedClient(
         address,
         connect_timeout=contract.TIMEOUT_SECONDS,
@@ -88,7 +91,7 @@ class MemcachedDriver(CompareAndSwapDriver):
     kind = "Memcached"
     faults: tuple[type[Exception], ...] = (MemcacheError, OSError)
 
-    def __init__(self, cache: Any) -> None:
+    def __init__(self, cache: Any) -> None:  # Django's, with its private options
         given = {name: cache._options[name] for name in OPTIONS if name in cache._options}
         self._make_key: Callable[[str], str] = cache.make_key
         self._clients = [KeptClient(_address(server), given) for server in cache.client_servers]
@@ -114,7 +117,7 @@ class MemcachedDriver(CompareAndSwapDriver):
     def name_of(self, public_id: UUID) -> str:
         return str(self._make_key(stem(public_id)))
 
-    def _at(self, name: str) -> Any:
+    def _at(self, name: str) -> KeptClient:
         number = int(name.rpartition("{")[2].partition("}")[0][:8], 16)
         return self._clients[number % len(self._clients)]
 
@@ -163,7 +166,7 @@ class MemcachedDriver(CompareAndSwapDriver):
         self._at(name).set(name, slots.TOMBSTONE, expire=_whole(seconds))
 
     def mark_ended_many(self, names: Sequence[str], *, seconds: float) -> None:
-        by_server: dict[Any, dict[str, bytes]] = {}
+        by_server: dict[KeptClient, dict[str, bytes]] = {}
         for name in names:
             by_server.setdefault(self._at(name), {})[name] = slots.TOMBSTONE
         for client, marks in by_server.items():
@@ -185,7 +188,7 @@ class MemcachedDriver(CompareAndSwapDriver):
             client.close()
 
 
-def _address(server: Any) -> Any:
+def _address(server: Address) -> Address:
     """Read ``host:port``, ``unix:/path`` or a path as Django does."""
     if not isinstance(server, str):
         return server

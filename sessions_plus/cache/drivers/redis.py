@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from operator import methodcaller
-from typing import Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
@@ -32,6 +31,7 @@ from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.redis_clients import Configuration, LoopClients, close
 from sessions_plus.cache.drivers.turns import Crowded
 from sessions_plus.cache.slots import Reading
+from sessions_plus.types import RedisClient
 
 # slots.successor(), where nothing can come between looking and putting.
 # ARGV: what the caller saw there, its copy, the copy's version, a fresh reservation or
@@ -81,14 +81,14 @@ class RedisDriver:
         self._lost: Callable[[], None] = lambda: None
         configuration.on_connect = self._greet
         configuration.aon_connect = self._agreet
-        self._made: Any = None
+        self._made: RedisClient = None
         self._cluster = Prepared(configuration.client)
         # A cluster or sentinels say whom to ask.
         self._asks_itself = type(configuration) is Configuration
         self._idle = IdleConnections(self._connection, methodcaller("disconnect"))
 
     @property
-    def _client(self) -> Any:
+    def _client(self) -> RedisClient:
         # A cluster is asked for its nodes here: at the first command, where faults are met.
         if self._made is None:
             is_cluster = self._configuration.is_many_servers
@@ -109,7 +109,7 @@ class RedisDriver:
         return [self._state(node.name, node) for node in self._client.get_primaries()]
 
     @in_time
-    def _state(self, address: str, node: Any = None) -> ServerState:
+    def _state(self, address: str, node: object = None) -> ServerState:
         try:
             said = self._client.info(**({} if node is None else {"target_nodes": node}))
         except ResponseError:  # an access list may forbid it
@@ -137,7 +137,7 @@ class RedisDriver:
             return self._ask("SET", name, value, "PX", milliseconds, "NX")
         return self._client.set(name, value, nx=True, px=milliseconds)
 
-    def _run(self, text: str, name: str, args: Sequence[Any]) -> object:
+    def _run(self, text: str, name: str, args: Sequence[object]) -> object:
         client = self._client
         script = self._scripts[text]
         if self._asks_itself:
@@ -145,7 +145,7 @@ class RedisDriver:
                 return self._ask("EVALSHA", script.sha, 1, name, *args)
         return script(keys=[name], args=args, client=client)
 
-    def _ask(self, *command: Any) -> object:
+    def _ask(self, *command: object) -> object:
         """
         Send one command on a connection of ours, and return the answer.
 
@@ -164,7 +164,7 @@ class RedisDriver:
         self._idle.give_back(connection)
         return answer
 
-    def _connection(self) -> Any:
+    def _connection(self) -> RedisClient:
         pool = self._client.connection_pool
         return pool.connection_class(**pool.connection_kwargs)
 
@@ -274,7 +274,7 @@ class RedisDriver:
     # Restarts. A server that came back may have older data than when it left, and one
     # that took over may never have been told of the last tombstones.
 
-    def _greet(self, connection: Any) -> None:
+    def _greet(self, connection: RedisClient) -> None:
         try:
             if not self._configuration.is_many_servers:  # a cluster has done so already
                 connection.on_connect()
@@ -283,7 +283,7 @@ class RedisDriver:
             connection.disconnect()  # half greeted it must not go back to a pool
             raise
 
-    async def _agreet(self, connection: Any) -> None:
+    async def _agreet(self, connection: RedisClient) -> None:
         try:
             await connection.on_connect()
             self._note_server(connection, await _aserver_info(connection))
@@ -291,7 +291,7 @@ class RedisDriver:
             await connection.disconnect(nowait=True)
             raise
 
-    def _note_server(self, connection: Any, info: object) -> None:
+    def _note_server(self, connection: RedisClient, info: object) -> None:
         """
         Take note of who answered. Who will not say may be anybody.
 
@@ -307,7 +307,7 @@ class RedisDriver:
             self._lost()
 
 
-def _exchange(connection: Any, command: Sequence[Any]) -> object:
+def _exchange(connection: RedisClient, command: Sequence[object]) -> object:
     """
     Send one command and return its answer.
 
@@ -326,7 +326,7 @@ def _exchange(connection: Any, command: Sequence[Any]) -> object:
     return connection.read_response()
 
 
-def _server_info(connection: Any) -> object:
+def _server_info(connection: RedisClient) -> object:
     """Return what the server says of itself; None where an access list forbids to ask."""
     connection.send_command("INFO", "server")
     try:
@@ -335,7 +335,7 @@ def _server_info(connection: Any) -> object:
         return None
 
 
-async def _aserver_info(connection: Any) -> object:
+async def _aserver_info(connection: RedisClient) -> object:
     """See _server_info()."""
     await connection.send_command("INFO", "server")
     try:

@@ -31,6 +31,7 @@ from redis.sentinel import (
 from sessions_plus.cache.drivers import contract
 from sessions_plus.cache.drivers.deadline import TimedSocket, connected_in_time
 from sessions_plus.cache.drivers.turns import Turns
+from sessions_plus.types import Arguments, RedisClient, Values
 
 # Of what a pool was given, this says where the server is and who we are.
 ADDRESS = (
@@ -51,7 +52,11 @@ ASYNC_CONNECTIONS: Mapping[type, type] = {
 }
 
 
-def ours(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+Greeting = Callable[[RedisClient], object]
+"""What is done with a connection of redis-py when it is new; awaited in async code."""
+
+
+def ours(connect: Greeting | None, given: Values) -> Arguments:
     """Return the arguments of our connections: the site's address, our manners."""
     options = {name: given[name] for name in given if name in ADDRESS or name.startswith(TLS)}
     longest = contract.TIMEOUT_SECONDS
@@ -64,7 +69,7 @@ def ours(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[s
     return options
 
 
-def ours_async(connect: Callable[..., Any] | None, given: Mapping[str, Any]) -> dict[str, Any]:
+def ours_async(connect: Greeting | None, given: Values) -> Arguments:
     """See ours(). The deadline is that of the command, so a read has no timeout of its own."""
     return {**ours(connect, given), "socket_timeout": None}
 
@@ -73,7 +78,7 @@ class TimedConnection:
     """What makes a connection of redis-py end each of its waits with the operation."""
 
     def _connect(self) -> TimedSocket:
-        return connected_in_time(super()._connect)  # type: ignore[misc]
+        return connected_in_time(super()._connect)  # type: ignore[misc]  # the other base's
 
 
 @lru_cache(maxsize=32)
@@ -92,10 +97,10 @@ class Configuration:
     """
 
     kind: str
-    given: Mapping[str, Any]
+    given: Values
     connection_class: type = redis.Connection
-    on_connect: Callable[[Any], None] | None = None
-    aon_connect: Callable[[Any], Any] | None = None
+    on_connect: Greeting | None = None
+    aon_connect: Greeting | None = None
     is_many_servers = False
 
     @property
@@ -109,8 +114,8 @@ class Configuration:
         given = self.given
         return str(given.get("path") or f"{given.get('host', 'localhost')}:{given.get('port')}")
 
-    def client(self) -> Any:
-        """Return a client for all threads. Typed Any: redis-py's answers are unions."""
+    def client(self) -> RedisClient:
+        """Return a client for all threads."""
         pool = redis.ConnectionPool(
             connection_class=timed(self.connection_class),
             max_connections=2**15,  # one per thread that is in a command; the server limits them
@@ -119,7 +124,7 @@ class Configuration:
         )
         return redis.Redis.from_pool(pool)
 
-    def async_client(self) -> Any | None:
+    def async_client(self) -> RedisClient | None:
         """Return a client for the running loop; None: this kind of connection has none."""
         connection_class = ASYNC_CONNECTIONS.get(self.connection_class)
         if connection_class is None:
@@ -145,8 +150,8 @@ class SentinelConfiguration(Configuration):
     def address(self) -> str:
         return self.service_name
 
-    def client(self) -> Any:
-        manager: Any = redis.Sentinel([])
+    def client(self) -> RedisClient:
+        manager: RedisClient = redis.Sentinel([])
         manager.sentinels = [sentinel.client() for sentinel in self.sentinels]
         managed = SentinelManagedSSLConnection if self.uses_tls else SentinelManagedConnection
         return manager.master_for(
@@ -156,11 +161,11 @@ class SentinelConfiguration(Configuration):
             **_without_address(ours(self.on_connect, self.given)),
         )
 
-    def async_client(self) -> Any | None:
+    def async_client(self) -> RedisClient | None:
         sentinels = [sentinel.async_client() for sentinel in self.sentinels]
         if None in sentinels:
             return None
-        manager: Any = redis.asyncio.Sentinel([])
+        manager: RedisClient = redis.asyncio.Sentinel([])
         manager.sentinels = sentinels
         return manager.master_for(
             self.service_name,
@@ -170,7 +175,7 @@ class SentinelConfiguration(Configuration):
         )
 
 
-def _without_address(options: Mapping[str, Any]) -> dict[str, Any]:
+def _without_address(options: Values) -> Arguments:
     """Leave out where the primary was when the alias was configured."""
     return {name: options[name] for name in options if name not in ("host", "port")}
 
@@ -181,7 +186,7 @@ class ClusterConfiguration(Configuration):
 
     is_many_servers = True
 
-    def client(self) -> Any:
+    def client(self) -> RedisClient:
         arguments = {**self.given, **ours(self.on_connect, self.given)}
         connection_class = redis.SSLConnection if arguments.pop("ssl", None) else redis.Connection
         first, *others = arguments.pop("startup_nodes")
@@ -194,7 +199,7 @@ class ClusterConfiguration(Configuration):
             **arguments,
         )
 
-    def async_client(self) -> Any:
+    def async_client(self) -> RedisClient:
         retry = AsyncRetry(NoBackoff(), 0)
         # With timeouts for each wait, as it learns of the nodes in the background.
         arguments = {**self.given, **ours(None, self.given)}
@@ -218,11 +223,11 @@ def configuration_of(cache: BaseCache) -> Configuration | None:
     return _behind(pool)
 
 
-def _behind(pool: Any) -> Configuration:
+def _behind(pool: RedisClient) -> Configuration:
     return Configuration("Redis", dict(pool.connection_kwargs), pool.connection_class)
 
 
-def _behind_sentinels(pool: Any) -> SentinelConfiguration:
+def _behind_sentinels(pool: RedisClient) -> SentinelConfiguration:
     sentinels = pool.sentinel_manager.sentinels
     return SentinelConfiguration(
         "Redis behind Sentinel",
@@ -233,13 +238,13 @@ def _behind_sentinels(pool: Any) -> SentinelConfiguration:
     )
 
 
-def _django_pool(cache: BaseCache) -> Any | None:
+def _django_pool(cache: BaseCache) -> RedisClient | None:
     if not isinstance(cache, DjangoRedisCache):
         return None
-    return cache._cache._get_connection_pool(write=True)  # type: ignore[attr-defined]
+    return cache._cache._get_connection_pool(write=True)  # type: ignore[attr-defined]  # private
 
 
-def _django_redis_pool(cache: BaseCache) -> Any | None:
+def _django_redis_pool(cache: BaseCache) -> RedisClient | None:
     try:
         from django_redis.cache import RedisCache
         from django_redis.client import DefaultClient, ShardClient
