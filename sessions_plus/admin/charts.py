@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
-from typing import Any
 
 from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 
 from sessions_plus.admin.periods import Step
+from sessions_plus.types import Words
 
 TOP = 18
 """Where the highest value is; above it stands its number."""
@@ -105,7 +105,7 @@ class Chart:
     """One chart. ``highest``: where the scale ends, if that is known before (100 percent)."""
 
     name: str
-    title: Any
+    title: Words
     steps: Sequence[Step]
     series: Sequence[Series]
     headline: str = ""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin, messages
+from django.db import models
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
@@ -89,7 +88,7 @@ class DeviceAdmin(EndableAdmin, DownloadableAdmin):
 
     @admin.display(description=_("user"))
     def person(self, device: Device) -> str:
-        user: Any = device.user  # None: gone
+        user: models.Model | None = device.user  # None: gone
         return link_to(self.admin_site, user) if user is not None else "–"
 
     @admin.display(description=_("see also"))
@@ -108,7 +107,7 @@ class DeviceAdmin(EndableAdmin, DownloadableAdmin):
         return None
 
     def question(self, device: Device) -> Question:
-        user: Any = device.user
+        user: models.Model | None = device.user
         facts = {"user": user or "–", "device": device.label}
         return Question(
             title=gettext("Remove this device?"),

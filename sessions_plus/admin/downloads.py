@@ -13,20 +13,22 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
-from typing import Any, cast
+from typing import TypeVar, cast
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import PermissionDenied
 from django.core.handlers.asgi import ASGIRequest
 from django.db import models
-from django.http import Http404, HttpRequest, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from sessions_plus.admin.listing import BoundedChangeList, ReadOnlyAdmin
 from sessions_plus.models import Device
 from sessions_plus.moments import in_local
+
+M = TypeVar("M", bound=models.Model)
 
 READ_AT_ONCE = 500
 CONTENT_TYPES = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl; charset=utf-8"}
@@ -57,7 +59,9 @@ class DownloadableAdmin(ReadOnlyAdmin):
     def _url_name(self) -> str:
         return f"{self.opts.app_label}_{self.opts.model_name}_download"
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
         links = {
             kind: reverse(f"admin:{self._url_name}", args=[kind], current_app=self.admin_site.name)
             for kind in CONTENT_TYPES
@@ -82,22 +86,22 @@ class DownloadableAdmin(ReadOnlyAdmin):
         response.headers["X-Content-Type-Options"] = "nosniff"
         return response
 
-    def _as_csv(self, rows: models.QuerySet[Any]) -> Iterator[str]:
+    def _as_csv(self, rows: models.QuerySet[models.Model]) -> Iterator[str]:
         writer = csv.writer(Line())
         yield writer.writerow(self.downloaded)
         for facts in self._facts(rows):
             yield writer.writerow(map(_no_formula, facts.values()))
 
-    def _as_json_lines(self, rows: models.QuerySet[Any]) -> Iterator[str]:
+    def _as_json_lines(self, rows: models.QuerySet[models.Model]) -> Iterator[str]:
         for facts in self._facts(rows):
             yield json.dumps(facts) + "\n"
 
-    def _facts(self, rows: models.QuerySet[Any]) -> Iterator[Mapping[str, Any]]:
+    def _facts(self, rows: models.QuerySet[models.Model]) -> Iterator[Mapping[str, object]]:
         for row in _newest_first(rows):
             yield {name: _plain(getattr(row, name)) for name in self.downloaded}
 
 
-def _newest_first(rows: models.QuerySet[Any]) -> Iterator[Any]:
+def _newest_first(rows: models.QuerySet[M]) -> Iterator[M]:
     """
     Yield all rows, some hundred at a time, each part after the key at which the last ended.
 
@@ -117,7 +121,7 @@ async def _in_threads(lines: Iterator[str]) -> AsyncIterator[str]:
         yield "".join(some)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, Device):
@@ -127,6 +131,6 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, UUID) else value
 
 
-def _no_formula(value: Any) -> Any:
+def _no_formula(value: object) -> object:
     is_formula = isinstance(value, str) and value.startswith(FORMULA_SIGNS)
     return f"'{value}" if is_formula else value

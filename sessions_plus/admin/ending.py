@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from sessions_plus.admin.listing import ReadOnlyAdmin
 from sessions_plus.admin.questions import Question, ask
 from sessions_plus.admin.revoking import may_revoke
+from sessions_plus.types import Words
 
 
 class EndableAdmin(ReadOnlyAdmin):
@@ -22,16 +23,16 @@ class EndableAdmin(ReadOnlyAdmin):
     ``end_label`` says what the link does; ``why_not()`` what keeps staff from it, if anything.
     """
 
-    end_label: Any = ""  # a lazy translation has no public type
+    end_label: Words = ""
     change_form_template = "admin/sessions_plus/endable.html"
 
-    def why_not(self, request: HttpRequest, row: Any) -> str | None:
+    def why_not(self, request: HttpRequest, row: Any) -> str | None:  # of the class's model
         raise NotImplementedError
 
-    def question(self, row: Any) -> Question:
+    def question(self, row: Any) -> Question:  # the same
         raise NotImplementedError
 
-    def end(self, request: HttpRequest, row: Any) -> None:
+    def end(self, request: HttpRequest, row: Any) -> None:  # the same
         raise NotImplementedError
 
     def get_urls(self) -> list[URLPattern]:
@@ -46,10 +47,14 @@ class EndableAdmin(ReadOnlyAdmin):
         return reverse(f"admin:{name}", args=[object_id], current_app=self.admin_site.name)
 
     def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, object] | None = None,
     ) -> HttpResponse:
         row = self.get_object(request, unquote(object_id))
-        context: dict[str, Any] = {"end_label": self.end_label}
+        context: dict[str, object] = {"end_label": self.end_label}
         if row is not None and may_revoke(request) and self.why_not(request, row) is None:
             context["end_url"] = self._url(self._end_name, object_id)
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
@@ -16,21 +15,22 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from sessions_plus.admin.listing import floor_of
+from sessions_plus.admin.listing import Rows, floor_of
 from sessions_plus.admin.periods import in_words, interval_in
 from sessions_plus.admin.topics import TOPICS
 from sessions_plus.admin.words import reason_choices
 from sessions_plus.lifecycle.in_force import condition, goes_on
 from sessions_plus.models import Device, Session, SessionEvent
+from sessions_plus.types import Words
 
-Choices = list[tuple[str, Any]]  # a lazy translation has no public type
+Choices = list[tuple[str, Words]]
 
 
 class SessionStateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [("active", _("Active")), ("ended", _("Ended")), ("expired", _("Expired"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
@@ -50,7 +50,7 @@ class ReasonFilter(admin.SimpleListFilter):
     title = _("reason")
     parameter_name = "reason"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return reason_choices()
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
@@ -62,7 +62,7 @@ class AuthMethodFilter(admin.SimpleListFilter):
     title = _("sign-in method")
     parameter_name = "method"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [
             ("pwd", _("Password")),
             ("otp", _("Authenticator code")),
@@ -86,7 +86,7 @@ class TopicFilter(admin.SimpleListFilter):
     title = _("topic")
     parameter_name = "topic"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [(topic.name, topic.label) for topic in TOPICS]
 
     def queryset(
@@ -99,7 +99,7 @@ class TopicFilter(admin.SimpleListFilter):
 class EventReasonFilter(ReasonFilter):
     """Why a session ended: of events."""
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         reason = self.value()
         return queryset.filter(reason=reason) if reason else queryset
 
@@ -110,7 +110,7 @@ class TimeFilter(admin.SimpleListFilter):
     title = _("time")
     parameter_name = "at"
     column = "at"
-    SINCE: Mapping[str, tuple[Any, timedelta]] = MappingProxyType(
+    SINCE: Mapping[str, tuple[Words, timedelta]] = MappingProxyType(
         {
             "hour": (_("Past hour"), timedelta(hours=1)),
             "day": (_("Past 24 hours"), timedelta(days=1)),
@@ -119,14 +119,14 @@ class TimeFilter(admin.SimpleListFilter):
         }
     )
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         found: Choices = [(name, label) for name, (label, _length) in self.SINCE.items()]
         interval = interval_in(self.value() or "")
         if interval is not None:
             found.append((self.value() or "", in_words(*map(_local, interval))))
         return found
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         value = self.value() or ""
         if value in self.SINCE:
             begin = timezone.now() - self.SINCE[value][1]
@@ -167,7 +167,7 @@ class BoundFilter(admin.SimpleListFilter):
     title = _("bound to its device")
     parameter_name = "bound"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Session]) -> QuerySet[Session]:
@@ -186,7 +186,7 @@ class DeviceStateFilter(admin.SimpleListFilter):
     title = _("state")
     parameter_name = "state"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [
             ("in_use", _("In use")),
             ("signed_out", pgettext_lazy("state", "Signed out")),

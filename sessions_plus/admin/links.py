@@ -7,7 +7,6 @@ may not look at where one leads is told so by that page.
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin
@@ -18,9 +17,10 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from sessions_plus.models import Device, Session, SessionEvent
+from sessions_plus.types import UserId
 
 
-def list_url(site: admin.AdminSite, model: type[models.Model], **asked: Any) -> str | None:
+def list_url(site: admin.AdminSite, model: type[models.Model], **asked: object) -> str | None:
     """Return the address of a list, narrowed to what is asked for; None: not in this admin."""
     if model not in site._registry:
         return None
@@ -80,14 +80,14 @@ def sessions_of_device(site: admin.AdminSite, device: Device) -> str | None:
     return list_url(site, Session, device=device.pk)
 
 
-def sessions_of(site: admin.AdminSite, user_id: Any) -> str | None:
+def sessions_of(site: admin.AdminSite, user_id: UserId) -> str | None:
     """The sessions of one user, with those that ended."""
     return list_url(site, Session, user=user_id)
 
 
-def devices_of(site: admin.AdminSite, user_id: Any) -> str | None:
+def devices_of(site: admin.AdminSite, user_id: UserId) -> str | None:
     return list_url(site, Device, user=user_id)
 
 
-def events_of(site: admin.AdminSite, user_id: Any) -> str | None:
+def events_of(site: admin.AdminSite, user_id: UserId) -> str | None:
     return list_url(site, SessionEvent, user=user_id)

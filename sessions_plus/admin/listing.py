@@ -18,16 +18,18 @@ from django.contrib.auth import get_user_model
 from django.core.paginator import Paginator
 from django.db import models, router
 from django.db.models import Prefetch, Q
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-if TYPE_CHECKING:  # generic for the type checker only
-    AnyPaginator = Paginator[Any]
-    AnyModelAdmin = admin.ModelAdmin[Any]
-else:
-    AnyPaginator, AnyModelAdmin = Paginator, admin.ModelAdmin
+from sessions_plus.types import UserId
 
-Rows = models.QuerySet[Any]
+if TYPE_CHECKING:  # generic for the type checker only
+    AnyPaginator = Paginator[models.Model]
+    AnyAdmin = admin.ModelAdmin[Any]  # of any model
+else:
+    AnyPaginator, AnyAdmin = Paginator, admin.ModelAdmin
+
+Rows = models.QuerySet[Any]  # of the model that a class lists
 
 # More rows than this nobody leafs through; who looks for older ones searches.
 COUNTED_ROWS = 10_000
@@ -60,7 +62,9 @@ class BoundedChangeList(ChangeList):
 
     is_cut = False
 
-    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
+    def get_queryset(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> Rows:
         rows = self.everything(request, exclude_parameters)
         narrowing = self.model_admin.narrowing  # type: ignore[attr-defined]  # of ReadOnlyAdmin
         if self.query or any(name in self.params for name in narrowing):
@@ -71,7 +75,9 @@ class BoundedChangeList(ChangeList):
         self.is_cut = floor is not None
         return rows.filter(pk__gt=floor) if self.is_cut else rows
 
-    def everything(self, request: HttpRequest, exclude_parameters: Any = None) -> Rows:
+    def everything(
+        self, request: HttpRequest, exclude_parameters: list[str | None] | None = None
+    ) -> Rows:
         """Return whatever the filters and the search let through, however old."""
         return super().get_queryset(request, exclude_parameters)
 
@@ -79,13 +85,13 @@ class BoundedChangeList(ChangeList):
         return rows.query.order_by[:1] not in (("-id",), ("-pk",), ("id",), ("pk",))
 
 
-def floor_of(model: type[models.Model], alias: str) -> Any:
+def floor_of(model: type[models.Model], alias: str) -> int | None:
     """Return the key up to which rows are too old to look through; None: there are not so many."""
     keys = model._default_manager.using(alias).order_by("-pk").values_list("pk", flat=True)
     return next(iter(keys[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)
 
 
-class ReadOnlyAdmin(AnyModelAdmin):
+class ReadOnlyAdmin(AnyAdmin):
     """
     A list and a page for each row, and nothing to write.
 
@@ -115,16 +121,18 @@ class ReadOnlyAdmin(AnyModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return BoundedChangeList
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, object] | None = None
+    ) -> HttpResponse:
         context = {"looked_through": LOOKED_THROUGH}
         return super().changelist_view(request, context | (extra_context or {}))
 
@@ -161,7 +169,7 @@ def with_people(queryset: Rows, fields: Iterable[str]) -> Rows:
     return queryset.prefetch_related(*(Prefetch(name, queryset=users.all()) for name in fields))
 
 
-def user_ids_like(term: str) -> list[Any]:
+def user_ids_like(term: str) -> list[UserId]:
     """
     Return the keys of users whose e-mail address is ``term``, or whose name begins with it.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -27,11 +27,12 @@ from sessions_plus.admin.topics import ENDS, FACTORS, FAILURES, NEW_DEVICES, SIG
 from sessions_plus.admin.words import reason_in_words
 from sessions_plus.models import HourCount, Kind, Measure, Overview, Span
 from sessions_plus.rows.session_row import database
+from sessions_plus.types import Words
 
 if TYPE_CHECKING:  # generic for the type checker only
-    AnyModelAdmin = admin.ModelAdmin[Overview]
+    OverviewBase = admin.ModelAdmin[Overview]
 else:
-    AnyModelAdmin = admin.ModelAdmin
+    OverviewBase = admin.ModelAdmin
 
 PERMISSION = "sessions_plus.view_sessionevent"
 SHOWN_MEASURES = (Measure.ACTIVE_SESSIONS,)
@@ -131,7 +132,9 @@ class Links:
 # From counts to charts
 
 
-def counted(counts: Counts, links: Links, name: str, title: Any, topics: Sequence[Topic]) -> Chart:
+def counted(
+    counts: Counts, links: Links, name: str, title: Words, topics: Sequence[Topic]
+) -> Chart:
     """Return a chart of how often something happened, each topic upon the one before."""
     series = [_series(counts, links, topic, number) for number, topic in enumerate(topics, 1)]
     total = sum(one.total.value for one in series)
@@ -139,7 +142,7 @@ def counted(counts: Counts, links: Links, name: str, title: Any, topics: Sequenc
 
 
 def share(
-    counts: Counts, links: Links, name: str, title: Any, topics: Sequence[Topic], *, of: Topic
+    counts: Counts, links: Links, name: str, title: Words, topics: Sequence[Topic], *, of: Topic
 ) -> Chart:
     """Return a chart of how many of a hundred are of each topic."""
     whole = counts.of(of)
@@ -230,7 +233,7 @@ def is_stale(counted_at: datetime | None, period: Period, now: datetime) -> bool
 
 
 @admin.register(Overview)
-class OverviewAdmin(AnyModelAdmin):
+class OverviewAdmin(OverviewBase):
     """A page of charts in place of a list."""
 
     def get_urls(self) -> list[URLPattern]:

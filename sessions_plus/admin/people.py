@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, router
@@ -26,6 +27,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin.filters import Choices
+from sessions_plus.admin.listing import Rows
 from sessions_plus.admin.questions import Question, ask
 from sessions_plus.admin.resetting import (
     lacks_proof,
@@ -38,6 +40,7 @@ from sessions_plus.admin.revoking import may_revoke, revoke_all_of, tell
 from sessions_plus.lifecycle.in_force import goes_on
 from sessions_plus.models import Authenticator, Session
 from sessions_plus.rows.session_row import database
+from sessions_plus.types import AnyModelAdmin, AnyView, UserId
 
 PEOPLE_URL_NAME = "sessions_plus_people"
 END, RESET = "end-sessions", "remove-second-factor"
@@ -52,7 +55,7 @@ SEE_FACTORS = "sessions_plus.view_authenticator"
 # The list
 
 
-def add_to_list(user_admin: admin.ModelAdmin[Any]) -> None:
+def add_to_list(user_admin: AnyModelAdmin) -> None:
     """Wrap the methods that all ways to name actions, columns and filters lead through."""
     for wrapper in (get_actions, get_list_display, get_list_filter, get_changelist_instance):
         original = getattr(user_admin, wrapper.__name__)
@@ -62,18 +65,22 @@ def add_to_list(user_admin: admin.ModelAdmin[Any]) -> None:
 
 
 def get_actions(
-    original: Any, self: admin.ModelAdmin[Any], request: HttpRequest, *args: Any, **kwargs: Any
-) -> dict[str, Any]:
-    actions: dict[str, Any] = original(request, *args, **kwargs)
+    original: Callable[..., Any],
+    self: AnyModelAdmin,
+    request: HttpRequest,
+    *args: object,
+    **kwargs: object,
+) -> dict[str, object]:
+    actions: dict[str, object] = original(request, *args, **kwargs)
     if self.actions is not None:
         actions.update({act.name: act.described for act in ACTIONS if act.is_allowed(request)})
     return actions
 
 
 def get_list_display(
-    original: Any, self: admin.ModelAdmin[Any], request: HttpRequest
-) -> Sequence[Any]:
-    found: Sequence[Any] = original(request)
+    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+) -> Sequence[object]:
+    found: Sequence[object] = original(request)
     if not may_see_factors(request):
         return found
     # After the name: further to the right it may be out of sight.
@@ -81,16 +88,16 @@ def get_list_display(
 
 
 def get_list_filter(
-    original: Any, self: admin.ModelAdmin[Any], request: HttpRequest
-) -> Sequence[Any]:
-    found: Sequence[Any] = original(request)
+    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+) -> Sequence[object]:
+    found: Sequence[object] = original(request)
     return [*found, SecondFactorFilter] if _may_filter(request) else found
 
 
 def get_changelist_instance(
-    original: Any, self: admin.ModelAdmin[Any], request: HttpRequest
-) -> Any:
-    found = original(request)
+    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+) -> ChangeList:
+    found: ChangeList = original(request)
     if has_second_factor in found.list_display:
         note_factors(found.result_list)
     return found
@@ -105,7 +112,7 @@ def _may_filter(request: HttpRequest) -> bool:
     return may_see_factors(request) and database() == router.db_for_read(get_user_model())
 
 
-def factor_counts(users: Iterable[models.Model]) -> dict[Any, int]:
+def factor_counts(users: Iterable[models.Model]) -> dict[UserId, int]:
     """Return how many authenticators each of ``users`` has who has any, by one query."""
     keys = [user.pk for user in users]
     rows = Authenticator.objects.using(database()).confirmed().filter(user_id__in=keys)
@@ -132,10 +139,10 @@ class SecondFactorFilter(admin.SimpleListFilter):
     title = _("second factor")
     parameter_name = "second_factor"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+    def lookups(self, request: HttpRequest, model_admin: object) -> Choices:
         return [("yes", _("Yes")), ("no", _("No"))]
 
-    def queryset(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> Any:
+    def queryset(self, request: HttpRequest, queryset: Rows) -> Rows:
         has_one = Exists(Authenticator.objects.confirmed().filter(user_id=OuterRef("pk")))
         match self.value():
             case "yes":
@@ -150,22 +157,22 @@ class SecondFactorFilter(admin.SimpleListFilter):
 
 @admin.action(description=_("End all sessions of these people"))
 def end_sessions(
-    user_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: models.QuerySet[Any]
+    user_admin: AnyModelAdmin, request: HttpRequest, queryset: Rows
 ) -> HttpResponseBase | None:
     return _lead_to_question(user_admin, request, queryset, END)
 
 
 @admin.action(description=_("Remove the second factor of these people"))
 def remove_second_factor(
-    user_admin: admin.ModelAdmin[Any], request: HttpRequest, queryset: models.QuerySet[Any]
+    user_admin: AnyModelAdmin, request: HttpRequest, queryset: Rows
 ) -> HttpResponseBase | None:
     return _lead_to_question(user_admin, request, queryset, RESET)
 
 
 def _lead_to_question(
-    user_admin: admin.ModelAdmin[Any],
+    user_admin: AnyModelAdmin,
     request: HttpRequest,
-    queryset: models.QuerySet[Any],
+    queryset: Rows,
     act: str,
 ) -> HttpResponseBase | None:
     keys = list(queryset.order_by("pk").values_list("pk", flat=True)[: ASKED_AT_ONCE + 1])
@@ -176,7 +183,7 @@ def _lead_to_question(
     return HttpResponseRedirect(question_url(user_admin.admin_site, act, keys))
 
 
-def question_url(site: admin.AdminSite, act: str, keys: Iterable[Any]) -> str:
+def question_url(site: admin.AdminSite, act: str, keys: Iterable[UserId]) -> str:
     """A page that can be come back to: whoever has to prove themselves first is led there again."""
     url = reverse(f"admin:{PEOPLE_URL_NAME}", args=[act], current_app=site.name)
     return f"{url}?{urlencode([('user', key) for key in keys])}"
@@ -209,7 +216,7 @@ def _may_see_people(request: HttpRequest, site: admin.AdminSite) -> bool:
     return model_admin is None or model_admin.has_view_permission(request)
 
 
-def _chosen(request: HttpRequest) -> list[Any]:
+def _chosen(request: HttpRequest) -> list[models.Model]:
     try:
         found = list(people(set(request.GET.getlist("user")[:ASKED_AT_ONCE])))
     except (ValidationError, ValueError):
@@ -231,7 +238,7 @@ def _list_of_users(site: admin.AdminSite) -> str:
 class Action:
     """What a list offers, and to whom."""
 
-    act: Callable[..., Any]
+    act: AnyView
     is_allowed: Callable[[HttpRequest], bool]
 
     @property
@@ -239,7 +246,7 @@ class Action:
         return self.act.__name__
 
     @property
-    def described(self) -> tuple[Callable[..., Any], str, Any]:
+    def described(self) -> tuple[AnyView, str, str]:
         """The same as Django keeps it."""
         return self.act, self.name, getattr(self.act, "short_description")  # noqa: B009 - of the decorator
 
@@ -290,7 +297,7 @@ def _ask_to_reset(chosen: Sequence[Any]) -> Question:
 ASKING: dict[str, Callable[[Sequence[Any]], Question]] = {END: _ask_to_end, RESET: _ask_to_reset}
 
 
-def _session_counts(chosen: Sequence[Any]) -> dict[Any, int]:
+def _session_counts(chosen: Sequence[Any]) -> dict[UserId, int]:
     keys = [user.pk for user in chosen]
     live = goes_on(Session.objects.using(database()).filter(user_id__in=keys), now=timezone.now())
     found = dict(live.order_by().values_list("user_id").annotate(Count("pk")))

@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
 
 from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessions_plus.models import Span
+from sessions_plus.types import Words
 
 HOURS = 24
 DAYS = 30
@@ -43,7 +43,7 @@ class Period(Enum):
     YEAR = "year"
 
     @property
-    def label(self) -> Any:
+    def label(self) -> Words:
         return LABELS[self]
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import URLPattern
 from django.utils import timezone
@@ -95,7 +95,7 @@ class SessionAdmin(EndableAdmin, DownloadableAdmin):
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         return may_revoke(request)
 
-    def has_delete_permission(self, request: HttpRequest, obj: Session | None = None) -> bool:
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Deleting ends a session too, so it takes both permissions."""
         may_delete = admin.ModelAdmin.has_delete_permission(self, request, obj)
         return may_delete and may_revoke(request)
@@ -159,7 +159,9 @@ class SessionAdmin(EndableAdmin, DownloadableAdmin):
 
     @admin.display(description=_("see also"))
     def belonging(self, session: Session) -> str:
-        found = [(events_of_session(self.admin_site, session), gettext("Events of this session"))]
+        found: list[tuple[str | None, object]] = [
+            (events_of_session(self.admin_site, session), gettext("Events of this session"))
+        ]
         if session.user_id is not None:
             found += users.links_of(self.admin_site, session.user_id)
         return links(*found)

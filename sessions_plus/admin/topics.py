@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any
 
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.mfa.methods import RECOVERY_CODE, SECOND_FACTORS, TOTP_CODE
 from sessions_plus.models import Event, Reason
+from sessions_plus.types import Words
 
 CODES = frozenset({TOTP_CODE, RECOVERY_CODE})
 
@@ -30,7 +30,7 @@ class Topic:
     """
 
     name: str
-    label: Any  # a lazy translation has no public type
+    label: Words
     events: tuple[Event, ...]
     reasons: frozenset[str] = frozenset()
     methods: frozenset[str] = frozenset()
@@ -53,7 +53,7 @@ class Topic:
         return condition
 
 
-def ended(name: str, label: Any, *reasons: Reason) -> Topic:
+def ended(name: str, label: Words, *reasons: Reason) -> Topic:
     events = (Event.SESSION_REVOKED, Event.SESSION_EXPIRED)
     return Topic(name, label, events, frozenset(reasons))
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.options import InlineModelAdmin
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -48,6 +49,7 @@ from sessions_plus.admin.revoking import (
 )
 from sessions_plus.lifecycle.in_force import live_sessions
 from sessions_plus.models import Session
+from sessions_plus.types import AnyModelAdmin, UserId, Words
 
 if TYPE_CHECKING:  # generic for the type checker only
     AnyInlineFormSet = BaseInlineFormSet[Session, Any, Any]
@@ -78,7 +80,7 @@ class LiveSessions(AnyInlineFormSet):
         return 0
 
     def full_clean(self) -> None:
-        self._errors: list[Any] = []
+        self._errors: list[Any] = []  # one for each form: none
         self._non_form_errors = self.error_class()
 
     @cached_property
@@ -100,7 +102,7 @@ class LiveSessions(AnyInlineFormSet):
         return reverse(name, args=[quote(self.instance.pk)], current_app=self.admin_site.name)
 
     @property
-    def links(self) -> list[tuple[str | None, Any]]:
+    def links(self) -> list[tuple[str | None, Words]]:
         return [one for one in links_of(self.admin_site, self.instance.pk) if one[0]]
 
     @cached_property
@@ -128,15 +130,15 @@ class LiveSessionsInline(AnyInline):
     extra = max_num = 0
     can_delete = False
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: models.Model | None = None) -> bool:
         return False
 
     def get_formset(
         self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any
-    ) -> Any:
+    ) -> Any:  # a class made for this page, with more than its base has
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.request, formset.admin_site = request, self.admin_site
         return formset
@@ -156,23 +158,25 @@ def add_to_users(site: admin.AdminSite) -> None:
             add_to_list(user_admin)
 
 
-def _user_admins(site: admin.AdminSite) -> Iterator[admin.ModelAdmin[Any]]:
+def _user_admins(site: admin.AdminSite) -> Iterator[AnyModelAdmin]:
     for model in user_models(site):
         yield site._registry[model]
 
 
-def _add_inline(user_admin: admin.ModelAdmin[Any]) -> None:
+def _add_inline(user_admin: AnyModelAdmin) -> None:
     original = user_admin.get_inline_instances
 
     @wraps(original)
-    def get_inline_instances(request: HttpRequest, obj: Any = None) -> list[Any]:
+    def get_inline_instances(
+        request: HttpRequest, obj: models.Model | None = None
+    ) -> list[InlineModelAdmin[Any, Any]]:  # see there
         inlines = list(original(request, obj))
         ours = LiveSessionsInline(user_admin.model, user_admin.admin_site)
         if obj is not None and ours.has_view_permission(request, obj):
             inlines.append(ours)
         return inlines
 
-    user_admin.get_inline_instances = get_inline_instances  # type: ignore[method-assign]
+    user_admin.get_inline_instances = get_inline_instances  # type: ignore[method-assign]  # meant
 
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
@@ -236,7 +240,7 @@ def _page_of(site: admin.AdminSite, user: models.Model) -> str:
     return sessions_of(site, user.pk) or reverse("admin:index", current_app=site.name)
 
 
-def links_of(site: admin.AdminSite, user_id: Any) -> list[tuple[str | None, Any]]:
+def links_of(site: admin.AdminSite, user_id: UserId) -> list[tuple[str | None, Words]]:
     """What there is of a user elsewhere: where to, and its name."""
     return [
         (sessions_of(site, user_id), _("All sessions, with those that ended")),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,15 +12,16 @@ from sessions_plus.events import BY_COMMAND, IMPORTED
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
 from sessions_plus.models import Event, Reason, Scope
 from sessions_plus.templatetags.sessions_plus import methods_in_words
+from sessions_plus.types import Words
 
-STAFF_WORDS: dict[str, Any] = {
+STAFF_WORDS: dict[str, Words] = {
     Reason.REVOKED: _("Ended by its user from another device"),
     Reason.REPORTED: _("Reported by its user as not theirs"),
 }
 
 # What the reason of other events says: how somebody proved themselves, or more than one thing.
 BY_METHODS = (Event.SESSION_STARTED, Event.SESSION_ADOPTED, Event.REAUTHENTICATED)
-OTHER_WORDS: Mapping[str, Any] = MappingProxyType(
+OTHER_WORDS: Mapping[str, Words] = MappingProxyType(
     {
         FIRST_DEVICE: _("Their first device"),
         NO_REQUEST: _("Without a browser"),
@@ -61,5 +61,5 @@ def reason_in_words(reason: str) -> str:
     return str(dict(reason_choices()).get(reason, reason))
 
 
-def reason_choices() -> list[tuple[str, Any]]:
+def reason_choices() -> list[tuple[str, Words]]:
     return [(reason.value, STAFF_WORDS.get(reason, reason.label)) for reason in Reason]
