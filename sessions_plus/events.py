@@ -23,7 +23,7 @@ from sessions_plus.models import Device, Event, Outcome, SessionEvent
 from sessions_plus.moments import in_utc
 from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
-from sessions_plus.types import JsonObject, UserId
+from sessions_plus.types import Columns, JsonObject, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -190,7 +190,7 @@ def note(event: Event, *, reason: str, client: ClientInfo | None) -> None:
     logger.warning("%s", _line(row))
 
 
-def _client_columns(client: ClientInfo | None) -> dict[str, object]:
+def _client_columns(client: ClientInfo | None) -> Columns:
     if client is None:
         return {}
     return {

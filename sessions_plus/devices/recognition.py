@@ -26,7 +26,7 @@ from sessions_plus.rows.session_row import SESSIONS, Row
 from sessions_plus.signals import device_first_seen, session_started
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
-from sessions_plus.types import Arguments
+from sessions_plus.types import Arguments, Columns
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -62,7 +62,7 @@ class SignIn:
         self._is_first = is_first
         self._rows: RowWithDevice | None = None
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         store.issued_device_token = usable_token(store.device_token)
         return {
             "authenticated_at": now,

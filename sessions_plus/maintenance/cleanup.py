@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Case, Exists, F, OuterRef, Q, Value, When
+from django.db.models.expressions import Combinable
 from django.db.models.fields import CharField
 
 from sessions_plus.conf import conf
@@ -93,7 +93,7 @@ def due(now: datetime) -> dict[str, int]:
     }
 
 
-def _without_former(task: BatchTask, step: Step) -> models.QuerySet[Any]:
+def _without_former(task: BatchTask, step: Step) -> models.QuerySet[models.Model]:
     """Return the rows of a step that no step before it has."""
     rows = step.rows
     for former in task.steps[: task.steps.index(step)]:
@@ -132,15 +132,17 @@ def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
         yield _removing("adoption_bars", _all(AdoptionBar).filter(at__lte=settled))
 
 
-def _removing(name: str, rows: models.QuerySet[Any], *, is_in_order: bool = False) -> BatchTask:
+def _removing(
+    name: str, rows: models.QuerySet[models.Model], *, is_in_order: bool = False
+) -> BatchTask:
     return BatchTask([Step(name, rows)], is_in_order=is_in_order)
 
 
-def _all(model: type[models.Model]) -> models.QuerySet[Any]:
+def _all(model: type[models.Model]) -> models.QuerySet[models.Model]:
     return models.QuerySet(model, using=database())
 
 
-def _past_use(now: datetime) -> models.QuerySet[Any]:
+def _past_use(now: datetime) -> models.QuerySet[models.Model]:
     """
     Return expired sessions of visitors, and those of users that ended too long ago.
 
@@ -187,7 +189,7 @@ def _past_retention(now: datetime, counted: int | None) -> Iterator[BatchTask]:
         yield _removing("devices", unseen.exclude(_is_named()))
 
 
-def _is_named() -> Any:
+def _is_named() -> Combinable:
     """Whether a row that is kept tells of the device: a session, an event or a mail."""
     device, user = OuterRef("pk"), OuterRef("user_id")
     return (

@@ -30,7 +30,7 @@ from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
-from sessions_plus.types import UserId
+from sessions_plus.types import Columns, UserId
 
 ACTOR_KEY = "_sessions_plus_actor"
 """Where the session's data keeps how the actor had proved themselves, for the way back."""
@@ -137,7 +137,7 @@ class Impersonation:
         self.actor_id = actor_id
         self._rows: RowWithEvents | None = None
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         return {
             "actor_id": self.actor_id,
             "device_id": None,
@@ -179,7 +179,7 @@ class Return(SignIn):
         super().__init__(user, methods)
         self.since = since
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         return super().columns(store, now) | {
             "authenticated_at": self.since,
             "reauthenticated_at": None,

@@ -29,7 +29,7 @@ from sessions_plus.mfa.methods import (
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
 from sessions_plus.rows.session_row import Row
-from sessions_plus.types import UserId
+from sessions_plus.types import Columns, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -161,11 +161,11 @@ class Proved:
         self.methods = tuple(methods)
         self.is_enrolment = is_enrolment
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         row = store.row
         before = row.auth_methods.split() if row is not None else []
         proved = row.reauth_methods.split() if row is not None and self.is_enrolment else []
-        columns: dict[str, object] = {
+        columns: Columns = {
             "auth_methods": _joined(before, self.methods),
             "reauth_methods": _joined(proved, self.methods),
         }
@@ -193,7 +193,7 @@ class Removed:
         """``is_last``: the account has no second factor left, so neither has the session."""
         self.is_last = is_last
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         row = store.row
         if row is None or not self.is_last:
             return {"auth_methods": row.auth_methods if row is not None else ""}

@@ -29,6 +29,7 @@ from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.models import Scope, Throttle
 from sessions_plus.rows import session_row
 from sessions_plus.rows.find_or_create import find_or_create
+from sessions_plus.types import Columns
 
 FIRST_WAIT = timedelta(seconds=30)  # NIST SP 800-63B-4 §3.2.2
 LONGEST_WAIT = timedelta(hours=1)
@@ -191,7 +192,7 @@ def _count_of(row: Throttle) -> Count:
     return Count(row.attempts, row.window_started_at, row.blocked_until)
 
 
-def _columns_of(count: Count) -> dict[str, object]:
+def _columns_of(count: Count) -> Columns:
     return {
         "attempts": count.attempts,
         "window_started_at": count.window_started_at,

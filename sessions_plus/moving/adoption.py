@@ -34,6 +34,7 @@ from sessions_plus.store.engine import site_engine
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
+from sessions_plus.types import Columns
 
 
 class MovedVisit:
@@ -42,7 +43,7 @@ class MovedVisit:
     def __init__(self, moved: Mapping[str, object]) -> None:
         self.moved = moved
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         return dict(self.moved)
 
     def beside(self, store: SessionStore, now: datetime) -> None:
@@ -60,7 +61,7 @@ class MovedSignIn(SignIn):
         self.claim = claim
         self.moved = moved
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         return {**super().columns(store, now), **self.moved, **proof_columns(self.claim)}
 
     def events(
@@ -81,7 +82,7 @@ class MovedSignIn(SignIn):
         """See events()."""
 
 
-def proof_columns(claim: Claim) -> dict[str, object]:
+def proof_columns(claim: Claim) -> Columns:
     """Return the columns of a session that was signed in to elsewhere."""
     return {
         "auth_methods": " ".join(claim.methods),

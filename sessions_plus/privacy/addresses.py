@@ -12,6 +12,7 @@ from sessions_plus.conf import conf
 from sessions_plus.models import Session, SessionEvent
 from sessions_plus.rows.session_row import database
 from sessions_plus.store.engine import has_cache, site_copies
+from sessions_plus.types import Columns
 
 ROWS_AT_ONCE = 500
 
@@ -77,7 +78,7 @@ def _stricter(rows: list[tuple[int, str]]) -> dict[str | None, list[int]]:
 def _write(model: type[models.Model], stricter: dict[str | None, list[int]]) -> None:
     table: Rows = models.QuerySet(model, using=database())
     for address, keys in stricter.items():
-        columns: dict[str, object] = {"ip_address": address}
+        columns: Columns = {"ip_address": address}
         if address is None:
             columns |= dict.fromkeys(PLACES[model], "")
         table.filter(pk__in=keys).update(**columns)

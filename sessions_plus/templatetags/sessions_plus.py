@@ -99,7 +99,7 @@ def session_remaining(context: template.Context) -> Remaining | None:
 
 
 @register.inclusion_tag("sessions_plus/_session_warning.html", takes_context=True)
-def session_warning(context: template.Context, warn_seconds: int = 120) -> dict[str, Any]:
+def session_warning(context: template.Context, warn_seconds: int = 120) -> dict[str, object]:
     """
     Warn before the session ends and offer to stay: put it at the end of ``<body>``.
 
@@ -121,7 +121,7 @@ def passkey_sign_in(
     fields: str = "",
     name_field: str = "#id_username",
     has_icon: bool = True,
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """
     A button that signs in by a passkey, for your sign-in page: ``{% passkey_sign_in next %}``.
 
@@ -143,7 +143,7 @@ def passkey_sign_in(
 
 
 @register.inclusion_tag("sessions_plus/_passkey_upgrade.html", takes_context=True)
-def passkey_upgrade(context: template.Context) -> dict[str, Any]:
+def passkey_upgrade(context: template.Context) -> dict[str, object]:
     """
     Let the browser's password manager save a passkey, if it just filled in the password.
 

@@ -29,6 +29,7 @@ from sessions_plus.mfa.passkeys.relying_party import (
 )
 from sessions_plus.mfa.reauthentication import check_own
 from sessions_plus.models import Authenticator, Event
+from sessions_plus.types import Columns
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -148,7 +149,7 @@ def check_not_last(
 class WithoutPassword:
     """What giving up the password changes in the session that did it (a ``Binding``)."""
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         row = store.row
         if row is None:
             return {}

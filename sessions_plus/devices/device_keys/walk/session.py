@@ -20,7 +20,7 @@ from sessions_plus.models import Event, Session
 from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import AnyField
+from sessions_plus.types import AnyField, Columns
 
 NO_BACKEND = "sessions_plus.sessionsdoctor"
 """What the session says it was signed in to with, and its event's reason."""
@@ -58,7 +58,7 @@ class _OfDoctor:
     def __init__(self, user: models.Model) -> None:
         self.user = user
 
-    def columns(self, store: SessionStore, now: datetime) -> dict[str, object]:
+    def columns(self, store: SessionStore, now: datetime) -> Columns:
         return {"authenticated_at": now, "reauthenticated_at": now, **UNBOUND}
 
     def beside(self, store: SessionStore, now: datetime) -> None:
