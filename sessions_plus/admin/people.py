@@ -54,6 +54,8 @@ SEE_FACTORS = "sessions_plus.view_authenticator"
 
 # The list
 
+Original = Callable[..., Any]  # a method of the site's admin class
+
 
 def add_to_list(user_admin: AnyModelAdmin) -> None:
     """Wrap the methods that all ways to name actions, columns and filters lead through."""
@@ -65,7 +67,7 @@ def add_to_list(user_admin: AnyModelAdmin) -> None:
 
 
 def get_actions(
-    original: Callable[..., Any],
+    original: Original,
     self: AnyModelAdmin,
     request: HttpRequest,
     *args: object,
@@ -78,7 +80,7 @@ def get_actions(
 
 
 def get_list_display(
-    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+    original: Original, self: AnyModelAdmin, request: HttpRequest
 ) -> Sequence[object]:
     found: Sequence[object] = original(request)
     if not may_see_factors(request):
@@ -88,14 +90,14 @@ def get_list_display(
 
 
 def get_list_filter(
-    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+    original: Original, self: AnyModelAdmin, request: HttpRequest
 ) -> Sequence[object]:
     found: Sequence[object] = original(request)
     return [*found, SecondFactorFilter] if _may_filter(request) else found
 
 
 def get_changelist_instance(
-    original: Callable[..., Any], self: AnyModelAdmin, request: HttpRequest
+    original: Original, self: AnyModelAdmin, request: HttpRequest
 ) -> ChangeList:
     found: ChangeList = original(request)
     if has_second_factor in found.list_display:

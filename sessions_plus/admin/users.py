@@ -19,6 +19,7 @@ from django.contrib.admin.utils import quote, unquote
 from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import models, router
+from django.forms import ModelForm
 from django.forms.models import BaseInlineFormSet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -52,8 +53,8 @@ from sessions_plus.models import Session
 from sessions_plus.types import AnyModelAdmin, UserId, Words
 
 if TYPE_CHECKING:  # generic for the type checker only
-    AnyInlineFormSet = BaseInlineFormSet[Session, Any, Any]
-    AnyInline = admin.TabularInline[Session, Any]
+    AnyInlineFormSet = BaseInlineFormSet[Session, models.Model, ModelForm[Session]]
+    AnyInline = admin.TabularInline[Session, models.Model]
 else:
     AnyInlineFormSet, AnyInline = BaseInlineFormSet, admin.TabularInline
 
@@ -137,9 +138,12 @@ class LiveSessionsInline(AnyInline):
         return False
 
     def get_formset(
-        self, request: HttpRequest, obj: models.Model | None = None, **kwargs: Any
-    ) -> Any:  # a class made for this page, with more than its base has
-        formset: Any = super().get_formset(request, obj, **kwargs)
+        self,
+        request: HttpRequest,
+        obj: models.Model | None = None,
+        **kwargs: Any,  # as there
+    ) -> Any:  # the same
+        formset: Any = super().get_formset(request, obj, **kwargs)  # made of self.formset
         formset.request, formset.admin_site = request, self.admin_site
         return formset
 

@@ -145,12 +145,9 @@ class BearerMiddleware:
         return refusal(error) if error is not None else None
 
 
+# It gets attributes that neither Django's request nor REST framework's has.
 def take(request: Any, found: Credentials) -> None:
-    """
-    Let a request be from whom its token says.
-
-    Any, as it gets attributes that neither Django's nor REST framework's has.
-    """
+    """Let a request be from whom its token says."""
     authority.take(request, found.authority())
     request.user = found.user
     request.auth = found

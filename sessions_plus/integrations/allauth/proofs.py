@@ -73,8 +73,11 @@ def _was_asked_for_factor(login: Login) -> bool:
 
 
 def note_proof(
-    request: HttpRequest, method: str, user: models.Model, **facts: Any
-) -> None:  # by method
+    request: HttpRequest,
+    method: str,
+    user: models.Model,
+    **facts: Any,  # what allauth tells of a proof by that method
+) -> None:
     """Let what somebody proved again with allauth, inside their session, be one for it."""
     authority = proof_of(request) if facts.get("reauthenticated") else None
     proved = PASSWORD if method == "password" else FACTORS.get(facts.get("type", ""))

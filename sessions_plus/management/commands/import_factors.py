@@ -11,6 +11,10 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.conf import conf
+from sessions_plus.types import UserId
+
+if TYPE_CHECKING:
+    from sessions_plus.moving.old_factors import Source
 
 WORDS = {
     "app": "authenticator apps came along",
@@ -30,9 +34,6 @@ WORDS = {
     "domain": "left: a passkey of another domain, where alone it works",
     "synced": "left: a passkey that can be copied to other devices, which the site does not take",
 }
-
-if TYPE_CHECKING:
-    from sessions_plus.moving.old_factors import Source
 
 
 class Command(BaseCommand):
@@ -125,8 +126,8 @@ class Command(BaseCommand):
         )
 
 
-def names_of(user_ids: list[Any]) -> list[str]:
+def names_of(user_ids: list[UserId]) -> list[str]:
     """Return the names that users sign in with."""
-    users: Any = get_user_model()
+    users = get_user_model()
     found = users._base_manager.filter(pk__in=user_ids).order_by("pk")
     return [user.get_username() for user in found]
