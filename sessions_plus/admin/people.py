@@ -218,7 +218,7 @@ def _may_see_people(request: HttpRequest, site: admin.AdminSite) -> bool:
     return model_admin is None or model_admin.has_view_permission(request)
 
 
-def _chosen(request: HttpRequest) -> list[models.Model]:
+def _chosen(request: HttpRequest) -> Sequence[models.Model]:
     try:
         found = list(people(set(request.GET.getlist("user")[:ASKED_AT_ONCE])))
     except (ValidationError, ValueError):
@@ -259,7 +259,7 @@ ACTIONS = (Action(end_sessions, may_revoke), Action(remove_second_factor, may_re
 # The questions
 
 
-def _ask_to_end(chosen: Sequence[Any]) -> Question:
+def _ask_to_end(chosen: Sequence[models.Model]) -> Question:
     counts = _session_counts(chosen)
     facts = [
         ngettext("%(user)s: %(count)d session", "%(user)s: %(count)d sessions", counts[user.pk])
@@ -274,7 +274,7 @@ def _ask_to_end(chosen: Sequence[Any]) -> Question:
     )
 
 
-def _ask_to_reset(chosen: Sequence[Any]) -> Question:
+def _ask_to_reset(chosen: Sequence[models.Model]) -> Question:
     counts = factor_counts(chosen)
     facts = [
         ngettext(
@@ -296,10 +296,13 @@ def _ask_to_reset(chosen: Sequence[Any]) -> Question:
     )
 
 
-ASKING: dict[str, Callable[[Sequence[Any]], Question]] = {END: _ask_to_end, RESET: _ask_to_reset}
+ASKING: dict[str, Callable[[Sequence[models.Model]], Question]] = {
+    END: _ask_to_end,
+    RESET: _ask_to_reset,
+}
 
 
-def _session_counts(chosen: Sequence[Any]) -> dict[UserId, int]:
+def _session_counts(chosen: Sequence[models.Model]) -> dict[UserId, int]:
     keys = [user.pk for user in chosen]
     live = goes_on(Session.objects.using(database()).filter(user_id__in=keys), now=timezone.now())
     found = dict(live.order_by().values_list("user_id").annotate(Count("pk")))

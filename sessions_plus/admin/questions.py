@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib import admin
+from django.db import models
 from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
@@ -27,7 +27,12 @@ class Question:
 
 
 def ask(
-    request: HttpRequest, site: admin.AdminSite, model: Any, question: Question, *, back: str
+    request: HttpRequest,
+    site: admin.AdminSite,
+    model: type[models.Model],
+    question: Question,
+    *,
+    back: str,
 ) -> TemplateResponse:
     """Show the question; its button sends a POST to the same address."""
     context = {

@@ -6,7 +6,7 @@ After a fresh proof of all of one's own factors: whoever can do this can walk ar
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
@@ -25,6 +25,11 @@ from sessions_plus.lifecycle import Revocation
 from sessions_plus.mfa import answers
 from sessions_plus.mfa.enrolment import remove_all
 from sessions_plus.mfa.passkeys.only_factor import has_given_up_password
+from sessions_plus.types import UserId
+
+if TYPE_CHECKING:
+    from django.contrib.auth.base_user import AbstractBaseUser
+
 
 PERMISSION = "sessions_plus.remove_any_authenticator"
 
@@ -46,7 +51,7 @@ def prove_first(request: HttpRequest) -> HttpResponseBase | None:
         return None
 
 
-def reset_factors_of(request: HttpRequest, user_ids: set[Any]) -> None:
+def reset_factors_of(request: HttpRequest, user_ids: set[UserId]) -> None:
     """
     Take away all factors of these people, end their sessions, and say how many of each.
 
@@ -82,7 +87,7 @@ def _say_who_kept_theirs(request: HttpRequest, count: int) -> None:
     messages.warning(request, text % {"count": count})
 
 
-def people(user_ids: set[Any]) -> models.QuerySet[Any]:
+def people(user_ids: set[UserId]) -> models.QuerySet[AbstractBaseUser]:
     model = get_user_model()
     users = model._base_manager.using(router.db_for_read(model))
     return users.filter(pk__in=user_ids).order_by("pk")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from sessions_plus.authority import acting_user, authority_of
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
 from sessions_plus.models import Device, Reason, Session
+from sessions_plus.types import Arguments, UserId
 
 PERMISSION = "sessions_plus.revoke_any_session"
 
@@ -44,7 +44,7 @@ def current_device_id(request: HttpRequest) -> int:
     return own.values_list("device_id", flat=True).first() or 0
 
 
-def facts_of(request: HttpRequest) -> dict[str, Any]:
+def facts_of(request: HttpRequest) -> Arguments:
     """What each revocation by staff records beside its reason."""
     return {
         "actor": acting_user(request),
@@ -65,7 +65,7 @@ def revoke_these(request: HttpRequest, sessions: models.QuerySet[Session]) -> Re
     )
 
 
-def revoke_all_of(request: HttpRequest, user_ids: set[Any]) -> Revocation:
+def revoke_all_of(request: HttpRequest, user_ids: set[UserId]) -> Revocation:
     """End every session of these users, but not the one that staff work in."""
     model = get_user_model()
     users = model._base_manager.using(router.db_for_read(model)).filter(pk__in=user_ids)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
@@ -40,6 +38,7 @@ from sessions_plus.lifecycle.in_force import seems_live
 from sessions_plus.models import Kind, Session
 from sessions_plus.moments import in_local
 from sessions_plus.templatetags.sessions_plus import methods_in_words
+from sessions_plus.types import UserId
 
 # Never fetched, so that nothing can show them.
 SECRET_COLUMNS = ("data", "key_hash", "previous_key_hash", "sealed_successor")
@@ -192,7 +191,7 @@ class SessionAdmin(EndableAdmin, DownloadableAdmin):
     @admin.action(description=_("End all sessions of these users"), permissions=["revoke"])
     def revoke_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         known = queryset.prefetch_related(None).exclude(user=None).order_by("-pk")
-        user_ids: set[Any] = set(known.values_list("user_id", flat=True)[:COUNTED_ROWS])
+        user_ids: set[UserId] = set(known.values_list("user_id", flat=True)[:COUNTED_ROWS])
         spared = request.user.pk in user_ids
         tell(request, revoke_all_of(request, user_ids), spared=spared)
 

@@ -258,7 +258,7 @@ def _django_redis_pool(cache: BaseCache) -> RedisClient | None:
     return client.get_client(write=True).connection_pool
 
 
-def close(client: Any) -> None:
+def close(client: RedisClient) -> None:
     """Give up the connections of a synchronous client."""
     client.close()
     if isinstance(client, redis.RedisCluster):
@@ -303,22 +303,22 @@ class LoopClient:
     and every ASGI server have it do.
     """
 
-    def __init__(self, client: Any, timeout: float, *, is_cluster: bool) -> None:
+    def __init__(self, client: RedisClient, timeout: float, *, is_cluster: bool) -> None:
         self.client = client
         self._timeout = timeout
         self._knows_nodes = not is_cluster
-        self._learning: asyncio.Future[Any] | None = None
+        self._learning: asyncio.Future[object] | None = None
         self._turns = Turns(timeout, faults=UNREACHABLE)
         self._life = self._live()
 
     async def open(self) -> None:
         await anext(self._life)
 
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: object) -> Any:  # redis-py's answer
         """Run one command, as soon as a connection is free. See Turns.take()."""
         return await self._turns.take(lambda: self._ask_patiently(command))
 
-    async def _ask_patiently(self, command: tuple[Any, ...]) -> Any:
+    async def _ask_patiently(self, command: tuple[object, ...]) -> Any:  # the same
         """
         Run a command, again where the timeout may be the loop's own fault.
 
@@ -334,7 +334,7 @@ class LoopClient:
                 raise
         return await self._ask_once(command)
 
-    async def _ask_once(self, command: tuple[Any, ...]) -> Any:
+    async def _ask_once(self, command: tuple[object, ...]) -> Any:  # the same
         async with asyncio.timeout(self._timeout):
             if not self._knows_nodes:
                 await self._learn_of_nodes()
@@ -359,10 +359,10 @@ class LoopClient:
                 await sentinel.aclose()
 
 
-def _has_failed(task: asyncio.Future[Any]) -> bool:
+def _has_failed(task: asyncio.Future[object]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
 
 
-def _sentinels_of(client: Any) -> list[Any]:
+def _sentinels_of(client: RedisClient) -> list[RedisClient]:
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     return list(manager.sentinels) if manager is not None else []
