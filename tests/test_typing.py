@@ -43,13 +43,20 @@ def test_a_mistake_is_found(tmp_path: Path) -> None:
     wrong.write_text(
         "from sessions_plus.lifecycle import revoke_all\n"
         "from sessions_plus.policy import Limits\n"
+        "from django.http import HttpRequest, HttpResponse\n"
+        "from sessions_plus.authority import authority_of\n"
+        "from sessions_plus.tokens.guards import bearer_required\n"
         "revoke_all('ann')\n"
         "Limits(idle_timeout=60, absolute_lifetime=None)\n"
+        "@bearer_required\n"
+        "def stock(request: HttpRequest) -> HttpResponse:\n"
+        "    return HttpResponse(str(authority_of(request.path)))\n"
+        "stock('/stock/')\n"
     )
 
     found = checked(wrong)
 
-    assert found.stdout.count("[arg-type]") == 2, found.stdout
+    assert found.stdout.count("[arg-type]") == 4, found.stdout
 
 
 # How often `Any` stands outside of sessions_plus/types.py: let it become less.

@@ -7,9 +7,9 @@ token, as no browser sends that header by itself.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, cast
+from typing import Any, TypeVar, cast, overload
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http import HttpRequest, JsonResponse
@@ -30,10 +30,20 @@ from sessions_plus.tokens.bearer import (
 )
 from sessions_plus.types import AnyView, SiteUser
 
+V = TypeVar("V", bound=AnyView)
+
+
+@overload
+def bearer_required(view: V, *, verification: Verification | None = ...) -> V: ...
+
+
+@overload
+def bearer_required(*, verification: Verification | None = ...) -> Callable[[V], V]: ...
+
 
 def bearer_required(
-    view: AnyView | None = None, *, verification: Verification | None = None
-) -> AnyView:
+    view: V | None = None, *, verification: Verification | None = None
+) -> V | Callable[[V], V]:
     """
     Let a view answer requests with a valid bearer token only: no session cookie counts.
 
@@ -51,7 +61,7 @@ def bearer_required(
     # Nor does Django's LoginRequiredMiddleware have to ask: this asks by itself.
     wrapped.login_required = False  # type: ignore[attr-defined]  # as login_not_required()
     setattr(wrapped, TAKES_BEARERS, True)
-    return wrapped
+    return cast(V, wrapped)
 
 
 def _guard(view: AnyView, verification: Verification | None) -> AnyView:

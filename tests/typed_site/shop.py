@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth.models import User
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.test import Client
+from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from sessions_plus.api.authentication import BearerAuthentication, CookieAuthentication
 from sessions_plus.api.permissions import HasPassedSecondFactor
+from sessions_plus.auth_backends import Backend
 from sessions_plus.authority import authority_of
 from sessions_plus.decorators import (
     MfaRequiredMixin,
@@ -72,9 +73,24 @@ def stock(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"methods": list(methods)})
 
 
+# A decorator hands on the type of its view.
+STOCK: Callable[[HttpRequest], HttpResponse] = stock
+PAYROLL: Callable[[HttpRequest], HttpResponse] = payroll
+
+
+class OnWeekdays(HasPassedSecondFactor):
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return super().has_permission(request, view) and timezone.now().weekday() < 5
+
+
+class ByAddress(Backend):
+    def find_user(self, name: str) -> User | None:
+        return User.objects.filter(email__iexact=name).first()
+
+
 class Orders(APIView):
     authentication_classes = [BearerAuthentication, CookieAuthentication]
-    permission_classes = [HasPassedSecondFactor]
+    permission_classes = [OnWeekdays]
 
     def get(self, request: Request) -> Response:
         shown = request.auth
@@ -116,8 +132,8 @@ def devices(user: User) -> list[str]:
 # What settings name
 
 
-def must_have_factor(user: Any) -> bool:
-    return bool(user.is_staff)
+def must_have_factor(user: User) -> bool:
+    return user.is_staff
 
 
 def limits(session: SessionFacts) -> Limits | None:
@@ -126,7 +142,7 @@ def limits(session: SessionFacts) -> Limits | None:
     return Limits(idle_timeout=timedelta(hours=1), absolute_lifetime=None)
 
 
-def claims(user: User, session: Row) -> Mapping[str, Any]:
+def claims(user: User, session: Row) -> Mapping[str, str]:
     return {"https://shop.example/kind": session.kind}
 
 
