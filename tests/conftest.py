@@ -18,6 +18,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import User, UserManager
 from django.core.cache import cache
 from django.db import connection
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 from sessions_plus.cache import copies
 from sessions_plus.maintenance import event_reader
@@ -28,6 +30,12 @@ pytest_plugins = ["tests.support.services", "tests.support.cache_fixtures"]
 
 # A naive moment is one of the site's own clock, as `timezone.now()` returns where USE_TZ is off.
 time_machine.naive_mode = time_machine.NaiveMode.LOCAL
+
+# How long it takes to make up an example says how busy the machine is.
+hypothesis_settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("any machine")
 
 PASSWORD = "correct horse battery staple"
 

@@ -35,12 +35,15 @@ SAME_EVERYWHERE = [
     "test_checks.py",
     "test_crypto.py",
     "test_docs.py",
+    "test_missing_parts.py",
     "test_policy.py",
     "test_readme.py",
     "test_sabotages.py",
     "test_save_every_request.py",
     "test_start.py",
     "test_translations.py",
+    "test_twins.py",
+    "test_typing.py",
     "test_uuid_users.py",
     "test_without_api.py",
     "api/test_schema.py",
@@ -48,6 +51,7 @@ SAME_EVERYWHERE = [
     "cache/test_cache_kinds.py",
     "cache/test_fast_path.py",
     "cache/test_fast_path_in_requests.py",
+    "devices/test_own_events.py",
     "test_keys.py",
     "rows/test_user_state.py",
     "security/test_api_sweeps.py",
@@ -55,11 +59,56 @@ SAME_EVERYWHERE = [
     "security/test_client_change.py",
     "security/test_cookies.py",
     "security/test_documents.py",
+    "security/test_error_reports.py",
     "security/test_headers.py",
     "security/test_odd_requests.py",
     "security/test_redirect_targets.py",
     "security/test_token_forgery.py",
     "views/test_words.py",
+]
+
+# Nor are these otherwise where ``USE_TZ`` is off: they know no moments, or start processes with
+# settings of their own.
+SAME_IN_ANY_ZONE = [
+    "client_info",
+    "journeys",
+    "api/test_schemathesis.py",
+    "cache/test_cache_faults.py",
+    "cache/test_deadlines.py",
+    "cache/test_kept_connections.py",
+    "commands/test_doctor_from_outside.py",
+    "devices/test_own_events.py",
+    "lifecycle/test_user_names.py",
+    "logs/test_export_through_kills.py",
+    "maintenance/test_counts_of_many_workers.py",
+    "models/test_character_sets.py",
+    "models/test_text.py",
+    "privacy/test_inventory.py",
+    "rows/test_user_state.py",
+    "security/test_api_sweeps.py",
+    "security/test_cache_forgery.py",
+    "security/test_error_reports.py",
+    "security/test_headers.py",
+    "security/test_hostile_text.py",
+    "security/test_redirect_targets.py",
+    "store/test_merge.py",
+    "store/test_own_database.py",
+    "test_architecture.py",
+    "test_benchmarks.py",
+    "test_checks.py",
+    "test_crypto.py",
+    "test_docs.py",
+    "test_foreign_suites.py",
+    "test_missing_parts.py",
+    "test_policy.py",
+    "test_readme.py",
+    "test_sabotages.py",
+    "test_services.py",
+    "test_start.py",
+    "test_translations.py",
+    "test_twins.py",
+    "test_typing.py",
+    "test_uuid_users.py",
 ]
 
 
@@ -90,9 +139,8 @@ def main(arguments: list[str]) -> int:
 
 
 def without_time_zones(arguments: list[str]) -> list[str]:
-    """Return what runs all without a browser where ``USE_TZ`` is off."""
-    own_settings = ("journeys", "api/test_schemathesis.py")  # of the demo, which it serves
-    left_out = [f"--ignore=tests/{name}" for name in own_settings]
+    """Return what runs all that tells the time where ``USE_TZ`` is off."""
+    left_out = [f"--ignore=tests/{name}" for name in SAME_IN_ANY_ZONE]
     naive = ["--ds=tests.settings_naive", "-m", "not browser and not packaging"]
     return ["-n", "2", *naive, *left_out, *arguments]
 
