@@ -38,6 +38,15 @@ from django.test import Client
 print([Client().get(path).status_code for path in ("/account/login/", "/account/devices/")])
 """
 
+# An extra that somebody is told to install, and what then can be imported.
+EXTRA = re.compile(r"django-sessions-plus\[(\w+)\]")
+BROUGHT = {
+    "api": "joserfc",
+    "metrics": "opentelemetry.metrics",
+    "passkeys": "webauthn",
+    "redis": "django_redis",
+}
+
 
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command that must succeed, and return what it said."""
@@ -52,8 +61,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from the source distribution in a directory of its own."""
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What of a clone matters to whoever builds or installs from it."""
     tree = tmp_path_factory.mktemp("tree")
     for name in SOURCES:
         shutil.copy(ROOT / name, tree)
@@ -61,8 +70,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "sessions_plus", tree / "sessions_plus", ignore=ignored)
     (tree / "tests").mkdir()
     (tree / "tests" / "__init__.py").touch()
-    run(sys.executable, "-m", "build", "--no-isolation", cwd=tree)
-    return next((tree / "dist").glob("*.whl"))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def wheel(clone: Path) -> Path:
+    """The wheel, built from the source distribution in a directory of its own."""
+    run(sys.executable, "-m", "build", "--no-isolation", cwd=clone)
+    return next((clone / "dist").glob("*.whl"))
 
 
 def test_wheel_holds_what_the_package_holds(wheel: Path) -> None:
@@ -103,6 +118,19 @@ def test_the_base_needs_five_packages(wheel: Path) -> None:
 
     base = {re.split(r"[<>=\[ ]", line)[0].lower() for line in needed if "extra ==" not in line}
     assert base == {"django", "cryptography", "pyotp", "segno", "ua-parser"}
+
+
+def test_extras_install_from_a_clone(clone: Path, tmp_path: Path) -> None:
+    """Each extra that a page tells to install is there, and brings what it is for."""
+    pages = [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]
+    named = {extra for page in pages for extra in EXTRA.findall(page.read_text(encoding="utf-8"))}
+    assert named == BROUGHT.keys()
+    venv.create(tmp_path, with_pip=True)
+    python = tmp_path / "bin" / "python"
+
+    run(python, "-m", "pip", "install", "--quiet", f".[{','.join(sorted(named))}]", cwd=clone)
+
+    run(python, "-c", f"import {', '.join(BROUGHT.values())}", cwd=tmp_path)
 
 
 def test_a_new_project_runs_with_it(wheel: Path, tmp_path: Path) -> None:

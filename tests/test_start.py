@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.fresh_projects import ADA, QUIET, ROOT, Project, blocks
+from tests.support.fresh_projects import ADA, QUIET, ROOT, SUPERUSER, Project, blocks
 from tests.support.services.process import PATIENCE_SECONDS, Server, free_port
 
 PAGES = sorted(str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs/start").glob("*.md"))
@@ -77,6 +77,36 @@ def test_five_minutes(project: Project, server: Server) -> None:
     assert page.text.count("This device") == 1
     assert ended.url.path == "/account/login/"
     assert time.monotonic() - began < FIVE_MINUTES
+
+
+SECOND_FACTOR = """
+import re
+
+import pyotp
+from django.test import Client
+
+ada = {"username": "ada", "password": "a phrase of ada's"}
+phone = Client()
+phone.post("/account/login/", ada)
+begun = phone.post("/account/security/totp/begin/", follow=True).content.decode()
+app = pyotp.TOTP(re.search("secret=([A-Z2-7]+)", begun)[1])
+phone.post("/account/security/totp/", {"code": app.now()})
+asked = Client().post("/account/login/", ada)
+private = Client().get("/account/security/")
+print(asked["Location"].partition("?")[0], private["Location"].partition("?")[0])
+"""
+
+
+def test_the_second_factor(project: Project) -> None:
+    """With the first lines of its page alone somebody sets it up, and is asked for it."""
+    settings = next(block for block in blocks(DJANGO) if block.startswith("# settings.py"))
+    for block in (settings, *blocks("mfa.md")[:2]):
+        project.append(f"{block[2:].partition('.')[0]}.py", block)
+    project.manage("check", "--fail-level", "WARNING")
+    project.manage("migrate", "--verbosity", "0")
+    project.manage("createsuperuser", "--noinput", **SUPERUSER)
+
+    assert project.shell(SECOND_FACTOR).split() == ["/account/challenge/", "/account/login/"]
 
 
 def test_few_lines() -> None:
