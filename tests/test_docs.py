@@ -16,6 +16,7 @@ from sessions_plus import __version__, signals
 from sessions_plus.checks import catalogue
 from sessions_plus.conf import Conf
 from sessions_plus.models import Event, Reason
+from sessions_plus.templatetags import sessions_plus as templatetags
 from tests.servers.kinds import KINDS, Kind
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -45,6 +46,7 @@ DOCUMENTED = [
     *(("security/events.md", event.value) for event in Event),
     *(("security/events.md", reason.value) for reason in Reason),
     *(("troubleshooting.md", reason.value) for reason in Reason),
+    *(("templates.md", name) for name in sorted(templatetags.register.filters)),
     *(("templates.md", name) for name in sorted(set(PROPERTY.findall(STYLES.read_text())))),
 ]
 
@@ -53,6 +55,16 @@ DOCUMENTED = [
 def test_is_documented(page: str, name: str) -> None:
     """Each name that a site can write or meet stands on its page."""
     assert f"`{name}`" in (DOCS / page).read_text(), f"docs/{page} lacks {name}: {REMEDY}"
+
+
+@pytest.mark.parametrize("name", sorted(templatetags.register.tags))
+def test_tags_are_documented(name: str) -> None:
+    """Each tag stands in the table of the page on templates, with all that it takes."""
+    (row,) = re.findall(rf"^\| `{{% {name}\b.*$", (DOCS / "templates.md").read_text(), re.MULTILINE)
+
+    taken = inspect.signature(getattr(templatetags, name)).parameters.values()
+    options = [one.name for one in taken if one.default is not one.empty]
+    assert [option for option in options if option not in row] == []
 
 
 @pytest.mark.parametrize("page", build_tables.PAGES)

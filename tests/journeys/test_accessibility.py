@@ -9,7 +9,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.journeys.test_two_factors import SCHEMES, Walk
-from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
+from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor, picture
+from tests.support.services.process import Server
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright")
 
@@ -160,6 +161,33 @@ def test_pages_of_the_admin_pass_axe(visit: Visit, scheme: str, width: int) -> N
     found += violations(page, WCAG, DJANGOS)
 
     assert found == []
+
+
+@pytest.mark.parametrize(("scheme", "width"), SIZES)
+def test_the_admins_sign_in_page_passes_axe(
+    visit: Visit, shop: Server, scheme: str, width: int
+) -> None:
+    """Nor has the admin's own sign-in page, with our button on it and what it says when refused."""
+    home = shop.url.replace("127.0.0.1", "localhost")  # for numbers there are no passkeys
+    page = visit(base_url=home, **sizes(scheme, width)).page
+    page.add_init_script(NO_AUTHENTICATOR)
+    page.goto("/admin/login/?next=/admin/")
+    found = violations(page, WCAG)
+    picture(page, f"admin-login-{width}-{scheme}")
+
+    page.get_by_role("button", name="Sign in with a passkey").click()
+    expect(page.get_by_role("alert")).to_be_visible()
+    found += violations(page, WCAG)
+    picture(page, f"admin-login-refused-{width}-{scheme}")
+
+    assert found == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+NO_AUTHENTICATOR = """
+  PublicKeyCredential.isConditionalMediationAvailable = async () => false;
+  navigator.credentials.get = async () => { throw new DOMException("", "NotAllowedError"); };
+"""
 
 
 def test_seven_devices_fit_three_screens(visit: Visit, person: str) -> None:

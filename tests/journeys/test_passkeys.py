@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import CDPSession, Page, Request, Route, expect
+from playwright.sync_api import Page, Request, Route, expect
 
-from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
+from tests.journeys.holder import NO_AUTOFILL, Holder
+from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor, picture
 from tests.support.services.process import Server
 
 pytestmark = pytest.mark.browser
@@ -21,8 +21,6 @@ OWNER = "olga"  # of the demo's accounts, the one who may do everything
 
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
-
-NO_AUTOFILL = "PublicKeyCredential.isConditionalMediationAvailable = async () => false;"
 
 # Passkeys that sign only when the test says so: ``calls[0].sign()``.
 BY_HAND = """
@@ -35,60 +33,6 @@ BY_HAND = """
       document.documentElement.dataset.calls = window.calls.length;
     });
 """
-
-
-class Holder:
-    """Somebody's browser, and the authenticator in their device."""
-
-    def __init__(self, visitor: Visitor) -> None:
-        self.visitor, self.page = visitor, visitor.page
-        self.cdp: CDPSession = visitor.page.context.new_cdp_session(visitor.page)
-        self.cdp.send("WebAuthn.enable")
-        self.add_authenticator()
-
-    def add_authenticator(self) -> None:
-        options = {
-            "protocol": "ctap2",
-            "transport": "internal",
-            "hasResidentKey": True,
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-            "defaultBackupEligibility": True,
-            "defaultBackupState": True,
-        }
-        made = self.cdp.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        self.authenticator = made["authenticatorId"]
-
-    @property
-    def passkeys(self) -> list[dict[str, Any]]:
-        """What the authenticator holds."""
-        which = {"authenticatorId": self.authenticator}
-        found: list[dict[str, Any]] = self.cdp.send("WebAuthn.getCredentials", which)["credentials"]
-        return found
-
-    def touches(self, *, at_once: bool) -> None:
-        """Whether its owner answers whatever it asks."""
-        which = {"authenticatorId": self.authenticator, "enabled": at_once}
-        self.cdp.send("WebAuthn.setAutomaticPresenceSimulation", which)
-
-    def lose(self) -> None:
-        self.cdp.send("WebAuthn.clearCredentials", {"authenticatorId": self.authenticator})
-
-    def add(self, name: str) -> None:
-        self.page.goto("/account/security/passkeys/")
-        self.page.get_by_label("Name").fill(name)
-        self.visitor.button("Add passkey").click()
-
-    def keep_codes(self) -> list[str]:
-        expect(self.visitor.heading("Keep your recovery codes")).to_be_visible()
-        codes = self.page.locator(".codes li").all_inner_texts()
-        with self.page.expect_navigation():
-            self.page.get_by_role("link", name="Done", exact=True).click()
-        return codes
-
-    def expect_on_security_page(self) -> None:
-        expect(self.page).to_have_url(re.compile(r"^[^?]*/account/security/$"))
 
 
 @pytest.fixture
@@ -221,8 +165,6 @@ def test_staff_sign_in_to_the_admin(holder: Holder, visit: Visit) -> None:
     visitor.sign_out()
 
     page.goto("/admin/login/?next=/admin/auth/user/")
-    if place := os.environ.get("PICTURES"):
-        page.screenshot(path=f"{place}/passkey-admin-login.png", full_page=True)
     button = visitor.button("Sign in with a passkey")
     box = button.bounding_box()
     assert box is not None
@@ -283,7 +225,7 @@ def test_a_browser_without_scripts_is_told(visit: Visit, person: str, shop: Serv
 def test_looks(
     visit: Visit, person: str, shop: Server, scheme: Any, agent: str, width: int
 ) -> None:
-    """No page of passkeys is wider than its window; pictures where ``PICTURES`` names a place."""
+    """No page of passkeys is wider than its window."""
     home = shop.url.replace("127.0.0.1", "localhost")
     size = {"width": width, "height": 900}
     visitor = visit(user_agent=agent, base_url=home, color_scheme=scheme, viewport=size)
@@ -292,8 +234,7 @@ def test_looks(
 
     def look(name: str) -> None:
         assert not visitor.page_is_too_wide, name
-        if place := os.environ.get("PICTURES"):
-            page.screenshot(path=f"{place}/{name}-{width}-{scheme}.png", full_page=True)
+        picture(page, f"{name}-{width}-{scheme}")
 
     page.goto("/account/security/passkeys/")
     look("passkey-enrol")

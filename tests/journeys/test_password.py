@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.journeys.test_two_factors import SCHEMES, picture
-from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
+from tests.journeys.test_two_factors import SCHEMES
+from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor, picture
 
 pytestmark = pytest.mark.browser
 

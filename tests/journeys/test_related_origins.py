@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, BrowserType, Page, expe
 
 from sessions_plus.models import Authenticator, Session, SessionEvent
 from tests.conftest import PASSWORD, people
-from tests.journeys.test_passkeys import NO_AUTOFILL, Holder
+from tests.journeys.holder import NO_AUTOFILL, Holder
 from tests.journeys.visitor import Visitor
 from tests.support.bound_browsers import PATIENCE, certificate
 from tests.support.tls import Certificate, Proxy, served

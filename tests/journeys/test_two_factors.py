@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable
 from typing import Any, Literal
@@ -11,7 +10,7 @@ import pytest
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor
+from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor, picture
 from tests.support.authenticators import App
 
 pytestmark = pytest.mark.browser
@@ -198,10 +197,3 @@ def test_the_pages_fit(visit: Visit, person: str, width: int) -> None:
     look("challenge-wrong")
     assert wide == []
     assert walk.visitor.complaints == []
-
-
-def picture(page: Page, name: str) -> None:
-    """Keep a picture where ``SESSIONS_PLUS_PICTURES`` names a directory."""
-    directory = os.environ.get("SESSIONS_PLUS_PICTURES")
-    if directory:
-        page.screenshot(path=f"{directory}/{name}.png", full_page=True)

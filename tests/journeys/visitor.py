@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from playwright.sync_api import ConsoleMessage, Locator, Page, expect
@@ -96,3 +97,10 @@ class Visitor:
         expect(self.page).to_have_url(re.compile(r"/account/login/"))
         expect(self.heading("Sign in")).to_be_visible()
         expect(self.link("Sign in")).to_be_visible()
+
+
+def picture(page: Page, name: str) -> None:
+    """Keep a picture where ``SESSIONS_PLUS_PICTURES`` names a directory."""
+    directory = os.environ.get("SESSIONS_PLUS_PICTURES")
+    if directory:
+        page.screenshot(path=f"{directory}/{name}.png", full_page=True)
