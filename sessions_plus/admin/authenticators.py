@@ -5,12 +5,14 @@ from __future__ import annotations
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.admin.listing import COUNTED_ROWS, ReadOnlyAdmin
-from sessions_plus.admin.resetting import lacks_proof, may_reset, prove_first, reset_factors_of
+from sessions_plus.admin.bulk import ask_about_factors
+from sessions_plus.admin.listing import ReadOnlyAdmin
+from sessions_plus.admin.questions import asking
+from sessions_plus.admin.resetting import may_reset, proving, reset_factors_of
+from sessions_plus.admin.revoking import owners
 from sessions_plus.models import Authenticator
 
 
@@ -38,9 +40,9 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
         return rows.defer("sealed_secret", "sealed_public_key", "user_handle", "credential_id")
 
     @admin.action(description=_("Remove the second factor of these people"), permissions=["remove"])
-    def remove_second_factor(
-        self, request: HttpRequest, queryset: QuerySet[Authenticator]
-    ) -> HttpResponseBase | None:
+    @proving
+    @asking(ask_about_factors)
+    def remove_second_factor(self, request: HttpRequest, queryset: QuerySet[Authenticator]) -> None:
         """
         Take away all factors of whoever the chosen ones belong to, and end their sessions.
 
@@ -48,11 +50,7 @@ class AuthenticatorAdmin(ReadOnlyAdmin):
         security page, where they are asked for. Who has given up their password keeps their
         passkeys until they have one again: they could not sign in.
         """
-        if lacks_proof(request):
-            return prove_first(request)
-        chosen = queryset.order_by("-pk").values_list("user_id", flat=True)[:COUNTED_ROWS]
-        reset_factors_of(request, set(chosen))
-        return None
+        reset_factors_of(request, owners(queryset))
 
     def has_remove_permission(self, request: HttpRequest) -> bool:
         return may_reset(request)

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.translation import gettext, ngettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.admin.bulk import ask_about_devices
 from sessions_plus.admin.downloads import DownloadableAdmin
 from sessions_plus.admin.ending import EndableAdmin
 from sessions_plus.admin.filters import DeviceStateFilter, LastSignInFilter
 from sessions_plus.admin.links import events_of_device, link_to, links, sessions_of_device
-from sessions_plus.admin.questions import Question
+from sessions_plus.admin.questions import Question, asking
 from sessions_plus.admin.revoking import (
     current_device_id,
     may_revoke,
@@ -60,9 +61,13 @@ class DeviceAdmin(EndableAdmin, DownloadableAdmin):
         return devices.prefetch_related(seen)
 
     @admin.action(description=_("Remove the selected devices"), permissions=["revoke"])
+    @asking(ask_about_devices)
     def revoke_selected_devices(self, request: HttpRequest, queryset: QuerySet[Device]) -> None:
+        self._remove(request, queryset)
+
+    def _remove(self, request: HttpRequest, devices: QuerySet[Device]) -> None:
         """Remove them, end their sessions, and say how many of each."""
-        count, revocation = revoke_these_devices(request, queryset)
+        count, revocation = revoke_these_devices(request, devices)
         removed = ngettext(
             "%(count)d device was removed.", "%(count)d devices were removed.", count
         )
@@ -120,4 +125,4 @@ class DeviceAdmin(EndableAdmin, DownloadableAdmin):
         )
 
     def end(self, request: HttpRequest, device: Device) -> None:
-        self.revoke_selected_devices(request, Device.objects.filter(pk=device.pk))
+        self._remove(request, Device.objects.filter(pk=device.pk))

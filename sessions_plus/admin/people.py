@@ -6,10 +6,10 @@ It is added to whatever admin class the site has, so it asks nothing of that cla
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial, wraps
-from types import MethodType
+from types import MappingProxyType, MethodType
 from typing import Any
 from urllib.parse import urlencode
 
@@ -203,7 +203,7 @@ def act_on_people(request: HttpRequest, site: admin.AdminSite, act: str) -> Http
     if act == RESET and lacks_proof(request):
         return prove_first(request) or HttpResponseRedirect(back)
     if request.method != "POST":
-        asked = ASKING[act](chosen)
+        asked = ASKING[act](request, chosen)
         return ask(request, site, get_user_model(), asked, back=back)
     keys = {user.pk for user in chosen}
     if act == RESET:
@@ -259,13 +259,12 @@ ACTIONS = (Action(end_sessions, may_revoke), Action(remove_second_factor, may_re
 # The questions
 
 
-def _ask_to_end(chosen: Sequence[models.Model]) -> Question:
+def ask_to_end(request: HttpRequest, chosen: Sequence[models.Model], *, more: int = 0) -> Question:
+    """``more``: how many people it is about beside those whom it names."""
     counts = _session_counts(chosen)
-    facts = [
-        ngettext("%(user)s: %(count)d session", "%(user)s: %(count)d sessions", counts[user.pk])
-        % {"user": user, "count": counts[user.pk]}
-        for user in chosen
-    ]
+    facts = [*(sessions_in_words(user, counts[user.pk]) for user in chosen), *more_in_words(more)]
+    if any(user.pk == request.user.pk for user in chosen):
+        facts.append(gettext("Your own session goes on. To end it, log out."))
     return Question(
         title=gettext("End all sessions of these people?"),
         text=gettext("They will be signed out everywhere, at once, and told so by mail."),
@@ -274,7 +273,21 @@ def _ask_to_end(chosen: Sequence[models.Model]) -> Question:
     )
 
 
-def _ask_to_reset(chosen: Sequence[models.Model]) -> Question:
+def sessions_in_words(user: object, count: int) -> str:
+    text = ngettext("%(user)s: %(count)d session", "%(user)s: %(count)d sessions", count)
+    return text % {"user": user, "count": count}
+
+
+def more_in_words(count: int) -> list[str]:
+    """The line for those whom a question has no room to name, if there are any."""
+    text = ngettext("and %(count)d more person", "and %(count)d more people", count)
+    return [text % {"count": count}] if count else []
+
+
+def ask_to_reset(
+    request: HttpRequest, chosen: Sequence[models.Model], *, more: int = 0
+) -> Question:
+    """See ask_to_end()."""
     counts = factor_counts(chosen)
     facts = [
         ngettext(
@@ -292,14 +305,13 @@ def _ask_to_reset(chosen: Sequence[models.Model]) -> Question:
             "authenticators and recovery codes go, all sessions end, and they are told by mail."
         ),
         button=gettext("Remove their second factor"),
-        facts=facts,
+        facts=[*facts, *more_in_words(more)],
     )
 
 
-ASKING: dict[str, Callable[[Sequence[models.Model]], Question]] = {
-    END: _ask_to_end,
-    RESET: _ask_to_reset,
-}
+ASKING: Mapping[str, Callable[[HttpRequest, Sequence[models.Model]], Question]] = MappingProxyType(
+    {END: ask_to_end, RESET: ask_to_reset}
+)
 
 
 def _session_counts(chosen: Sequence[models.Model]) -> dict[UserId, int]:

@@ -6,7 +6,9 @@ After a fresh proof of all of one's own factors: whoever can do this can walk ar
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, TypeVar
 
 from django.contrib import messages
 from django.contrib.auth import get_user_model
@@ -30,6 +32,9 @@ from sessions_plus.types import UserId
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
+    from sessions_plus.types import AnyModelAdmin, OthersRows
+
+Owner = TypeVar("Owner", bound="AnyModelAdmin")
 
 PERMISSION = "sessions_plus.remove_any_authenticator"
 
@@ -49,6 +54,18 @@ def prove_first(request: HttpRequest) -> HttpResponseBase | None:
     except NoReverseMatch:
         messages.error(request, _("Please sign out and in again first."))
         return None
+
+
+def proving(
+    action: Callable[[Owner, HttpRequest, OthersRows], HttpResponseBase | None],
+) -> Callable[[Owner, HttpRequest, OthersRows], HttpResponseBase | None]:
+    """Let staff prove themselves before an action of a list: a decorator."""
+
+    @wraps(action)
+    def act(self: Owner, request: HttpRequest, queryset: OthersRows) -> HttpResponseBase | None:
+        return prove_first(request) if lacks_proof(request) else action(self, request, queryset)
+
+    return act
 
 
 def reset_factors_of(request: HttpRequest, user_ids: set[UserId]) -> None:

@@ -16,7 +16,7 @@ from sessions_plus.authority import acting_user, authority_of
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
 from sessions_plus.models import Device, Reason, Session
-from sessions_plus.types import Arguments, UserId
+from sessions_plus.types import Arguments, OthersRows, UserId
 
 PERMISSION = "sessions_plus.revoke_any_session"
 
@@ -52,17 +52,30 @@ def facts_of(request: HttpRequest) -> Arguments:
     }
 
 
-def revoke_these(request: HttpRequest, sessions: models.QuerySet[Session]) -> Revocation:
-    """End those of ``sessions`` that live, but not the one that staff work in."""
+def those_to_end(
+    request: HttpRequest, sessions: models.QuerySet[Session]
+) -> models.QuerySet[Session]:
+    """Those of ``sessions`` that have not ended, but not the one that staff work in."""
     live = sessions.filter(revoked_at=None)
     mine = current_public_id(request)
     if mine is not None:
         live = live.exclude(public_id=mine)
     # "Select all" means what the list counted, and a request must come to an end.
-    chosen = live.prefetch_related(None).select_related("device").order_by("-pk")[:COUNTED_ROWS]
+    return live.prefetch_related(None).order_by("-pk")[:COUNTED_ROWS]
+
+
+def revoke_these(request: HttpRequest, sessions: models.QuerySet[Session]) -> Revocation:
+    """End those of ``sessions`` that live, but not the one that staff work in."""
+    chosen = those_to_end(request, sessions.select_related("device"))
     return revoke_selected(
         chosen.iterator(chunk_size=500), reason=Reason.REVOKED_BY_STAFF, **facts_of(request)
     )
+
+
+def owners(rows: OthersRows) -> set[UserId]:
+    """The keys of the users whose sessions, or authenticators, these are."""
+    known = rows.prefetch_related(None).exclude(user=None).order_by("-pk")
+    return set(known.values_list("user_id", flat=True)[:COUNTED_ROWS])
 
 
 def revoke_all_of(request: HttpRequest, user_ids: set[UserId]) -> Revocation:
@@ -80,6 +93,14 @@ def revoke_all_of(request: HttpRequest, user_ids: set[UserId]) -> Revocation:
     return total
 
 
+def those_to_remove(
+    request: HttpRequest, devices: models.QuerySet[Device]
+) -> models.QuerySet[Device]:
+    """Those of ``devices`` that are not removed yet, but not the one that staff work on."""
+    live = devices.filter(revoked_at=None).exclude(pk=current_device_id(request))
+    return live.prefetch_related(None).order_by("-pk")[:COUNTED_ROWS]
+
+
 def revoke_these_devices(
     request: HttpRequest, devices: models.QuerySet[Device]
 ) -> tuple[int, Revocation]:
@@ -89,9 +110,7 @@ def revoke_these_devices(
     Return how many devices, and what became of their sessions.
     """
     count, total = 0, Revocation(0)
-    live = devices.filter(revoked_at=None).exclude(pk=current_device_id(request))
-    chosen = live.prefetch_related(None).order_by("-pk")[:COUNTED_ROWS]
-    for device in chosen.iterator(chunk_size=500):
+    for device in those_to_remove(request, devices).iterator(chunk_size=500):
         total += revoke_device(device, **facts_of(request))
         count += 1
     return count, total

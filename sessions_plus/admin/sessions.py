@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.admin import sign_in, users
+from sessions_plus.admin.bulk import ask_about_sessions, ask_about_their_users
 from sessions_plus.admin.downloads import DownloadableAdmin
 from sessions_plus.admin.ending import EndableAdmin
 from sessions_plus.admin.filters import (
@@ -23,12 +24,13 @@ from sessions_plus.admin.filters import (
     SessionStateFilter,
 )
 from sessions_plus.admin.links import aside, events_of_session, link_to, links
-from sessions_plus.admin.listing import COUNTED_ROWS, SEARCH_HELP
-from sessions_plus.admin.questions import Question
+from sessions_plus.admin.listing import SEARCH_HELP
+from sessions_plus.admin.questions import Question, asking
 from sessions_plus.admin.revoking import (
     current_public_id,
     holds_own,
     may_revoke,
+    owners,
     revoke_all_of,
     revoke_these,
     tell,
@@ -38,7 +40,6 @@ from sessions_plus.lifecycle.in_force import seems_live
 from sessions_plus.models import Kind, Session
 from sessions_plus.moments import in_local
 from sessions_plus.templatetags.sessions_plus import methods_in_words
-from sessions_plus.types import UserId
 
 # Never fetched, so that nothing can show them.
 SECRET_COLUMNS = ("data", "key_hash", "previous_key_hash", "sealed_successor")
@@ -184,14 +185,15 @@ class SessionAdmin(EndableAdmin, DownloadableAdmin):
         tell(request, revoke_these(request, Session.objects.filter(pk=session.pk)))
 
     @admin.action(description=_("End the selected sessions"), permissions=["revoke"])
+    @asking(ask_about_sessions)
     def revoke_selected_sessions(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         spared = holds_own(request, queryset)
         tell(request, revoke_these(request, queryset), spared=spared)
 
     @admin.action(description=_("End all sessions of these users"), permissions=["revoke"])
+    @asking(ask_about_their_users)
     def revoke_sessions_of_users(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
-        known = queryset.prefetch_related(None).exclude(user=None).order_by("-pk")
-        user_ids: set[UserId] = set(known.values_list("user_id", flat=True)[:COUNTED_ROWS])
+        user_ids = owners(queryset)
         spared = request.user.pk in user_ids
         tell(request, revoke_all_of(request, user_ids), spared=spared)
 

@@ -27,7 +27,6 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.csrf import csrf_protect
-from django.views.decorators.http import require_POST
 
 from sessions_plus.admin.links import devices_of, events_of, sessions_of, user_models
 from sessions_plus.admin.people import (
@@ -35,10 +34,12 @@ from sessions_plus.admin.people import (
     RESET,
     act_on_people,
     add_to_list,
+    ask_to_end,
     factor_counts,
     may_see_factors,
     question_url,
 )
+from sessions_plus.admin.questions import ANSWERED, ask
 from sessions_plus.admin.resetting import may_reset
 from sessions_plus.admin.revoking import (
     current_public_id,
@@ -61,6 +62,7 @@ else:
 SHOWN_SESSIONS = 50
 URL_NAME = "sessions_plus_session_revoke_of_user"
 MARK = "_sessions_plus_inline"
+ALL = "revoke_all_sessions"  # the button's name
 
 
 class LiveSessions(AnyInlineFormSet):
@@ -185,7 +187,6 @@ def _add_inline(user_admin: AnyModelAdmin) -> None:
 
 def urls(site: admin.AdminSite) -> list[URLPattern]:
     @csrf_protect
-    @require_POST
     def revoke_view(request: HttpRequest, user_id: str) -> HttpResponse:
         return revoke_of_user(request, site, user_id)
 
@@ -199,12 +200,19 @@ def urls(site: admin.AdminSite) -> list[URLPattern]:
 
 
 def revoke_of_user(request: HttpRequest, site: admin.AdminSite, user_id: str) -> HttpResponse:
-    """End the ticked sessions of a user, or with the button ``all`` every one, and go back."""
+    """End the ticked sessions of a user, or with the other button all after a question."""
     if not may_revoke(request):
         raise PermissionDenied
     user = _get_user(unquote(user_id))
+    page = _page_of(site, user)
+    if request.method != "POST":
+        return HttpResponseRedirect(page)
+    if ALL in request.POST and ANSWERED not in request.POST:
+        carried = [(ALL, ""), (ANSWERED, "")]
+        question = ask_to_end(request, [user])
+        return ask(request, site, type(user), question, back=page, carried=carried)
     live = Session.objects.for_user(user).filter(revoked_at=None)
-    if "revoke_all_sessions" in request.POST:
+    if ALL in request.POST:
         spared = holds_own(request, live)
         revocation = revoke_all_of(request, {user.pk})
     else:
@@ -212,7 +220,7 @@ def revoke_of_user(request: HttpRequest, site: admin.AdminSite, user_id: str) ->
         spared = holds_own(request, chosen)
         revocation = revoke_these(request, chosen)
     tell(request, revocation, spared=spared)
-    return HttpResponseRedirect(_page_of(site, user))
+    return HttpResponseRedirect(page)
 
 
 def _get_user(user_id: str) -> models.Model:

@@ -51,7 +51,7 @@ LETTERS: Mapping[str, Letter] = MappingProxyType(
             _("Somebody of our staff ended a session of yours, or several."),
             _("If you asked for it, there is nothing to do: sign in again."),
             # Who ends one's own sessions knows, and of what else ends them other mails tell.
-            by_staff=(Reason.REVOKED_BY_STAFF,),
+            by_staff=(Reason.REVOKED_BY_STAFF, Reason.DEVICE_REVOKED),
             # Many end together.
             pause=timedelta(minutes=10),
         ),

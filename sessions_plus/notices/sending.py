@@ -128,7 +128,8 @@ def _is_news(event: SessionEvent, letter: Letter) -> bool:
         user_id=event.user_id, event=event.event, pk__lt=event.pk, at__gt=event.at - letter.pause
     )
     if letter.by_staff:
-        earlier = earlier.filter(reason__in=letter.by_staff)
+        by_others = earlier.exclude(actor=None).exclude(actor_id=event.user_id)
+        earlier = by_others.filter(reason__in=letter.by_staff)
     return not earlier.exclude(reason__in=letter.unless).exists()
 
 

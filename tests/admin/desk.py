@@ -49,6 +49,16 @@ def act(desk: Client, action: str, *sessions: Session, url: str = SESSIONS, **ex
     return desk.post(reverse(url), data, follow=True)
 
 
+def answer(desk: Client, question: Any) -> Any:
+    """Press the button of a question, as a browser does."""
+    data: dict[str, list[str]] = {}
+    for name, value in question.context["carried"]:
+        data.setdefault(name, []).append(str(value))
+    asked = question.request
+    address = f"{asked['PATH_INFO']}?{asked['QUERY_STRING']}"
+    return desk.post(address, data, follow=True)
+
+
 def said(response: Any) -> str:
     return " ".join(str(message) for message in response.context["messages"])
 

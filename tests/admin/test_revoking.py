@@ -12,8 +12,9 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from sessions_plus.admin import bulk
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
-from tests.admin.desk import DEVICES, SESSIONS, act, said
+from tests.admin.desk import DEVICES, SESSIONS, act, answer, make_support, said, signed_in
 
 pytestmark = pytest.mark.django_db
 
@@ -30,7 +31,7 @@ class TestRevoking:
         """The chosen sessions end, recorded with the staff member, and no other."""
         chosen, spared = sign_in(user), sign_in(user)
 
-        response = act(desk, "revoke_selected_sessions", chosen)
+        response = answer(desk, act(desk, "revoke_selected_sessions", chosen))
 
         chosen.refresh_from_db()
         spared.refresh_from_db()
@@ -50,7 +51,7 @@ class TestRevoking:
         sign_in(user)
         sign_in(other_user)
 
-        response = act(desk, "revoke_sessions_of_users", chosen)
+        response = answer(desk, act(desk, "revoke_sessions_of_users", chosen))
 
         assert not Session.objects.for_user(user).active().exists()
         assert Session.objects.for_user(other_user).active().count() == 1
@@ -64,7 +65,8 @@ class TestRevoking:
         own = Session.objects.get(user=staff)
         other = sign_in(staff)
 
-        response = act(desk, action, own, other)
+        question = act(desk, action, own, other)
+        response = answer(desk, question)
 
         assert [row.public_id for row in Session.objects.active()] == [own.public_id]
         assert "1 session was ended. Your own session goes on." in said(response)
@@ -100,6 +102,140 @@ class TestRevoking:
         }
 
 
+LISTS = [
+    ("revoke_selected_sessions", SESSIONS),
+    ("revoke_sessions_of_users", SESSIONS),
+    ("revoke_selected_devices", DEVICES),
+]
+
+
+@pytest.mark.parametrize(("action", "url"), LISTS)
+class TestQuestions:
+    """Before any of it ends, for whoever has the documented permissions and no other."""
+
+    @pytest.fixture
+    def support(self, db: None) -> Client:
+        return signed_in(make_support())
+
+    def rows(self, url: str, *sessions: Session) -> list[Any]:
+        return [session.device if url == DEVICES else session for session in sessions]
+
+    def test_names_everybody_and_ends_nothing(
+        self,
+        support: Client,
+        user: User,
+        other_user: User,
+        sign_in: Callable[..., Session],
+        action: str,
+        url: str,
+    ) -> None:
+        """It says how many, and whose; the way back leads to the list as it was filtered."""
+        sessions = [sign_in(user), sign_in(user), sign_in(other_user)]
+        own = Session.objects.get(user__username="sam")
+        what = "device" if url == DEVICES else "session"
+
+        filtered = reverse(url) + "?kind=browser" * (url == SESSIONS)
+        chosen = [row.pk for row in self.rows(url, *sessions, own)]
+        question = support.post(filtered, {"action": action, "_selected_action": chosen})
+
+        page = question.content.decode()
+        assert f"ann: 2 {what}s" in page
+        assert f"ben: 1 {what}" in page
+        assert f'href="{filtered}"' in page
+        assert Session.objects.active().count() == 4
+        assert not Device.objects.exclude(revoked_at=None).exists()
+        assert not SessionEvent.objects.filter(event=Event.SESSION_REVOKED).exists()
+        answer(support, question)
+        assert Session.objects.active().get() == own
+
+    def test_takes_all_that_was_in_the_list_when_it_asked(
+        self, support: Client, user: User, sign_in: Callable[..., Session], action: str, url: str
+    ) -> None:
+        """ "Select all" stands for what the filters let through then, and for nothing newer."""
+        sign_in(user)
+        data = {"action": action, "_selected_action": [], "select_across": "1"}
+        data["_selected_action"] = [row.pk for row in self.rows(url, Session.objects.latest("pk"))]
+        question = support.post(f"{reverse(url)}?user={user.pk}", data)
+        later = sign_in(user)
+
+        response = answer(support, question)
+
+        is_spared = action != "revoke_sessions_of_users"  # which is about people
+        assert (later in Session.objects.active()) == is_spared
+        assert "1 session was ended" in said(response) or not is_spared
+        assert Session.objects.for_user(user).active().count() == int(is_spared)
+
+    def test_says_at_once_that_there_is_nothing(
+        self, desk: Client, user: User, sign_in: Callable[..., Session], action: str, url: str
+    ) -> None:
+        """Of what ended long ago nobody is asked."""
+        session = sign_in(user, user=None) if "users" in action else sign_in(user)
+        now = timezone.now()
+        Session.objects.filter(pk=session.pk).update(revoked_at=now)
+        Device.objects.filter(pk=session.device_id).update(revoked_at=now)  # type: ignore[misc]
+
+        response = act(desk, action, *self.rows(url, session), url=url)
+
+        assert "0 sessions were ended." in said(response)
+
+    @pytest.mark.parametrize("newest", ["", "x", "0", "1" * 5000])
+    def test_a_forged_answer_ends_nothing(
+        self,
+        support: Client,
+        user: User,
+        sign_in: Callable[..., Session],
+        action: str,
+        url: str,
+        newest: str,
+    ) -> None:
+        """What our page did not write is no error, and chooses nothing."""
+        session = sign_in(user)
+
+        act(support, action, *self.rows(url, session), url=url, answered=newest)
+
+        assert session in Session.objects.active()
+
+    def test_counts_those_whom_it_does_not_name(
+        self,
+        support: Client,
+        user: User,
+        other_user: User,
+        sign_in: Callable[..., Session],
+        monkeypatch: pytest.MonkeyPatch,
+        action: str,
+        url: str,
+    ) -> None:
+        """A question has room for so many people; of the others it says how many they are."""
+        monkeypatch.setattr(bulk, "ASKED_AT_ONCE", 1)
+        sessions = [sign_in(user), sign_in(other_user)]
+
+        page = act(support, action, *self.rows(url, *sessions), url=url).content.decode()
+
+        assert "ann: 1 " in page
+        assert "ben" not in page
+        assert "and 1 more person" in page
+
+    def test_costs_the_same_for_one_and_for_thirty(
+        self,
+        support: Client,
+        user: User,
+        sign_in: Callable[..., Session],
+        django_assert_max_num_queries: Any,
+        action: str,
+        url: str,
+    ) -> None:
+        """What it counts and names is asked in a fixed number of queries."""
+        one = self.rows(url, sign_in(user))
+        others = [sign_in(User.objects.create_user(f"visitor{number}")) for number in range(29)]
+        thirty = one + self.rows(url, *others)
+        act(support, action, *one, url=url)
+        with django_assert_max_num_queries(25) as few:
+            act(support, action, *one, url=url)
+
+        with django_assert_max_num_queries(len(few.captured_queries)):
+            act(support, action, *thirty, url=url)
+
+
 class TestPermissions:
     @pytest.fixture
     def reader(self, db: None) -> Client:
@@ -120,6 +256,7 @@ class TestPermissions:
 
         page = reader.get(reverse(SESSIONS)).content.decode()
         act(reader, action, session)
+        act(reader, action, session, answered=session.pk)
 
         session.refresh_from_db()
         assert action not in page
@@ -161,7 +298,8 @@ class TestDevices:
         """A removed device takes its sessions with it, and the event names the staff member."""
         session, other = sign_in(user), sign_in(user)
 
-        response = act(desk, "revoke_selected_devices", session.device, url=DEVICES)  # type: ignore[arg-type]
+        question = act(desk, "revoke_selected_devices", session.device, url=DEVICES)  # type: ignore[arg-type]
+        response = answer(desk, question)
 
         session.refresh_from_db()
         other.refresh_from_db()

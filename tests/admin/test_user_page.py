@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from sessions_plus.admin import SessionAdmin, users
 from sessions_plus.models import Event, Reason, Session, SessionEvent
-from tests.admin.desk import DEVICES, EVENTS, SESSIONS, said
+from tests.admin.desk import DEVICES, EVENTS, SESSIONS, answer, said
 
 pytestmark = pytest.mark.django_db
 
@@ -114,12 +114,16 @@ class TestUserPage:
     def test_ends_all_sessions(
         self, desk: Client, user: User, user_page: str, sign_in: Callable[..., Session]
     ) -> None:
-        """One button ends every session of the user, also those that the page has no room for."""
+        """One button asks, and ends every session, also those that the page has no room for."""
         for _ in range(3):
             sign_in(user)
         address = desk.get(user_page).context["inline_admin_formsets"][-1].formset.revoke_url
 
-        response = desk.post(address, {"revoke_all_sessions": ""}, follow=True)
+        question = desk.post(address, {"revoke_all_sessions": "", "username": "x"})
+        assert Session.objects.for_user(user).active().count() == 3
+        assert "ann: 3 sessions" in question.content.decode()
+        assert f'href="{user_page}"' in question.content.decode()
+        response = answer(desk, question)
 
         assert not Session.objects.for_user(user).active().exists()
         assert SessionEvent.objects.filter(event=Event.SESSION_REVOKED, user=user).count() == 3
@@ -131,7 +135,7 @@ class TestUserPage:
 
         response = desk.post(
             reverse(f"admin:{users.URL_NAME}", args=[staff.pk]),
-            {"revoke_all_sessions": ""},
+            {"revoke_all_sessions": "", "answered": ""},
             follow=True,
         )
 
@@ -208,15 +212,21 @@ class TestUserPage:
 
     @pytest.mark.parametrize(
         ("method", "user_id", "status"),
-        [("get", "1", 405), ("post", "99", 404), ("post", "x", 404)],
+        [("get", "99", 404), ("post", "99", 404), ("post", "x", 404)],
     )
-    def test_answers_to_posts_about_people_only(
+    def test_answers_about_people_only(
         self, desk: Client, method: str, user_id: str, status: int
     ) -> None:
-        """Another method or nobody's key is refused."""
+        """Nobody's key is none of ours."""
         address = reverse(f"admin:{users.URL_NAME}", args=[user_id])
 
         assert getattr(desk, method)(address).status_code == status
+
+    def test_a_get_leads_to_the_page(self, desk: Client, user: User, user_page: str) -> None:
+        """Whoever loads the question's address anew is back where it was asked."""
+        response = desk.get(reverse(f"admin:{users.URL_NAME}", args=[user.pk]))
+
+        assert (response.status_code, response["Location"]) == (302, user_page)
 
     def test_is_protected_against_forgery(self, desk: Client, user: User) -> None:
         """Another site's form ends nobody's sessions."""

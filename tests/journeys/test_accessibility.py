@@ -163,6 +163,40 @@ def test_pages_of_the_admin_pass_axe(visit: Visit, scheme: str, width: int) -> N
     assert found == []
 
 
+OF_LISTS = [
+    ("session", "revoke_selected_sessions", "End the selected sessions"),
+    ("session", "revoke_sessions_of_users", "End all their sessions"),
+    ("device", "revoke_selected_devices", "Remove the selected devices"),
+]
+
+
+@pytest.mark.parametrize(("scheme", "width"), SIZES)
+def test_questions_about_many_pass_axe(visit: Visit, scheme: str, width: int) -> None:
+    """Nor have they, they fit their window, and both ways on can be hit (WCAG 2.5.8)."""
+    visitor = visit(**sizes(scheme, width))
+    page = visitor.page
+    page.goto("/admin/login/?next=/admin/sessions_plus/session/")
+    page.get_by_label("Username").fill("sam")
+    page.get_by_label("Password:").fill(visitor.password)
+    page.get_by_role("button", name="Log in").click()
+    expect(page.locator("#action-toggle")).to_be_visible()
+    for model, action, button in OF_LISTS:
+        page.goto(f"/admin/sessions_plus/{model}/")
+        page.locator("#action-toggle").check()
+        page.locator("select[name=action]").first.select_option(action)
+        page.locator("#changelist-form").get_by_role("button").first.click()
+        cancel = page.get_by_role("link", name="Cancel")
+        expect(cancel).to_be_visible()
+        picture(page, f"ask-{action}-{width}-{scheme}")
+
+        assert violations(page, WCAG, DJANGOS) == []
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        for target in (cancel, page.get_by_role("button", name=button)):
+            box = target.bounding_box()
+            assert box is not None
+            assert min(box["width"], box["height"]) >= 24
+
+
 @pytest.mark.parametrize(("scheme", "width"), SIZES)
 def test_the_admins_sign_in_page_passes_axe(
     visit: Visit, shop: Server, scheme: str, width: int

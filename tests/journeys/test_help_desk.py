@@ -64,6 +64,7 @@ def test_ends_sessions_and_resets_a_factor(
     expect(row.locator(".field-has_second_factor")).to_have_text("Yes")
     row.get_by_role("link", name="ann").click()
     support.get_by_role("button", name="End all sessions").click()
+    support.get_by_role("button", name="End all their sessions").click()
     expect(support.get_by_text("2 sessions were ended.")).to_be_visible()
     for page in (ann, stranger):
         page.reload()

@@ -73,8 +73,14 @@ def test_ends_one_session(owner: Visitor, phone: Visitor, laptop: Visitor, perso
 
 
 def test_ends_all_sessions(owner: Visitor, phone: Visitor, laptop: Visitor, person: str) -> None:
-    """One button signs the person out everywhere."""
+    """One button, and one that says what it does, sign the person out everywhere."""
     open_page_of(owner, person).get_by_role("button", name="End all sessions").click()
+    expect(owner.page.get_by_text(f"{person}: 2 sessions")).to_be_visible()
+    owner.page.get_by_role("link", name="Cancel").click()
+    phone.open_devices()
+
+    open_page_of(owner, person).get_by_role("button", name="End all sessions").click()
+    owner.page.get_by_role("button", name="End all their sessions").click()
 
     expect(owner.page.get_by_text("2 sessions were ended.")).to_be_visible()
     for visitor in (phone, laptop):
@@ -146,6 +152,63 @@ def test_a_session_is_ended_on_its_own_page(
     phone.link("Devices").click()
     phone.expect_signed_out()
     laptop.open_devices()
+
+
+def tick(owner: Visitor, path: str, device: str, action: str) -> None:
+    """Choose what there is of a device in a list, and an action, without a mouse."""
+    page = owner.page
+    page.goto(path)
+    rows = page.locator("#result_list tbody tr").filter(has_text=device)
+    rows.get_by_role("checkbox").focus()
+    page.keyboard.press("Space")
+    page.locator("select[name=action]").first.select_option(action)
+    page.locator("#changelist-form").get_by_role("button").first.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("link", name="Cancel")).to_be_visible()
+
+
+MANY = [
+    ("session", "revoke_selected_sessions", "End the selected sessions", 1),
+    ("session", "revoke_sessions_of_users", "End all their sessions", 2),
+    ("device", "revoke_selected_devices", "Remove the selected devices", 1),
+]
+
+
+@pytest.mark.parametrize(("model", "action", "button", "ended"), MANY)
+def test_lists_ask_first(
+    owner: Visitor,
+    phone: Visitor,
+    laptop: Visitor,
+    person: str,
+    model: str,
+    action: str,
+    button: str,
+    ended: int,
+) -> None:
+    """By keyboard alone: ticked, asked, back by Cancel with nothing ended; and then through."""
+    page, path = owner.page, f"/admin/sessions_plus/{model}/?q={person}"
+    tick(owner, path, "Safari on iOS", action)
+    counted = "device" if model == "device" else "session"
+    expect(page.get_by_text(re.compile(f"^{person}: {ended} {counted}"))).to_be_visible()
+    page.get_by_role("link", name="Cancel").focus()
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(re.escape(path)))
+    phone.open_devices()
+
+    tick(owner, path, "Safari on iOS", action)
+    page.get_by_role("button", name=button).focus()
+    page.keyboard.press("Enter")
+
+    words = f"{ended} session{'s' * (ended > 1)}"
+    expect(page.get_by_text(re.compile(f"{words} (was|were) ended"))).to_be_visible()
+    expect(page).to_have_url(re.compile(re.escape(path)))
+    phone.link("Devices").click()
+    phone.expect_signed_out()
+    laptop.link("Devices").click()
+    if ended == 2:
+        laptop.expect_signed_out()
+    else:
+        expect(laptop.heading("Devices")).to_be_visible()
 
 
 @pytest.mark.parametrize("path", LISTS)

@@ -11,6 +11,7 @@ from django.core import mail
 from django.db import transaction
 from django.test import override_settings
 
+from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.events import record
 from sessions_plus.lifecycle import revoke_all
 from sessions_plus.models import Device, Event, Notice, Reason, SessionEvent
@@ -234,6 +235,20 @@ def test_nothing_but_the_link_is_secret(user: User) -> None:
     everything = message.message().as_string() + message.body + html_of(message)
     assert all(secret not in everything for secret in secrets)
     assert Notice.objects.get().token_hash not in everything
+
+
+def test_who_loses_a_device_to_staff_is_told(user: User, staff: User) -> None:
+    """That signs them out too; what they remove themselves is no news."""
+    for agent in (FIREFOX, SAFARI):
+        Browser(World("sync"), user_agent=agent).get("sign-in", name="ann")
+    own, other = Device.objects.order_by("pk")
+    mail.outbox.clear()
+    revoke_device(own)
+    revoke_device(other, actor=staff)
+
+    [message] = mail.outbox
+    assert message.subject == "You were signed out by our staff"
+    assert other.label in message.body
 
 
 def test_who_is_signed_out_by_staff_is_told_once(user: User, staff: User) -> None:

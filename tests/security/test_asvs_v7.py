@@ -435,7 +435,7 @@ def end_by_api(client: Client, whom: User) -> Any:
 
 def end_in_the_admin(client: Client, whom: User) -> Any:
     address = reverse(f"admin:{URL_NAME}", args=[whom.pk])
-    return client.post(address, {"revoke_all_sessions": ""})
+    return client.post(address, {"revoke_all_sessions": "", "answered": ""})
 
 
 @pytest.mark.parametrize("end_all", [end_by_api, end_in_the_admin])

@@ -16,6 +16,7 @@ from django.utils import timezone
 from sessions_plus.devices.naming import rename
 from sessions_plus.events import record
 from sessions_plus.models import Authenticator, Device, Event, Outcome, Session, SessionEvent
+from tests.admin.desk import answer
 from tests.conftest import PASSWORD
 from tests.support.authenticators import enrol
 from tests.views.conftest import FIREFOX, SAFARI, SignIn
@@ -183,21 +184,21 @@ DESK = "198.51.100.99"
 
 def help_desk_acts(desk: Client, user: User) -> None:
     """What the admin lets staff do to somebody's account."""
+    session = Session.objects.for_user(user).latest("pk")
+    sessions = {"action": "revoke_selected_sessions", "_selected_action": [session.pk]}
+    answer(desk, desk.post("/admin/sessions_plus/session/", sessions))
     desk.post(
         f"/admin/auth/user/{user.pk}/password/",
         {"password1": "another horse", "password2": "another horse", "usable_password": "true"},
     )
-    session = Session.objects.for_user(user).latest("pk")
     device = Device.objects.get(user=user)
     app = Authenticator.objects.get(user=user)
-    sessions = {"action": "revoke_selected_sessions", "_selected_action": [session.pk]}
-    desk.post("/admin/sessions_plus/session/", sessions)
     for model, row in (("device", device), ("authenticator", app)):
         page = f"/admin/sessions_plus/{model}/"
         for action in desk.get(page).context["action_form"].fields["action"].choices:
             if action[0]:
-                chosen = {"action": action[0], "_selected_action": [row.pk], "confirm": "1"}
-                desk.post(page, chosen | {"post": "yes"})
+                chosen = {"action": action[0], "_selected_action": [row.pk]}
+                answer(desk, desk.post(page, chosen))
 
 
 @pytest.mark.django_db(transaction=True)
