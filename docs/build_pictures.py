@@ -22,7 +22,9 @@ from playwright.sync_api import Page, sync_playwright
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from tests.support.demo import PASSWORD, Demo  # noqa: E402 - found by the line above
+from tests.journeys.holder import Holder  # noqa: E402 - found by the line above
+from tests.journeys.visitor import Visitor  # noqa: E402
+from tests.support.demo import PASSWORD, Demo  # noqa: E402
 from tests.support.services.chromium import ARGUMENTS, find_chromium  # noqa: E402
 from tests.support.services.process import new_directory  # noqa: E402
 
@@ -43,6 +45,24 @@ def second_factor(page: Page) -> None:
     sign_in(page, "jonas", "/account/security/")
     page.get_by_role("button", name="Set up").click()
     page.locator(".secret").wait_for()
+
+
+def passkey_login(page: Page) -> None:
+    page.set_viewport_size({"width": 940, "height": 640})
+    page.goto("/account/login/")
+    page.get_by_role("button", name="Sign in with a passkey").wait_for()
+
+
+def passkey_security(page: Page) -> None:
+    """Lena adds a passkey, by an authenticator that the browser plays."""
+    page.set_viewport_size({"width": 940, "height": 800})
+    holder = Holder(Visitor(page, PASSWORD))
+    sign_in(page, "lena", "/account/security/")
+    holder.add("My laptop")
+    holder.keep_codes()
+    holder.expect_on_security_page()
+    page.reload()  # what was said of it is said once
+    page.get_by_text("My laptop").wait_for()
 
 
 def sign_in(page: Page, name: str, path: str) -> None:
@@ -99,6 +119,8 @@ PICTURES: Mapping[str, tuple[Callable[[Page], None], str]] = MappingProxyType(
     {
         "devices": (devices, ""),
         "second-factor": (second_factor, ""),
+        "passkey-login": (passkey_login, ""),
+        "passkey-security": (passkey_security, ""),
         "overview": (overview, "#content"),
         "help-desk-user": (help_desk_user, "#live-sessions"),
         "help-desk-reset": (help_desk_reset, "#content"),
@@ -114,12 +136,13 @@ def main() -> None:
     demo = Demo(directory)
     demo.set_up()
     server = demo.serve(ROOT / "manage.py", "runserver", "--noreload")
+    home = server.url.replace("127.0.0.1", "localhost")  # for numbers there are no passkeys
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
             for name in wanted:
                 context = browser.new_context(
-                    base_url=server.url, device_scale_factor=1.5, user_agent=FIREFOX
+                    base_url=home, device_scale_factor=1.5, user_agent=FIREFOX
                 )
                 take(context.new_page(), name)
                 context.close()

@@ -180,7 +180,5 @@ def test_every_picture_is_taken_by_the_script() -> None:
     taken = set(re.findall(r'^        "([\w-]+)": \(', script, re.MULTILINE))
     shown = "\n".join(path.read_text(encoding="utf-8") for path in WRITTEN)
 
-    # Those need an authenticator that the browser plays: ``tests/journeys/test_passkeys.py``.
-    others = {path.stem for path in (DOCS / "images").glob("passkey-*")}
-    assert {path.stem for path in (DOCS / "images").iterdir()} == taken | others
+    assert {path.stem for path in (DOCS / "images").iterdir()} == taken
     assert {name for name in taken if f"images/{name}.png" in shown} == taken
