@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.journeys.holder import NO_AUTOFILL, Holder
+from tests.journeys.test_two_factors import CODE, Walk
 from tests.journeys.visitor import FIREFOX_ON_LINUX, SAFARI_ON_A_PHONE, Visitor, picture
 from tests.support.services.process import Server
 
@@ -128,6 +129,122 @@ def test_the_button_waits_for_the_field(holder: Holder, person: str) -> None:
     assert len(sent) == 1
 
 
+def test_what_has_to_be_signed_is_fetched_anew(holder: Holder, person: str) -> None:
+    """It lasts five minutes; a page that waits longer for a passkey asks again after four."""
+    page = holder.page
+    page.clock.install()
+    ready_to_sign_in(holder, person)
+    expect_calls(page, 1)
+
+    with page.expect_response("**/login/passkey/options/"):
+        page.clock.fast_forward("04:00")
+    expect_calls(page, 2)
+    page.evaluate("window.calls[0].sign()")  # what it answers now comes too late
+    page.evaluate("window.calls[1].sign()")
+
+    holder.expect_on_security_page()
+
+
+def test_by_keyboard(holder: Holder, person: str) -> None:
+    """Added, used, and removed with Tab, Enter and the space bar alone."""
+    page, visitor = holder.page, holder.visitor
+    page.add_init_script(NO_AUTOFILL)
+    visitor.sign_in(person)
+    page.goto("/account/security/")
+    go_to(page, "Add a passkey")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("/security/passkeys/"))
+    go_to(page, "Add passkey")
+    page.keyboard.press("Space")
+    expect(visitor.heading("Keep your recovery codes")).to_be_visible()
+    visitor.sign_out()
+
+    page.goto("/account/login/?next=/account/security/")
+    go_to(page, "Sign in with a passkey")
+    page.keyboard.press("Enter")
+    holder.expect_on_security_page()
+
+    go_to(page, "Remove")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Remove Passkey?")).to_be_visible()
+    go_to(page, "Remove")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Passkey is removed.")).to_be_visible()
+
+
+def go_to(page: Page, name: str) -> None:
+    """Press Tab until what has that text is in focus."""
+    focused = "document.activeElement.innerText.trim()"
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate(focused) == name:
+            return
+    raise AssertionError(f"no Tab leads to {name!r}")
+
+
+def test_the_authenticator_learns_a_new_name(holder: Holder, visit: Visit, person: str) -> None:
+    """Who is called otherwise now is called so by their authenticator after the next sign-in."""
+    page, visitor = holder.page, holder.visitor
+    page.add_init_script(NO_AUTOFILL)
+    visitor.sign_in(person)
+    holder.add("")
+    holder.keep_codes()
+    visitor.sign_out()
+    rename(visit(), person, first_name="Fig", last_name="Marlow")
+
+    page.goto("/account/login/?next=/account/security/")
+    visitor.button("Sign in with a passkey").click()
+    holder.expect_on_security_page()
+
+    page.wait_for_load_state("networkidle")
+    (passkey,) = holder.passkeys
+    assert (passkey["userName"], passkey["userDisplayName"]) == (person, "Fig Marlow")
+
+
+def rename(owner: Visitor, person: str, *, first_name: str, last_name: str) -> None:
+    page = owner.page
+    page.goto(f"/admin/login/?next=/admin/auth/user/%3Fq={person}")
+    page.get_by_label("Username").fill(OWNER)
+    page.get_by_label("Password:").fill(owner.password)
+    page.get_by_role("button", name="Log in").click()
+    page.get_by_role("link", name=person, exact=True).click()
+    page.get_by_label("First name").fill(first_name)
+    page.get_by_label("Last name").fill(last_name)
+    page.get_by_label("Last name").press("Enter")
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+
+
+# A password manager that filled in the password, as browsers tell of themselves.
+MAKES_BY_ITSELF = """
+  PublicKeyCredential.getClientCapabilities = async () => ({ conditionalCreate: true });
+  const make = navigator.credentials.create.bind(navigator.credentials);
+  navigator.credentials.create = ({ publicKey, mediation }) => {
+    document.documentElement.dataset.mediation = mediation;
+    return make({ publicKey });
+  };
+"""
+
+
+def test_a_password_manager_saves_one_by_itself(holder: Holder, person: str) -> None:
+    """After a sign-in by password and code, unasked; the page says so, and it is a factor then."""
+    page, visitor = holder.page, holder.visitor
+    walk = Walk(visitor)
+    visitor.sign_in(person)
+    app, _ = walk.set_up()
+    visitor.sign_out()
+    page.add_init_script(MAKES_BY_ITSELF)
+    walk.give_password(person)
+    page.get_by_label(CODE).fill(walk.code(app))
+
+    visitor.button("Sign in").click()
+
+    expect(page.get_by_role("status").get_by_text("Passkey is set up.")).to_be_visible()
+    expect(page.locator("html")).to_have_attribute("data-mediation", "conditional")
+    assert len(holder.passkeys) == 1
+    page.reload()
+    expect(page.get_by_role("heading", name="Passkey Synced")).to_be_visible()
+
+
 def expect_calls(page: Page, count: int) -> None:
     """So often a passkey was asked for. In the page's own tree: its policy forbids to poll."""
     expect(page.locator("html")).to_have_attribute("data-calls", str(count))
@@ -202,10 +319,16 @@ def test_without_a_password(holder: Holder, person: str) -> None:
     assert len(holder.passkeys) == 1
 
 
-def test_a_browser_without_scripts_is_told(visit: Visit, person: str, shop: Server) -> None:
-    """Without JavaScript the page says what to do instead, and shows no dead button."""
+@pytest.mark.parametrize("has_scripts", [False, True], ids=["no scripts", "no passkeys"])
+def test_a_browser_that_cannot_is_told(
+    visit: Visit, person: str, shop: Server, has_scripts: bool
+) -> None:
+    """Without JavaScript or WebAuthn the page says what to do instead, with no dead button."""
     home = shop.url.replace("127.0.0.1", "localhost")
-    visitor = visit(java_script_enabled=False, base_url=home)
+    visitor = visit(java_script_enabled=has_scripts, base_url=home)
+    visitor.page.add_init_script("delete window.PublicKeyCredential;")
+    visitor.page.goto("/account/login/")
+    expect(visitor.button("Sign in with a passkey")).to_be_hidden()
     visitor.sign_in(person)
 
     visitor.page.goto("/account/security/passkeys/")

@@ -8,17 +8,21 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import connection
+from django.core import mail
+from django.db import OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import include, path
+from django.utils import timezone
+from django.utils.html import escape
 
 from sessions_plus.decorators import mfa_required
 from sessions_plus.models import Authenticator, Event, Session, SessionEvent, UsedNonce
+from sessions_plus.models.authenticator import AuthenticatorQuerySet
 from sessions_plus.testing import sign_in as signed_in
-from tests.support.authenticators import enrol
-from tests.support.passkeys import SoftwareAuthenticator, enrol_passkey
+from tests.support.authenticators import a_passkey, enrol
+from tests.support.passkeys import SoftwareAuthenticator, encoded, enrol_passkey
 from tests.views.conftest import SignIn
 
 pytestmark = pytest.mark.django_db
@@ -115,14 +119,53 @@ def test_signing_in_without_a_name(user: User) -> None:
 def test_accepted_passkeys_are_told(user: User) -> None:
     """After a sign-in the authenticator learns all that still count, also disabled ones."""
     phone = enrol_passkey(user)
-    enrol_passkey(user, phone)
-    Authenticator.objects.order_by("pk").update(disabled_at=None)
+    first = enrol_passkey(user, phone).passkeys[0]
+    Authenticator.objects.filter(credential_id=first.id).update(disabled_at=timezone.now())
+    old = a_passkey(user, rp_id="old.example", last_used_at=timezone.now())
+    user.first_name = "Ann"
+    user.save()
 
-    _, response = sign_in_by(phone)
+    client, response = sign_in_by(phone)
 
     accepted = response.json()["accepted"]
-    assert len(accepted["allAcceptedCredentialIds"]) == 2
+    ids = {encoded(passkey.id) for passkey in phone.passkeys}
+    assert set(accepted["allAcceptedCredentialIds"]) == ids
     assert accepted["rpId"] == "testserver"
+    assert accepted["userId"] == encoded(first.user_handle)
+    assert (accepted["name"], accepted["displayName"]) == ("ann", "Ann")
+    page = client.get(ACCOUNT + "security/").content.decode()
+    assert escape(json.dumps(accepted)) in page
+    assert encoded(bytes(old.credential_id or b"")) not in page
+
+
+@pytest.mark.parametrize("path", ["login/", "security/", "devices/"])
+def test_strangers_are_told_of_none(user: User, path: str) -> None:
+    """What belongs to whom is said to nobody else: not to visitors, and not to other people."""
+    phone = enrol_passkey(user)
+    other = User.objects.create_user("ben", password="x")
+    stranger, ben = Client(), Client()
+    signed_in(ben, other)
+
+    for client in (stranger, ben):
+        page = client.get(ACCOUNT + path, follow=True).content.decode()
+        assert encoded(phone.passkeys[0].id) not in page
+        assert encoded(phone.passkeys[0].user_handle) not in page
+
+
+def test_a_query_that_failed_tells_nothing(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rather no page than one that lets an authenticator forget what counts."""
+    phone = enrol_passkey(user)
+    client, _ = sign_in_by(phone)
+    client.raise_request_exception = False
+
+    def fail(_self: object) -> None:
+        raise OperationalError("gone away")
+
+    monkeypatch.setattr(AuthenticatorQuerySet, "confirmed", fail)
+
+    page = client.get(ACCOUNT + "security/")
+    assert page.status_code == 500
+    assert b"allAcceptedCredentialIds" not in page.content
 
 
 def test_a_thousand_strangers(django_assert_num_queries: Any) -> None:
@@ -268,6 +311,35 @@ def test_proving_oneself_again(user: User) -> None:
 
     assert response.status_code == 200
     assert post(client, "security/passkeys/begin/").status_code == 200
+
+
+@pytest.mark.django_db(transaction=True)
+def test_limits_and_mails_are_as_ever(user: User, settings: Any) -> None:
+    """A sign-in by passkey is one like any other: it is mailed, and counts for the limit."""
+    settings.SESSIONS_PLUS_MAX_SESSIONS_PER_USER = 1
+    phone = enrol_passkey(user)
+    first, _ = sign_in_by(phone)
+    mail.outbox.clear()
+
+    second, _ = sign_in_by(phone)
+
+    assert first.get(ACCOUNT + "devices/").status_code == 302
+    assert second.get(ACCOUNT + "devices/").status_code == 200
+    assert [message.subject for message in mail.outbox] == ["New sign-in to your account"]
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_adding_another_ends_the_others_on_wish(user: User, sign_in: SignIn, wanted: bool) -> None:
+    """The first ends them by itself where it has to; the next ones where it is asked for."""
+    client, phone = sign_in(user), SoftwareAuthenticator()
+    add(client, phone)
+    elsewhere, _ = sign_in_by(phone)
+    page = client.get(ACCOUNT + "security/passkeys/").content.decode()
+    assert "Also sign out everywhere else" in page
+
+    add(client, phone, **({"others": "on"} if wanted else {}))
+
+    assert elsewhere.get(ACCOUNT + "devices/").status_code == (302 if wanted else 200)
 
 
 def test_renaming(user: User) -> None:
