@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -232,8 +233,42 @@ def test_seven_devices_fit_three_screens(visit: Visit, person: str) -> None:
     visitor.sign_in(person)
     visitor.open_devices()
     expect(visitor.devices).to_have_count(7)
+    for row in visitor.devices.all()[1:]:  # of this device the button says enough
+        name = row.get_by_role("heading").inner_text().partition("\n")[0]
+        way_out = row.get_by_role("button", name=re.compile("^Sign out"))
+        expect(way_out).to_have_count(1)
+        expect(way_out).to_have_accessible_name(re.compile(re.escape(name.split("  ")[0])))
 
     assert visitor.page.evaluate("document.documentElement.scrollHeight") <= 3 * 844
+
+
+# What is pressed and smaller than 24 pixels either way. Links within a text need not be as high.
+SMALL = """() => [...document.querySelectorAll("a, button, input, select, summary, textarea")]
+    .filter((one) => one.checkVisibility() && one.type !== "hidden" && !one.closest(".skip"))
+    .filter((one) => !(one.matches("a") && getComputedStyle(one).display === "inline"))
+    .map((one) => [one, (one.closest("label") ?? one).getBoundingClientRect()])
+    .filter(([one, box]) => Math.min(box.width, box.height) < 24)
+    .map(([one, box]) => `${one.outerHTML.slice(0, 80)}: ${box.width} x ${box.height}`)"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_is_pressed_is_large_enough(visit: Visit, person: str, width: int) -> None:
+    """Every target is 24 pixels wide and high at least (WCAG 2.5.8), also beside others."""
+    visitor = visit(user_agent=FIREFOX_ON_LINUX, **sizes("light", width))
+    page, small = visitor.page, []
+    for path in OPEN:
+        page.goto(f"/account/{path}")
+        small += page.evaluate(SMALL)
+    visitor.sign_in(person)
+    walk = Walk(visitor)
+    walk.set_up()
+    small += page.evaluate(SMALL)
+    for path in [*PRIVATE, "security/passkeys/"]:
+        page.goto(f"/account/{path}")
+        unfold(page)
+        small += page.evaluate(SMALL)
+
+    assert sorted({one.partition(": ")[0] for one in small}) == []
 
 
 def test_focus_goes_to_what_is_told(visit: Visit, person: str, scripts: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
+from sessions_plus.devices.activity import EVENTS, Topic
 from sessions_plus.devices.naming import rename
 from sessions_plus.events import record
 from sessions_plus.models import Authenticator, Device, Event, Outcome, Session, SessionEvent
@@ -136,6 +137,32 @@ def test_target_and_sender_are_told_apart(user: User, sign_in: SignIn) -> None:
     assert "Safari on iOS" in html
     assert "done with Firefox on Linux" in html
     assert f'href="/account/devices/sessions/{session.public_id}/"' in html
+
+
+def test_a_sign_in_has_its_place(user: User, sign_in: SignIn) -> None:
+    """Where it came from, and a link to the page of its session, with its device."""
+    client = sign_in(user)
+    Session.objects.update(location="Basel, Switzerland")
+
+    html = rows(client)
+
+    assert "Basel, Switzerland" in html
+    assert "203.0.113.7" in html
+    assert f'href="/account/devices/sessions/{Session.objects.get().public_id}/"' in html
+
+
+FAMILIES = {
+    Topic.SECURITY: ("password.", "password_reset.", "authenticator.", "recovery_code"),
+    Topic.DEVICES: ("device.", "device_key."),
+}
+
+
+@pytest.mark.parametrize("topic", FAMILIES)
+def test_a_topic_has_all_of_its_events(topic: Topic) -> None:
+    """What is called after a password, a factor or a device is found under it."""
+    family = {event for event in Event if event.value.startswith(FAMILIES[topic])}
+
+    assert set(EVENTS[topic]) == family
 
 
 def test_a_sign_out_has_its_device(user: User, sign_in: SignIn) -> None:

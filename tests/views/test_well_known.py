@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.core import mail
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
 
+from tests.support.authenticators import enrol
 from tests.views.conftest import SignIn
 
 ADDRESS = "/.well-known/change-password"
@@ -79,6 +82,45 @@ def test_fields_say_what_they_are_for(
     found = {name: one for one in inputs for name in expected if f'name="{name}"' in one}
     assert found.keys() == expected.keys()
     assert all(f'autocomplete="{expected[name]}"' in found[name] for name in expected)
+
+
+def fields_in(html: str) -> dict[str, str]:
+    """The names of a page's fields that people fill in, and what each says it is for."""
+    inputs = [part.split(">")[0] for part in html.split("<input")[1:]]
+    typed = [one for one in inputs if 'type="hidden"' not in one and 'type="checkbox"' not in one]
+    return {
+        attribute(one, "name"): attribute(one, "autocomplete") for one in typed if "name=" in one
+    }
+
+
+def attribute(tag: str, name: str) -> str:
+    found = re.search(rf' {name}="([^"]*)"', tag)
+    return found[1] if found else ""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_codes_and_new_passwords_say_so_too(user: User, sign_in: SignIn, password: str) -> None:
+    """A code is one that is used once, and a new password none that is known already."""
+    enrolling = sign_in(user)
+    enrolling.post("/account/security/totp/begin/")
+    assert fields_in(page(enrolling, "security/totp/"))["code"] == "one-time-code"
+    enrol(user)
+    asked = Client()
+    asked.post("/account/login/", {"username": "ann", "password": password})
+    assert fields_in(page(asked, "challenge/"))["code"] == "one-time-code"
+    proving = fields_in(page(enrolling, "reauthenticate/"))
+    assert proving["password"] == "current-password"
+    assert fields_in(page(Client(), "login/recover/"))["username"] == "username"
+
+    Client().post("/account/password/reset/", {"email": "ann@example.com"})
+    [link] = re.findall(r"http://testserver(/\S+)", str(mail.outbox[-1].body))
+    confirm = Client().get(link, follow=True).content.decode()
+    found = fields_in(confirm)
+    assert found["new_password1"] == found["new_password2"] == "new-password"
+
+
+def page(client: Client, path: str) -> str:
+    return str(client.get(f"/account/{path}").content.decode())
 
 
 PASSKEYS_AT = "/.well-known/passkey-endpoints"

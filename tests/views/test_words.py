@@ -12,6 +12,7 @@ from sessions_plus.models import Reason
 from sessions_plus.moments import in_local
 from sessions_plus.templatetags.sessions_plus import (
     day_in_words,
+    fully,
     in_words,
     methods_in_words,
     reason_in_words,
@@ -45,6 +46,16 @@ def test_exact_time_is_at_hand() -> None:
     assert f'datetime="{exact}"' in html
     words = "7:08 a.m. UTC" if is_utc else "3:08 a.m. EDT"
     assert f'title="May 6, 2024, {words}"' in html
+
+
+def test_time_and_zone_can_be_read() -> None:
+    """Where a moment stands in full, its zone stands beside it, and not only where a mouse is."""
+    html = fully(utc(2024, 5, 6, 7, 8, 9))
+
+    shown = html.partition(">")[2]
+    words = "7:08 a.m. UTC" if settings.TIME_ZONE == "UTC" else "3:08 a.m. EDT"
+    assert shown.startswith(f"May 6, 2024, {words} (")
+    assert "ago)</time>" in shown
 
 
 @pytest.mark.parametrize(
