@@ -30,7 +30,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
 from sessions_plus.store.writing import SAVE_ATTEMPTS, update_version
-from sessions_plus.types import UserId
+from sessions_plus.types import SessionData, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo
@@ -151,7 +151,7 @@ def _goes_on(public_id: UUID, user: AbstractBaseUser, hashes: tuple[str, ...]) -
     return False
 
 
-def _open(row: Row) -> dict[str, object]:
+def _open(row: Row) -> SessionData:
     """Return the session's dictionary, empty where it does not open."""
     try:
         return payloads.decode(unseal_data(row.data, row.public_id, row.user_id))
@@ -159,7 +159,7 @@ def _open(row: Row) -> dict[str, object]:
         return {}
 
 
-def _write(row: Row, data: dict[str, object]) -> bool:
+def _write(row: Row, data: SessionData) -> bool:
     """Store the dictionary if nobody else wrote meanwhile. It is no activity."""
     changes = {
         "data": seal(

@@ -34,7 +34,7 @@ from sessions_plus.store.engine import site_engine
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import Columns
+from sessions_plus.types import Columns, SessionData
 
 
 class MovedVisit:
@@ -92,7 +92,7 @@ def proof_columns(claim: Claim) -> Columns:
     }
 
 
-def moved_data(old: OldSession, user: AbstractBaseUser | None) -> dict[str, object]:
+def moved_data(old: OldSession, user: AbstractBaseUser | None) -> SessionData:
     """Return the dictionary that a session goes on with, signed in as ``user`` or as nobody."""
     data = {key: value for key, value in old.data.items() if key not in unused_keys()}
     if user is not None:

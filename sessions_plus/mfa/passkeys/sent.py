@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sessions_plus.exceptions import PasskeyRefused
 from sessions_plus.mfa.passkeys import base64url
 from sessions_plus.mfa.passkeys.credentials import MAX_ID_BYTES
-from sessions_plus.types import JsonObject
+from sessions_plus.types import Json, JsonObject
 
 MAX_BYTES = 16 * 1024
 """How long the JSON of one credential may be, at most."""
@@ -25,8 +25,6 @@ MIN_DATA_BYTES = 37
 
 TRANSPORT = re.compile(r"[a-z-]{1,16}")
 MAX_TRANSPORTS = 6
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
