@@ -179,6 +179,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.begun_challenge:
             answers.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
+        if session.touched_ahead is not None:
+            session.hand_over_touch(response)
         return response
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -204,6 +206,8 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if session.begun_challenge:
             answers.lead_to_challenge(request, response)
         tell_browser(request, response, session, was_saved=was_saved)
+        if session.touched_ahead is not None:
+            await session.ahand_over_touch(response)
         return response
 
 

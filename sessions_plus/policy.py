@@ -22,6 +22,9 @@ FAR_FUTURE = timedelta(days=366 * 10)
 # A touch moves the idle limit, so it has to come well within the shortest of them.
 TOUCHES_PER_IDLE_TIMEOUT = 10
 
+# From this part of the time between two touches on, the next is made ahead of time.
+TOUCHED_AHEAD_FROM = 0.5
+
 
 class Verdict(StrEnum):
     """Whether a session goes on, or which limit ended it."""
@@ -114,14 +117,28 @@ def touch_is_due(
     *, last_activity: datetime, now: datetime, interval: timedelta, limits: Limits
 ) -> bool:
     """
-    Say whether the last activity has to be written again.
+    Say whether the last activity has to be written again, before anybody is served.
 
-    Once per ``interval``, and more often where the idle timeout is so short that
-    waiting would end sessions in use. A last activity that lies as far in the future
-    (a server's clock is wrong) counts as old: else its sessions would never be checked.
+    A last activity that lies as far in the future (a server's clock is wrong) counts as
+    old: else its sessions would never be checked.
     """
-    age = abs(now - last_activity)
-    if age >= interval:
-        return True
-    idle_timeout = limits.idle_timeout
-    return idle_timeout is not None and age * TOUCHES_PER_IDLE_TIMEOUT >= idle_timeout
+    return abs(now - last_activity) >= between_touches(interval, limits)
+
+
+def touch_is_near(
+    *, last_activity: datetime, now: datetime, interval: timedelta, limits: Limits
+) -> bool:
+    """Say whether it may be written already, so that it does not come to be due."""
+    return now - last_activity >= between_touches(interval, limits) * TOUCHED_AHEAD_FROM
+
+
+def between_touches(interval: timedelta, limits: Limits) -> timedelta:
+    """
+    Return how long activity goes unrecorded at most.
+
+    One ``interval``, and less where the idle timeout is so short that waiting would end
+    sessions in use.
+    """
+    if limits.idle_timeout is None:
+        return interval
+    return min(interval, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)

@@ -112,7 +112,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     ),
     "rows": (
         ("columns",),
-        ("lifetime", "together"),
+        ("lifetime", "together", "touches"),
         ("one_statement",),
         ("session_row",),
         ("table", "user_state", "device_binding"),
@@ -124,7 +124,7 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("measured",),
         ("session_store",),
         ("adoption",),
-        ("reading", "rotation"),
+        ("reading", "rotation", "ahead"),
         ("writing", "ending"),
         ("admission", "lease"),
         ("proof",),

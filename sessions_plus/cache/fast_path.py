@@ -19,8 +19,8 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.crypto import has_digest
 from sessions_plus.models.session import Kind
-from sessions_plus.policy import TOUCHES_PER_IDLE_TIMEOUT, expires_at
-from sessions_plus.rows.lifetime import limits_of_row
+from sessions_plus.policy import TOUCHED_AHEAD_FROM, between_touches, expires_at
+from sessions_plus.rows.lifetime import is_told_nothing_by_activity, limits_of_row
 from sessions_plus.rows.session_row import Row
 
 NEVER = (0.0, 0.0)
@@ -110,11 +110,10 @@ def _window(row: Row) -> tuple[float, float]:
     if not row.device_key_seen:
         return NEVER
     limits = row.limits or limits_of_row(row)
-    pause = conf.ACTIVITY_INTERVAL
-    if limits.idle_timeout is not None:
-        pause = min(pause, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)
+    pause = between_touches(conf.ACTIVITY_INTERVAL, limits)
+    is_ahead = is_told_nothing_by_activity(row, limits)
     end = min(
-        row.last_activity + pause,
+        row.last_activity + pause * (TOUCHED_AHEAD_FROM if is_ahead else 1),
         expires_at(started_at=row.started_at, last_activity=row.last_activity, limits=limits),
     ).timestamp()
     if row.user_id is not None and conf.ROTATION_INTERVAL is not None:

@@ -81,6 +81,20 @@ def limits_of_row(row: Row) -> Limits:
     )
 
 
+def is_told_nothing_by_activity(row: Row, limits: Limits) -> bool:
+    """
+    Say whether activity leaves the cookie as it is, so that no response has to wait for it.
+
+    As where somebody is signed in until a moment that activity cannot move. All others are
+    given a cookie that lives longer with it, which may be told only of a key that was proved.
+    """
+    return (
+        row.user_id is not None
+        and limits.absolute_lifetime is not None
+        and not payloads.may_hold(EXPIRY_KEY, row.payload)
+    )
+
+
 def needs_data() -> bool:
     """Say whether a session's limits may depend on its dictionary."""
     return conf.LIMITS is not None

@@ -16,9 +16,9 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models.session import unseal_data
-from sessions_plus.policy import Limits, Verdict, judge, touch_is_due
+from sessions_plus.policy import Limits, Verdict, judge, touch_is_due, touch_is_near
 from sessions_plus.rows import payload as payloads
-from sessions_plus.rows.lifetime import limits_of, limits_of_row
+from sessions_plus.rows.lifetime import is_told_nothing_by_activity, limits_of, limits_of_row
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.client_change import ClientChange, Reaction, change_to_act_on
 from sessions_plus.store.presentation import Caller, Presentation
@@ -162,6 +162,20 @@ def serves(
     return not _touch_is_due(copy, limits, now) and _verdict(copy, limits, now) is Verdict.ALIVE
 
 
+def may_be_touched_ahead(copy: Row, now: datetime) -> bool:
+    """
+    Say whether the lease of a copy that serves may be renewed once its caller was answered.
+
+    Whoever has to prove themselves again keeps nothing alive until they did.
+    """
+    if copy.must_reauthenticate:
+        return False
+    limits = limits_of_row(copy)
+    return is_told_nothing_by_activity(copy, limits) and touch_is_near(
+        last_activity=copy.last_activity, now=now, interval=conf.ACTIVITY_INTERVAL, limits=limits
+    )
+
+
 def may_renew(copy: Row, caller: Caller, now: datetime) -> bool:
     """Say whether one UPDATE that proves its row may renew the lease of a copy."""
     return (
@@ -170,6 +184,11 @@ def may_renew(copy: Row, caller: Caller, now: datetime) -> bool:
         and change_to_act_on(copy, caller.client, now) is None
         and _verdict(copy, limits_of_row(copy), now) is Verdict.ALIVE
     )
+
+
+def is_within_limits(row: Row, now: datetime) -> bool:
+    """Say whether a row whose data is open has reached neither of its limits."""
+    return _verdict(row, limits_of_row(row), now) is Verdict.ALIVE
 
 
 def _verdict(row: Row, limits: Limits, now: datetime) -> Verdict:

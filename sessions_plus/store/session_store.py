@@ -19,8 +19,10 @@ from django.conf import settings
 from django.contrib.sessions.backends.base import CreateError, SessionBase, UpdateError
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 
+from sessions_plus.after_view import after_view
 from sessions_plus.cache.copies import NOTHING, Recalled
 from sessions_plus.cache.entries import Copy
 from sessions_plus.cache.fast_path import UNBOUND
@@ -44,6 +46,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store import (
     admission,
     adoption,
+    ahead,
     ending,
     expiry,
     lease,
@@ -52,6 +55,7 @@ from sessions_plus.store import (
     writing,
 )
 from sessions_plus.store.adoption import Adopter, Arrival
+from sessions_plus.store.ahead import Touch
 from sessions_plus.store.copies import NO_COPIES, Copies
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.lease import Written
@@ -110,6 +114,9 @@ class SessionStore(SessionBase):
     ``refusal``
         why what this request had to store is not stored, or its sign-in is over again, where
         nobody could be told by an exception: it was saved in a transaction, and refused after it.
+    ``touched_ahead``
+        when this request was, and the row's version, where its activity is to be recorded after
+        the response.
     """
 
     copies: Copies = NO_COPIES
@@ -144,6 +151,7 @@ class SessionStore(SessionBase):
     has_shown_key: bool = False
     unproved: UUID | None = None
     refusal: SessionLimitReached | SessionNotStored | None = None
+    touched_ahead: tuple[datetime, int] | None = None
     _session_cache: SessionData  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
@@ -301,6 +309,7 @@ class SessionStore(SessionBase):
         now = timezone.now()
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
+            self._touch_ahead(known, now)
             return self._take_row(known, payloads.decode(known.payload))
         found = reading.settle(public_id, known, self._caller(), now, recalled, self.copies)
         return self._take(found)
@@ -317,6 +326,7 @@ class SessionStore(SessionBase):
         now = timezone.now()
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
+            self._touch_ahead(known, now)
             return self._take_row(known, payloads.decode(known.payload))
         found = await read_in_thread(reading.settle)(
             public_id, known, self._caller(), now, recalled, self.copies
@@ -451,6 +461,39 @@ class SessionStore(SessionBase):
     async def arecord_postponed_activity(self, now: datetime) -> None:
         """See record_postponed_activity()."""
         await sync_to_async(self.record_postponed_activity)(now)
+
+    def _touch_ahead(self, copy: Row, now: datetime) -> None:
+        """Let activity be recorded after the response, where it will soon be due."""
+        if self.is_passive or not admission.may_be_touched_ahead(copy, now):
+            return
+        self.touched_ahead = now, copy.version
+        if self.cookies is None:
+            after_view(self._make_touch)  # opened within a request that has another one
+
+    def hand_over_touch(self, response: HttpResponseBase) -> None:
+        """Have that activity recorded, unless this request has written to the row, or ended it."""
+        touch = self._planned_touch()
+        if touch is not None:
+            ahead.hand_over(touch, response)
+
+    async def ahand_over_touch(self, response: HttpResponseBase) -> None:
+        """See hand_over_touch()."""
+        touch = self._planned_touch()
+        if touch is not None:
+            await ahead.ahand_over(touch, response)
+
+    def _make_touch(self, response: HttpResponseBase | None) -> None:
+        touch = self._planned_touch()
+        # Without a response it is a program's: that is recorded when it is due.
+        if touch is not None and response is not None and not ahead.leave_to_thread(touch):
+            ahead.make_calmly([touch])
+
+    def _planned_touch(self) -> Touch | None:
+        row, planned = self.row, self.touched_ahead
+        self.touched_ahead = None
+        if row is None or planned is None or row.version != planned[1]:
+            return None
+        return Touch(row, lease.activity(row, self.client, planned[0]), self._recalled)
 
     def _renew(self, row: Row, now: datetime) -> bool:
         caller = self._caller()

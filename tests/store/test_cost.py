@@ -35,7 +35,7 @@ CALLS_OF_A_READ = 33
 CALLS_OF_AN_ASYNC_READ = 36
 CALLS_OF_A_REQUEST = 43
 CALLS_OF_A_PROOF = 10
-CALLS_OF_A_CHANGE = 220
+CALLS_OF_A_CHANGE = 223
 
 
 def calls(act: Callable[[], object]) -> list[str]:

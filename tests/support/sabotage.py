@@ -58,6 +58,9 @@ ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 UNWRITABLE = "tests/store/test_unwritable_database.py"
 LOCKED = "tests/store/test_locked_rows.py"
+AHEAD = "tests/store/test_ahead.py"
+IN_A_THREAD = "tests/store/test_touches_in_a_thread.py"
+AFTER_RESPONSES = "tests/security/test_touches_after_responses.py"
 ISOLATION = "tests/store/test_isolation_levels.py"
 PRESENTED_KEY = "tests/store/test_presented_key.py"
 EXPIRY = "tests/store/test_expiry.py"
@@ -560,14 +563,14 @@ SABOTAGES = (
     Sabotage(
         "fast path: while activity is due, for a short idle timeout",
         PACKAGE + "cache/fast_path.py",
-        "pause = min(pause, limits.idle_timeout / TOUCHES_PER_IDLE_TIMEOUT)",
-        "pass",
+        "pause = between_touches(conf.ACTIVITY_INTERVAL, limits)",
+        "pause = conf.ACTIVITY_INTERVAL",
         FAST_PATH,
     ),
     Sabotage(
         "fast path: while activity is due",
         PACKAGE + "cache/fast_path.py",
-        "        row.last_activity + pause,\n",
+        "        row.last_activity + pause * (TOUCHED_AHEAD_FROM if is_ahead else 1),\n",
         "        row.last_activity + limits.idle_timeout,\n",
         FAST_PATH,
     ),
@@ -595,6 +598,215 @@ SABOTAGES = (
             FAST_PATH,
         )
         for setting in STAMPED
+    ),
+    Sabotage(
+        "touch ahead: whatever became of the row",
+        PACKAGE + "store/ahead.py",
+        "        if touch.row.public_id in changed:\n",
+        "        if True:\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: an outdated copy",
+        PACKAGE + "rows/touches.py",
+        'as_read = {"version": row.version, ',
+        "as_read = {",
+        AFTER_RESPONSES,
+    ),
+    Sabotage(
+        "touch ahead: an outdated copy, in a batch",
+        PACKAGE + "rows/touches.py",
+        'AS_READ = ("public_id", "key_hash", "version", "last_activity")',
+        'AS_READ = ("public_id", "key_hash", "last_activity")',
+        f"{AFTER_RESPONSES} -k old_copy",
+        database="postgresql",
+    ),
+    Sabotage(
+        "touch ahead: over what another worker recorded",
+        PACKAGE + "rows/touches.py",
+        '"version": row.version, "last_activity": row.last_activity}',
+        '"version": row.version}',
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: what has ended, in a batch",
+        PACKAGE + "rows/touches.py",
+        "WHERE {table}.{ended} IS NULL AND {condition} ",
+        "WHERE {condition} ",
+        f"{AHEAD} {AFTER_RESPONSES}",
+        database="postgresql",
+    ),
+    Sabotage(
+        "touch ahead: whoever is gone, in a batch",
+        PACKAGE + "rows/touches.py",
+        "IS NULL AND {condition} ",
+        "IS NULL ",
+        AHEAD,
+        database="postgresql",
+    ),
+    Sabotage(
+        "touch ahead: wait for a locked row",
+        PACKAGE + "rows/touches.py",
+        "SKIP LOCKED) ",
+        "NOWAIT) ",
+        AHEAD,
+        database="postgresql",
+    ),
+    Sabotage(
+        "touch ahead: news of the client, as moments in a batch",
+        PACKAGE + "rows/touches.py",
+        "touch.row.actor_id is None and touch.columns.keys() == set(CHANGED)",
+        "touch.row.actor_id is None",
+        AHEAD,
+        database="postgresql",
+    ),
+    Sabotage(
+        "touch ahead: what is over by now",
+        PACKAGE + "store/ahead.py",
+        "if is_within_limits(touch.row, now)]",
+        "]",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: look for nobody who is gone",
+        PACKAGE + "store/ahead.py",
+        "        or (standing[row.public_id] == as_read(row) and "
+        "end_with_its_user(row, client=None))\n",
+        "",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: leave the copies of what is over",
+        PACKAGE + "store/ahead.py",
+        "        copies.forget_many(over)\n",
+        "        pass\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: forget the copies of rows that moved on",
+        PACKAGE + "store/ahead.py",
+        "        if row.public_id not in standing\n",
+        "        if True\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: fail where nothing can be written",
+        PACKAGE + "store/ahead.py",
+        "    with doing_without():\n",
+        "    if True:\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in silence where the database does not answer",
+        PACKAGE + "store/ahead.py",
+        "        if warning.is_due():\n",
+        "        if False:\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: what this request has written",
+        STORE,
+        " or row.version != planned[1]:",
+        ":",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: for who polls",
+        STORE,
+        "if self.is_passive or not admission.may_be_touched_ahead(copy, now):",
+        "if not admission.may_be_touched_ahead(copy, now):",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: for who has to prove themselves",
+        PACKAGE + "store/admission.py",
+        "    if copy.must_reauthenticate:\n        return False\n",
+        "",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: before half the interval",
+        PACKAGE + "policy.py",
+        "return now - last_activity >= between_touches(interval, limits) * TOUCHED_AHEAD_FROM",
+        "return True",
+        AHEAD,
+    ),
+    *(
+        Sabotage(
+            f"touch ahead: where a cookie lives longer with it, {name}",
+            PACKAGE + "rows/lifetime.py",
+            condition,
+            "",
+            AHEAD,
+        )
+        for name, condition in (
+            ("nobody's", "row.user_id is not None\n        and "),
+            ("without an absolute end", "        and limits.absolute_lifetime is not None\n"),
+            ("after set_expiry", "        and not payloads.may_hold(EXPIRY_KEY, row.payload)\n"),
+        )
+    ),
+    Sabotage(
+        "touch ahead: in a thread that cannot see the row",
+        PACKAGE + "store/ahead.py",
+        "return not any(one.alias == alias and one.in_atomic_block for one in opened)",
+        "return True",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in a thread of nobody's tenant",
+        PACKAGE + "store/ahead.py",
+        "copies.tier().has_names_of_the_sites or ",
+        "",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in a thread beside a database in memory",
+        PACKAGE + "store/ahead.py",
+        " or is_in_memory(alias):",
+        ":",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: without an end to what waits",
+        PACKAGE + "store/ahead.py",
+        "if len(self._touches) < MOST_WAITING:",
+        "if True:",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: a batch without an end",
+        PACKAGE + "store/ahead.py",
+        "list(self._touches)[:MOST_AT_ONCE]",
+        "list(self._touches)",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: in a child, what waits in its parent",
+        PACKAGE + "store/ahead.py",
+        "os.register_at_fork(after_in_child=self._start_afresh)",
+        "pass",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: lose what waits when the process ends",
+        PACKAGE + "store/ahead.py",
+        "        atexit.register(self.drain)\n",
+        "",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: end the thread with a failure",
+        PACKAGE + "store/ahead.py",
+        "                except Exception:\n",
+        "                except DatabaseError:\n",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: nobody, where no thread can begin",
+        PACKAGE + "store/ahead.py",
+        "            self._touches.clear()\n            return False\n",
+        "            return True\n",
+        IN_A_THREAD,
     ),
     Sabotage(
         "leave a changed session at rest",

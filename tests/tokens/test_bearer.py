@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 import time_machine
 from asgiref.sync import async_to_sync, iscoroutinefunction
+from django.db import connection
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client, override_settings
+from django.test.utils import CaptureQueriesContext
 from django.urls import path
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -175,13 +177,31 @@ def test_activity_is_recorded(user: Any, engine: str, call: Caller) -> None:
     now = timezone.now()
     with time_machine.travel(now, tick=False) as clock:
         tokens = new_tokens(user)
-        clock.shift(timedelta(seconds=59))
+        clock.shift(timedelta(seconds=29))
         call("guarded", tokens.access)
         assert Session.objects.get().last_activity == now
-        clock.shift(timedelta(seconds=1))
+        clock.shift(timedelta(seconds=31))
         call("guarded", tokens.access)
 
     assert Session.objects.get().last_activity == now + timedelta(seconds=60)
+
+
+def test_activity_is_recorded_ahead_of_time(user: Any, call: Caller, settings: Settings) -> None:
+    """From half the interval on a copy serves, and one statement follows the view."""
+    settings.SESSION_ENGINE = "sessions_plus.backends.cached_db"
+    now = timezone.now()
+    counts = []
+    with time_machine.travel(now, tick=False) as clock:
+        tokens = new_tokens(user)
+        call("guarded", tokens.access)
+        for pause in (29, 1):
+            clock.shift(timedelta(seconds=pause))
+            with CaptureQueriesContext(connection) as captured:
+                call("guarded", tokens.access)
+            counts.append(len(captured))
+
+    assert counts[1] == counts[0] + 1
+    assert Session.objects.get().last_activity == now + timedelta(seconds=30)
 
 
 def test_access_token_proves_no_refresh_token(user: Any, engine: str, call: Caller) -> None:

@@ -1,0 +1,236 @@
+"""
+Activity that is recorded after the response, before it comes to be due: nobody waits for it.
+
+Invariant for whoever edits this: whatever is lost here costs a session some of its last activity
+and nothing else. It is recorded by the statement that also proves the row, a copy goes only to
+where the one lay that was served, and what is due is recorded and proved before anybody is served.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+from asgiref.sync import sync_to_async
+from django.core.cache import caches
+from django.db import DatabaseError, close_old_connections, connections
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+
+from sessions_plus.cache import copies
+from sessions_plus.cache.copies import Recalled
+from sessions_plus.rows import touches as rows
+from sessions_plus.rows.session_row import Row, database
+from sessions_plus.rows.touches import RowTouch, Standing
+from sessions_plus.store.admission import is_within_limits
+from sessions_plus.store.ending import end_with_its_user
+from sessions_plus.store.unwritable import doing_without, warning
+from sessions_plus.types import Columns
+
+logger = logging.getLogger("sessions_plus")
+
+# So long touches wait for others. A session is served on its copy meanwhile.
+GATHERING_SECONDS = 1.0
+
+# One statement locks no more rows than this, and nobody waits long for one of them.
+MOST_AT_ONCE = 500
+
+# What comes on top is recorded when it is due. A copy takes about a kilobyte.
+MOST_WAITING = 10_000
+
+# A process that ends waits no longer for a database.
+DRAIN_SECONDS = 5.0
+
+
+class Touch(NamedTuple):
+    """Activity to record: the row as its copy had it, the columns, and where the copy lay."""
+
+    row: Row
+    columns: Columns
+    recalled: Recalled
+
+
+def hand_over(touch: Touch, response: HttpResponseBase) -> None:
+    """
+    Let a touch be made after ``response``: together with others, by a thread of this process.
+
+    Where no thread may do it, by the one that serves the request, once all was sent.
+    """
+    if not leave_to_thread(touch):
+        # Django's own name, which its stubs do not know.
+        closers: list[Callable[[], object]] = response._resource_closers  # type: ignore[attr-defined]
+        closers.append(partial(make_calmly, [touch]))
+
+
+async def ahand_over(touch: Touch, response: HttpResponseBase) -> None:
+    """See hand_over(). Before it was sent: what closes a response may be of another thread."""
+    if not leave_to_thread(touch):
+        await sync_to_async(make_calmly)([touch])
+
+
+def leave_to_thread(touch: Touch) -> bool:
+    """Let a touch be made soon, together with others. False where no thread may do it."""
+    return may_use_thread() and waiting.add(touch)
+
+
+def may_use_thread() -> bool:
+    """
+    Say whether another thread can ask for the row that this one serves.
+
+    Not from within a transaction, as it may have made the row (a test's goes around everything);
+    not where the database is of this thread; nor where a function of the site's says for each
+    thread which tenant it serves.
+    """
+    alias = database()
+    if copies.tier().has_names_of_the_sites or is_in_memory(alias):
+        return False
+    opened = connections.all(initialized_only=True)
+    return not any(one.alias == alias and one.in_atomic_block for one in opened)
+
+
+def is_in_memory(alias: str) -> bool:
+    name = str(connections.settings[alias]["NAME"])
+    return name == ":memory:" or "mode=memory" in name
+
+
+def make_calmly(touches: Sequence[Touch]) -> None:
+    """Make touches where nobody can be told of a failure: then they are made when they are due."""
+    try:
+        make(touches)
+    except DatabaseError as error:
+        if warning.is_due():
+            logger.warning(
+                "Activity of %d sessions was not recorded ahead of time (%s: %s). It is when it "
+                "is due.",
+                len(touches),
+                type(error).__name__,
+                str(error).strip(),
+            )
+
+
+def make(touches: Sequence[Touch]) -> None:
+    """
+    Record activity, and keep the copies of the rows that it proves.
+
+    Of the others, those that are over are found by reading; where nothing can be written, all
+    are read. What comes too late revives nothing: the next request ends such a session.
+    """
+    now = timezone.now()
+    touches = [touch for touch in touches if is_within_limits(touch.row, now)]
+    changed: set[UUID] = set()
+    with doing_without():
+        changed = rows.touch_many([RowTouch(touch.row, touch.columns) for touch in touches])
+    for touch in touches:
+        if touch.row.public_id in changed:
+            touch.row.take(touch.columns)
+            copies.keep(touch.row, touch.recalled)
+    unchanged = [touch.row for touch in touches if touch.row.public_id not in changed]
+    if unchanged:
+        forget_what_is_over(unchanged)
+
+
+def forget_what_is_over(unchanged: Sequence[Row]) -> None:
+    """
+    Let no copy serve of a session that is over, among those whose rows were not touched.
+
+    A row that moved on lives, and whoever moved it has seen to its copy. Of one that did not,
+    somebody has locked it, nothing can be written, or its user is gone.
+    """
+    standing = rows.standing_of([row.public_id for row in unchanged])
+    over = [
+        row.public_id
+        for row in unchanged
+        if row.public_id not in standing
+        or (standing[row.public_id] == as_read(row) and end_with_its_user(row, client=None))
+    ]
+    if over:
+        copies.forget_many(over)
+
+
+def as_read(row: Row) -> Standing:
+    return Standing(row.key_hash, row.version, row.last_activity)
+
+
+class Waiting:
+    """
+    The touches of this process that wait for others, and the thread that makes them.
+
+    It lives as long as there are any, and parts from the database then.
+    """
+
+    def __init__(self) -> None:
+        self._start_afresh()
+        atexit.register(self.drain)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._start_afresh)
+
+    def _start_afresh(self) -> None:
+        """Leave to a parent process what it has to do: its thread is not ours."""
+        self._touches: dict[UUID, Touch] = {}
+        self._is_working = False
+        self._is_hurried = threading.Event()
+        self._is_done = threading.Condition()
+
+    def __len__(self) -> int:
+        return len(self._touches)
+
+    def add(self, touch: Touch) -> bool:
+        """Take on a touch, one for each session. False where there is no thread to make it."""
+        with self._is_done:
+            if len(self._touches) < MOST_WAITING:
+                self._touches[touch.row.public_id] = touch
+            return self._is_working or self._begin()
+
+    def _begin(self) -> bool:
+        thread = threading.Thread(target=self._work, name="sessions_plus touches", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no more of them, or the process is ending
+            self._touches.clear()
+            return False
+        self._is_working = True
+        return True
+
+    def _work(self) -> None:
+        try:
+            while self._gather():
+                close_old_connections()
+                try:
+                    while touches := self._take():
+                        make_calmly(touches)
+                except Exception:
+                    logger.exception("Activity was not recorded ahead of time.")
+                close_old_connections()
+        finally:
+            connections.close_all()
+            caches.close_all()
+            with self._is_done:
+                self._is_done.notify_all()
+
+    def _gather(self) -> bool:
+        """Wait for touches to come together; False: there are none, and the thread may go."""
+        self._is_hurried.wait(GATHERING_SECONDS)
+        with self._is_done:
+            self._is_working = bool(self._touches)
+            return self._is_working
+
+    def _take(self) -> list[Touch]:
+        with self._is_done:
+            names = list(self._touches)[:MOST_AT_ONCE]
+            return [self._touches.pop(name) for name in names]
+
+    def drain(self) -> None:
+        """Make at once what waits; return when that is done, or after a while in any case."""
+        self._is_hurried.set()
+        with self._is_done:
+            self._is_done.wait_for(lambda: not self._is_working, DRAIN_SECONDS)
+        self._is_hurried.clear()
+
+
+waiting = Waiting()
