@@ -85,6 +85,9 @@ Fields: TypeAlias = dict[str, Any]
 Arguments: TypeAlias = dict[str, Any]
 """Arguments by their names, for ``**``: what takes them says of which type each is."""
 
+PsycopgObject: TypeAlias = Any
+"""A connection or a cursor of psycopg 3: the stubs know Django's as psycopg 2's."""
+
 RedisClient: TypeAlias = Any
 """A client of redis-py, or one of its connections, of either world: its answers are unions."""
 

@@ -117,7 +117,15 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("session_row",),
         ("table", "user_state", "device_binding"),
         ("statements",),
-        ("prepared", "payload", "async_reads", "find_or_create", "lock_wait", "write_faults"),
+        (
+            "prepared",
+            "payload",
+            "async_reads",
+            "kept_cursor",
+            "find_or_create",
+            "lock_wait",
+            "write_faults",
+        ),
     ),
     "store": (
         ("of_request", "engine"),

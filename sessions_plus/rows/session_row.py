@@ -109,7 +109,8 @@ def in_transaction() -> bool:
 
 def fetch(public_id: UUID) -> Row | None:
     """Return the row of that name, ended or not, or None. One statement."""
-    found = SESSIONS.find(database(), ATTRIBUTES, {"public_id": public_id})
+    where = {"public_id": public_id}
+    found = SESSIONS.find(database(), ATTRIBUTES, where, is_frequent=True)
     return Row(*found[0]) if found else None
 
 

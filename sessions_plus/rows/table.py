@@ -20,6 +20,7 @@ from django.db.utils import DatabaseError
 
 from sessions_plus.models.text import FittedCharField
 from sessions_plus.rows import statements
+from sessions_plus.rows.kept_cursor import kept_cursor
 from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
 from sessions_plus.rows.write_faults import Fault, fault_of
@@ -77,11 +78,13 @@ class Table(Generic[M_co]):
         *,
         condition: str | None = None,
         other_than: Mapping[str, object] = NOTHING,
+        is_frequent: bool = False,
     ) -> list[Found]:
         """
         Return these attributes of every row that ``where`` holds for, in no order.
 
-        Not of one with a value of ``other_than``.
+        Not of one with a value of ``other_than``. What ``is_frequent`` is read by a kept cursor
+        where there is one: for columns that come from it as from Django's.
         """
         connection = connections[alias]
         shape = shape_of(where, condition, other_than)
@@ -89,7 +92,8 @@ class Table(Generic[M_co]):
         params = self.params(connection, where, but_none=True)
         params += self.params(connection, other_than)
 
-        return self._python_values(connection, attributes, fetched(connection, sql, params))
+        found = fetched(connection, sql, params, is_frequent=is_frequent)
+        return self._python_values(connection, attributes, found)
 
     def find_instances(
         self,
@@ -251,10 +255,17 @@ def _count_changed(
         raise
 
 
-def fetched(connection: BaseDatabaseWrapper, sql: str, params: Params) -> list[Found]:
+def fetched(
+    connection: BaseDatabaseWrapper, sql: str, params: Params, *, is_frequent: bool = False
+) -> list[Found]:
     """Execute a statement that reads; return what it found, as the database has it."""
 
     def read() -> list[Found]:
+        kept = kept_cursor(connection) if is_frequent else None
+        if kept is not None:
+            kept.execute(sql, params)
+            rows: list[Found] = kept.fetchall()
+            return rows
         with connection.cursor() as cursor:
             cursor.execute(sql, params)
             found: list[Found] = cursor.fetchall()

@@ -58,6 +58,7 @@ ROTATION = "tests/lifecycle/test_rotation.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 UNWRITABLE = "tests/store/test_unwritable_database.py"
 LOCKED = "tests/store/test_locked_rows.py"
+KEPT_CURSOR = "tests/rows/test_kept_cursor.py"
 AHEAD = "tests/store/test_ahead.py"
 IN_A_THREAD = "tests/store/test_touches_in_a_thread.py"
 AFTER_RESPONSES = "tests/security/test_touches_after_responses.py"
@@ -807,6 +808,46 @@ SABOTAGES = (
         "            self._touches.clear()\n            return False\n",
         "            return True\n",
         IN_A_THREAD,
+    ),
+    Sabotage(
+        "kept cursor: where statements are logged",
+        PACKAGE + "rows/kept_cursor.py",
+        "        and not connection.queries_logged\n",
+        "",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
+        "kept cursor: past a wrapper of the site's",
+        PACKAGE + "rows/kept_cursor.py",
+        "        and vars(connection).keys().isdisjoint(MAKES_CURSORS)\n",
+        "",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
+        "kept cursor: past who traces",
+        PACKAGE + "rows/kept_cursor.py",
+        "_new(connection, raw) if _is_made_by_django(raw) else None",
+        "_new(connection, raw)",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
+        "kept cursor: of a connection that was closed",
+        PACKAGE + "rows/kept_cursor.py",
+        "if kept is None or kept.cursor.connection is not raw:",
+        "if kept is None:",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
+        "kept cursor: addresses as objects",
+        PACKAGE + "rows/kept_cursor.py",
+        '    cursor.adapters.register_loader("inet", _inet_loader())\n',
+        "",
+        KEPT_CURSOR,
+        database="postgresql",
     ),
     Sabotage(
         "leave a changed session at rest",

@@ -1,0 +1,109 @@
+"""
+A cursor that a connection keeps, for the row that most requests without a cache read.
+
+On PostgreSQL with psycopg 3. Django makes a cursor for each statement, writes the values into its
+text and reads moments from text, in Python; on this one values are sent apart and rows come in
+binary. Django's own wrapper is around it, so who traces or counts statements there sees this one.
+
+Invariant for whoever edits this: nothing is prepared that the site's ``prepare_threshold`` does
+not ask for, so that a pooler which lends connections for a transaction each may stand between.
+"""
+
+from __future__ import annotations
+
+import socket
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from sessions_plus.types import PsycopgObject
+
+if TYPE_CHECKING:
+    from psycopg.abc import Buffer
+    from psycopg.adapt import Loader
+
+_kept: WeakKeyDictionary[BaseDatabaseWrapper, PsycopgObject] = WeakKeyDictionary()
+
+# What a wrapper of somebody else's, or a patch of one, may do for each cursor that is made.
+MAKES_CURSORS = ("cursor", "_cursor", "create_cursor", "make_cursor", "_prepare_cursor")
+
+
+def kept_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
+    """
+    Return the connection's kept cursor, made now if need be; None where it can have none.
+
+    Then Django's is to be asked for one: statements are logged, or cursors are made in a way
+    of the site's, as for tenants or to be traced.
+    """
+    if not _may_have(connection):
+        return None
+    connection.close_if_health_check_failed()
+    connection.ensure_connection()
+    connection.validate_thread_sharing()
+    kept = _kept.get(connection)
+    raw: PsycopgObject = connection.connection
+    if kept is None or kept.cursor.connection is not raw:
+        kept = _kept[connection] = _new(connection, raw) if _is_made_by_django(raw) else None
+    return kept
+
+
+def _may_have(connection: BaseDatabaseWrapper) -> bool:
+    kind: object = type(connection)
+    return (
+        connection.vendor == "postgresql"
+        and not connection.queries_logged
+        and connection.timezone is not None  # without, moments come in the site's own time
+        and _is_djangos(kind)
+        and vars(connection).keys().isdisjoint(MAKES_CURSORS)
+    )
+
+
+@lru_cache(maxsize=8)
+def _is_djangos(kind: object) -> bool:
+    """Say whether cursors are made as Django does with psycopg 3, also for PostGIS."""
+    from django.db.backends.postgresql.base import DatabaseWrapper
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    same = all(getattr(kind, name) is getattr(DatabaseWrapper, name) for name in MAKES_CURSORS)
+    return bool(is_psycopg3) and same
+
+
+def _is_made_by_django(raw: PsycopgObject) -> bool:
+    from django.db.backends.postgresql import base
+
+    return raw.cursor_factory in (base.Cursor, base.ServerBindingCursor)
+
+
+def _new(connection: BaseDatabaseWrapper, raw: PsycopgObject) -> PsycopgObject:
+    from django.db.backends.postgresql import base
+    from psycopg.pq import Format
+
+    factory: PsycopgObject = base.ServerBindingCursor
+    cursor = factory(raw)
+    cursor.format = Format.BINARY
+    cursor.adapters.register_loader("inet", _inet_loader())
+    return connection.make_cursor(cursor)
+
+
+@lru_cache(maxsize=1)
+def _inet_loader() -> type[Loader]:
+    """Return what makes of an address the text that PostgreSQL would: Django takes no object."""
+    from psycopg.adapt import Loader
+    from psycopg.pq import Format
+
+    class InetText(Loader):
+        format = Format.BINARY
+
+        def load(self, data: Buffer) -> str:
+            return text_of(bytes(data))
+
+    return InetText
+
+
+def text_of(inet: bytes) -> str:
+    """Return an address as text: family, bits of the network, a flag and a length stand first."""
+    bits, address = inet[1], inet[4:]
+    text = socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+    return text if bits == 8 * len(address) else f"{text}/{bits}"

@@ -1,0 +1,247 @@
+"""The row of a request is read by a cursor that its connection keeps, and nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import DatabaseError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from sessions_plus.models import Session
+from sessions_plus.rows import kept_cursor as module
+from sessions_plus.rows import session_row
+from sessions_plus.rows.kept_cursor import kept_cursor, text_of
+from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.table import fetched
+from tests.support.services.databases import start_pgbouncer, start_postgresql
+from tests.support.services.process import Server
+from tests.support.stores import signed_in
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ON_POSTGRESQL = pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="others have no such cursor"
+)
+
+ADDRESSES = [
+    "10.0.0.1",
+    "0.0.0.0",  # noqa: S104 - no address to listen at
+    "::1",
+    "::",
+    "2001:db8::1",
+    "2001:db8:0:1:1:1:1:1",
+    "2001:0:0:1::1",
+    "::ffff:10.0.0.1",
+    "::10.0.0.1",
+    "fe80::1:0:0:1",
+]
+
+
+@pytest.fixture(autouse=True)
+def _none_is_kept() -> Iterator[None]:
+    module._kept.pop(connections["default"], None)
+    yield
+    module._kept.pop(connections["default"], None)
+
+
+@pytest.fixture
+def session(user: User) -> Session:
+    signed_in(user)
+    found: Session = Session.objects.get()
+    return found
+
+
+@contextmanager
+def by_django(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_may_have", lambda connection: False)
+        yield
+
+
+def fetch(session: Session) -> Row:
+    row = session_row.fetch(session.public_id)
+    assert row is not None
+    return row
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("address", [None, *ADDRESSES])
+def test_same_values(
+    session: Session, monkeypatch: pytest.MonkeyPatch, address: str | None
+) -> None:
+    """Each column comes as Django's own cursor has it, whatever is in it."""
+    moment = timezone.now() - timedelta(microseconds=1)
+    Session._base_manager.update(
+        ip_address=address,
+        rotated_at=moment,
+        sealed_successor=b"\x00\xff%s",
+        user_agent="ä % {} \\",
+        must_reauthenticate=True,
+    )
+
+    kept = fetch(session)
+    with by_django(monkeypatch):
+        as_ever = fetch(session)
+
+    assert kept == as_ever
+    assert [type(getattr(kept, name)) for name in session_row.ATTRIBUTES] == [
+        type(getattr(as_ever, name)) for name in session_row.ATTRIBUTES
+    ]
+    assert (kept_cursor(connections["default"]) is not None) is (connection.timezone is not None)
+
+
+def test_network_of_an_address() -> None:
+    """PostgreSQL says so where an address stands for a network."""
+    assert text_of(bytes([2, 24, 0, 4, 10, 0, 0, 0])) == "10.0.0.0/24"
+
+
+@ON_POSTGRESQL
+def test_it_is_kept(session: Session) -> None:
+    """One for all reads of a connection, and another for the next connection."""
+    fetch(session)
+    first = kept_cursor(connections["default"])
+    fetch(session)
+    assert kept_cursor(connections["default"]) is first
+
+    connection.close()
+    fetch(session)
+
+    assert kept_cursor(connections["default"]) is not first
+
+
+@ON_POSTGRESQL
+def test_who_counts_statements_sees_them(session: Session) -> None:
+    """Logged ones, and those that an execute wrapper is told of."""
+    fetch(session)
+    seen: list[str] = []
+
+    def watch(execute: Any, sql: str, *rest: Any) -> Any:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(watch):
+        fetch(session)
+    with CaptureQueriesContext(connection) as captured:
+        fetch(session)
+
+    assert (len(seen), len(captured)) == (1, 1)
+
+
+@ON_POSTGRESQL
+def test_who_makes_cursors_makes_these_too(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrapper of the site's, a patched connection, and a traced one make each cursor."""
+
+    own = connections["default"]
+    of_tenants = type("OfTenants", (type(own),), {"_cursor": lambda self, name=None: None})
+    assert not module._is_djangos(of_tenants)
+    assert (kept_cursor(own) is not None) is (own.timezone is not None)
+    with monkeypatch.context() as patch:
+        patch.setitem(vars(own), "cursor", own.cursor)
+        assert kept_cursor(own) is None
+
+    fetch(session)
+    raw: Any = own.connection
+    monkeypatch.setattr(raw, "cursor_factory", type("Traced", (raw.cursor_factory,), {}))
+    module._kept.pop(own, None)
+    assert kept_cursor(own) is None
+    assert fetch(session).public_id == session.public_id
+
+
+@ON_POSTGRESQL
+def test_errors_are_djangos(session: Session) -> None:
+    """And a transaction that is broken takes no more statements."""
+    fetch(session)
+    with pytest.raises(DatabaseError):
+        fetched(connections["default"], "SELECT nothing", [], is_frequent=True)
+    assert fetch(session).public_id == session.public_id
+
+    with transaction.atomic():
+        transaction.set_rollback(True)
+        with pytest.raises(transaction.TransactionManagementError):
+            fetch(session)
+
+
+# Behind a pooler that lends connections for a transaction each
+
+
+@pytest.fixture(scope="module")
+def pooler() -> Iterator[tuple[Server, Server]]:
+    postgresql = start_postgresql()
+    try:
+        server = start_pgbouncer(postgresql)
+        try:
+            yield postgresql, server
+        finally:
+            server.stop()
+    finally:
+        postgresql.stop()
+
+
+PREPARED = "SELECT count(*) FROM pg_prepared_statements"
+READ = "SELECT %s::uuid, %s::timestamptz, pg_backend_pid()"
+
+
+def connected_to(server: Server, **options: Any) -> Any:
+    from django.db.backends.postgresql.base import DatabaseWrapper
+
+    found: Any = connections["default"]
+    defaults = found.settings_dict if found.vendor == "postgresql" else {}
+    settings = {
+        **connections.settings["default"],
+        **defaults,
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": "postgres",
+        "USER": "postgres",
+        "PASSWORD": "",
+        "HOST": "127.0.0.1",
+        "PORT": str(server.port),
+        "OPTIONS": options,
+    }
+    return DatabaseWrapper(settings, alias="default")
+
+
+def test_behind_a_pooler(pooler: tuple[Server, Server]) -> None:
+    """Two clients take turns on the server's connections, and nothing stays behind there."""
+    _, server = pooler
+    clients = [connected_to(server) for _ in range(2)]
+    name, moment = "0197b9f2-4c3e-7cc1-9d5f-2f5f3f1b8a11", timezone.now()
+    for client in clients:
+        client.timezone = timezone.get_fixed_timezone(0)
+    try:
+        for _ in range(20):
+            for client in clients:
+                kept = kept_cursor(client)
+                assert kept is not None
+                kept.execute(READ, [name, moment])
+                (found,) = kept.fetchall()
+                assert str(found[0]) == name
+                kept.execute(PREPARED, [])
+                assert kept.fetchall() == [(0,)]
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_site_may_have_it_prepared(pooler: tuple[Server, Server]) -> None:
+    """Django's own option says so, for connections that are the client's own."""
+    postgresql, _ = pooler
+    client = connected_to(postgresql, prepare_threshold=0)
+    client.timezone = timezone.get_fixed_timezone(0)
+    try:
+        kept = kept_cursor(client)
+        for _ in range(2):
+            kept.execute(READ, ["0197b9f2-4c3e-7cc1-9d5f-2f5f3f1b8a11", timezone.now()])
+            kept.fetchall()
+        kept.execute(PREPARED, [])
+
+        assert kept.fetchall()[0][0] >= 1
+    finally:
+        client.close()
