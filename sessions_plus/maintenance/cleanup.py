@@ -25,6 +25,7 @@ from sessions_plus.models import (
     Challenge,
     Cursor,
     Device,
+    DeviceKey,
     HourCount,
     Notice,
     Reason,
@@ -51,7 +52,7 @@ CURSOR = "clean_up"
 ADOPTION_REMEMBERED = timedelta(days=1)
 
 REMOVED = (
-    *("sessions", "expired_sessions", "events", "devices"),
+    *("sessions", "expired_sessions", "device_keys", "events", "devices"),
     *("challenges", "used_nonces", "enrolments", "notices", "counters", "hour_counts"),
     *("adopted_keys", "adoption_bars"),
 )
@@ -110,6 +111,9 @@ def last_cleanup() -> datetime | None:
 def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
     """Yield what is to be done; of events those up to the last that is counted, if given."""
     yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)])
+    # No key is made for a session that is not there, and no session's primary key comes again.
+    ownerless = ~Exists(_all(Session).filter(pk=OuterRef("session_id")))
+    yield _removing("device_keys", _all(DeviceKey).filter(ownerless))
     yield from _past_retention(now, counted)
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
     nonces = _all(UsedNonce).filter(expires_at__lte=now)

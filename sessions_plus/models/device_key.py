@@ -45,7 +45,11 @@ class DeviceKey(models.Model):
 
     public_id = models.UUIDField(unique=True, default=new_public_id, editable=False)
     session = models.ForeignKey(
-        Session, on_delete=models.CASCADE, related_name="device_keys", verbose_name=_("session")
+        Session,
+        on_delete=models.CASCADE,
+        db_constraint=False,  # sessions are removed many at once; clean-up removes theirs after them
+        related_name="device_keys",
+        verbose_name=_("session"),
     )
     algorithm = models.CharField(_("algorithm"), max_length=8, editable=False)
     sealed_jwk = models.BinaryField()

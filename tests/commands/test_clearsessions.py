@@ -23,6 +23,7 @@ from sessions_plus.models import (
     Authenticator,
     Challenge,
     Device,
+    DeviceKey,
     Notice,
     Scope,
     Session,
@@ -153,6 +154,18 @@ class TestSessions:
         cleanup(now)
 
         assert not Session.objects.exists()
+
+    def test_device_keys_go_with_their_sessions(self, now: datetime, user: User) -> None:
+        """A session that is bound to a device can be removed, and its key goes with it."""
+        gone, live = a_session(now, user, expire_date=now - 30 * DAY), a_session(now, user)
+        for session in (gone, live):
+            DeviceKey.objects.create(session=session, algorithm="ES256", sealed_jwk=b"sealed")
+
+        removed = cleanup(now)
+        connection.check_constraints()
+
+        assert (removed["sessions"], removed["device_keys"]) == (1, 1)
+        assert DeviceKey.objects.get().session == live
 
     def test_what_expired_long_ago_goes_at_once(self, now: datetime, user: User) -> None:
         """A session whose retention is over when it is found expired is removed."""
