@@ -1,5 +1,5 @@
 """
-How the cost of each act grows with the number of rows: 10 thousand, then a million.
+How the cost of each act grows with the number of rows: 10 thousand, a million, five million.
 
 ``python -m benchmarks.growth [--sizes N …] [--keep FILE]``. Each size is a PostgreSQL database
 of its own, filled by one statement; acts are measured in turns and shown as medians. What is
@@ -40,15 +40,22 @@ FROM generate_series(1, %(sessions)s) AS n;
 ANALYZE;
 """
 
+CREATED = "now() - interval '60 days' * (1 - n::float / %(sessions)s)"
+UUID_OF_TIME = (
+    f"(lpad(to_hex((extract(epoch FROM {CREATED}) * 1000)::bigint), 12, '0') || '7' "
+    "|| substr(md5(n::text), 1, 3) || '8' || substr(md5(n::text), 4, 15))::uuid"
+)
+"""Oldest first over two months, and a UUIDv7, as the engine makes names."""
+
 
 def fill(sessions: int) -> None:
-    """Store that many sessions, ten for each user, a third of them ended or expired."""
+    """Store that many sessions of two months, ten for each user, a third of them over."""
     from django.db import connection
 
     from sessions_plus.models import Session
 
     given = {
-        "public_id": "gen_random_uuid()",
+        "public_id": UUID_OF_TIME,
         "kind": "'browser'",
         "user_id": "(SELECT min(id) FROM auth_user) + n %% %(users)s",
         "key_hash": "md5(n::text) || md5((n + 1)::text)",
@@ -58,7 +65,7 @@ def fill(sessions: int) -> None:
         "system": "'Linux'",
         "agent_kind": "'desktop'",
         "auth_methods": "'pwd'",
-        "created_at": "now() - interval '10 days'",
+        "created_at": CREATED,
         "authenticated_at": "now() - interval '10 days'",
         "last_activity": "now() - (n %% 100) * interval '1 minute'",
         "expire_date": "now() + interval '5 days' - (CASE WHEN n %% 6 = 0 THEN 90 ELSE 0 END) "
@@ -93,7 +100,7 @@ def acts() -> dict[str, Callable[[], object]]:
     from sessions_plus.models import Session
 
     people = get_user_model()._default_manager
-    staff = people.create_superuser("staff", "", "a password")
+    staff = people.filter(username="staff").first() or people.create_superuser("staff")
     client = Client()
     client.force_login(staff)
     first = people.order_by("pk").values_list("pk", flat=True)[0]
@@ -169,11 +176,16 @@ def measure(sessions: int, rounds: int) -> dict[str, float]:
     call_command("migrate", verbosity=0)
     say(f"{sessions:,d} sessions: filling the table …")
     fill(sessions)
+    return measure_acts(f"{sessions:,d} sessions", rounds)
+
+
+def measure_acts(title: str, rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each act on the tables as they are."""
     todo = acts()
     times: dict[str, list[float]] = {name: [] for name in todo}
     for turn in range(rounds):
         if turn % max(1, rounds // 10) == 0:
-            say(f"{sessions:,d} sessions: turn {turn + 1} of {rounds} …")
+            say(f"{title}: turn {turn + 1} of {rounds} …")
         for name, act in todo.items():
             start = time.perf_counter()
             act()
@@ -202,7 +214,7 @@ OR revoked_at IS NULL AND expire_date <= now() - interval '30 days'
 """
 
 
-def clean_up(rounds: int = 5) -> dict[str, float]:
+def clean_up(rounds: int) -> dict[str, float]:
     """
     Return how long our clean-up takes in all, and its longest statement, in milliseconds.
 
@@ -234,7 +246,7 @@ def _put_back() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE sessions_plus_session")
+        cursor.execute("TRUNCATE sessions_plus_session CASCADE")  # of device keys there are none
         cursor.execute("INSERT INTO sessions_plus_session SELECT * FROM kept")
         cursor.execute("VACUUM ANALYZE sessions_plus_session")
         cursor.execute("CHECKPOINT")
@@ -264,8 +276,9 @@ def _timed(act: str | Callable[[], object]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 1_000_000, 5_000_000])
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--clean-ups", type=int, default=3, help="turns of the clean-up")
     parser.add_argument("--keep", type=Path, default=Path(".cache/benchmarks/growth.json"))
     options = parser.parse_args()
     postgresql, redis = start_postgresql(), start_redis()
@@ -275,7 +288,7 @@ def main() -> None:
             for size in options.sizes:
                 found[size] = measure(size, options.rounds)
                 keep(options.keep, found, {})
-            cleaned = clean_up()
+            cleaned = clean_up(options.clean_ups)
             keep(options.keep, found, cleaned)
     finally:
         redis.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from django.contrib.auth import get_user_model, login, logout
+from django.contrib.auth import alogin, get_user_model, login, logout
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 
@@ -27,8 +27,21 @@ async def aread(request: HttpRequest) -> HttpResponse:
     return HttpResponse(await request.session.aget("color", "none"))
 
 
+def read_user(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.user.get_username())
+
+
+async def aread_user(request: HttpRequest) -> HttpResponse:
+    return HttpResponse((await request.auser()).get_username())
+
+
 def write(request: HttpRequest) -> HttpResponse:
     request.session["color"] = f"blue {next(_numbers)}"
+    return HttpResponse("ok")
+
+
+async def awrite(request: HttpRequest) -> HttpResponse:
+    await request.session.aset("color", f"blue {next(_numbers)}")
     return HttpResponse("ok")
 
 
@@ -36,6 +49,14 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     user = get_user_model()._default_manager.get(username=request.GET.get("name", "ann"))
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session["color"] = "blue"
+    return HttpResponse("ok")
+
+
+async def asign_in(request: HttpRequest) -> HttpResponse:
+    people = get_user_model()._default_manager
+    user = await people.aget(username=request.GET.get("name", "ann"))
+    await alogin(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    await request.session.aset("color", "blue")
     return HttpResponse("ok")
 
 
@@ -49,7 +70,11 @@ urlpatterns = [
     path("anothing", anothing),
     path("read", read),
     path("aread", aread),
+    path("read-user", read_user),
+    path("aread-user", aread_user),
     path("write", write),
+    path("awrite", awrite),
     path("sign-in", sign_in),
+    path("asign-in", asign_in),
     path("sign-out", sign_out),
 ]

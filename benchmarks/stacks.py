@@ -30,6 +30,7 @@ class Stack:
     extra: dict[str, Any] = field(default_factory=dict)
     keeps_sessions: bool = True
     is_async_native: bool = True
+    cache: str = "django.core.cache.backends.redis.RedisCache"
 
 
 STACKS = {
@@ -73,6 +74,20 @@ STACKS = {
 }
 
 
+BESIDE_OVER_HTTP = {
+    stack.name: stack
+    for stack in [
+        Stack(
+            "django cached_db, django-redis",
+            "django.contrib.sessions.backends.cached_db",
+            cache="django_redis.cache.RedisCache",
+        ),
+        Stack("django signed_cookies", "django.contrib.sessions.backends.signed_cookies"),
+    ]
+}
+"""What is measured by requests a second alone: its races, statements and costs are others' too."""
+
+
 def settings_for(stack: Stack, *, database: dict[str, Any], redis_url: str) -> dict[str, Any]:
     """Return the Django settings of a stack on these servers."""
     return {
@@ -85,7 +100,7 @@ def settings_for(stack: Stack, *, database: dict[str, Any], redis_url: str) -> d
         "DATABASES": {"default": {**database, "CONN_MAX_AGE": None}},
         "CACHES": {
             "default": {
-                "BACKEND": "django.core.cache.backends.redis.RedisCache",
+                "BACKEND": stack.cache,
                 "LOCATION": redis_url,
             }
         },

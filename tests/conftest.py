@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextvars import copy_context
@@ -26,6 +27,7 @@ from sessions_plus.maintenance import event_reader
 from sessions_plus.store import ahead
 from tests.support.emptying import empty_quickly
 from tests.support.moments import START
+from tests.support.partitions import move_into_partitions
 
 pytest_plugins = ["tests.support.services", "tests.support.cache_fixtures"]
 
@@ -121,9 +123,14 @@ def django_db_setup(
     """
     Empty it quickly between tests, and part from threads that hold it before it is dropped.
 
+    Its tables are in partitions by month if ``TEST_PARTITIONS`` is set.
+
     The threads of asyncio's executors live until the process ends, and PostgreSQL drops
     no database that somebody is connected to.
     """
+    if os.environ.get("TEST_PARTITIONS"):
+        with django_db_blocker.unblock():
+            move_into_partitions()
     with pytest.MonkeyPatch.context() as patch:
         empty_quickly(patch)
         yield

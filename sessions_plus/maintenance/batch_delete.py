@@ -15,7 +15,7 @@ from django.db import connections, models, transaction
 from django.db.models.expressions import RawSQL
 from django.db.utils import OperationalError
 
-from sessions_plus.maintenance.key_ranges import KeyPath, PagePath, Path, place
+from sessions_plus.maintenance.key_ranges import KeyPath, PagePath, Path, is_divided, place
 from sessions_plus.maintenance.lock_timeout import SHORT_WAIT, is_lock_timeout, waiting_at_most
 from sessions_plus.rows.prepared import Prepared
 
@@ -163,7 +163,7 @@ def _in_batches(steps: Sequence[Step], path: Path, lower: int, upper: int) -> Co
 def _one_batch(rows: models.QuerySet[models.Model], changes: dict[str, object] | None) -> int:
     """Change at most a batch of those rows that nobody holds."""
     with transaction.atomic(using=rows.db):
-        if changes is None and _is_postgresql(rows):
+        if changes is None and _is_postgresql(rows) and not is_divided(rows):
             return _delete_by_place(rows)
         keys = list(_unlocked(rows).values_list("pk", flat=True)[:BATCH_ROWS])
         if keys:

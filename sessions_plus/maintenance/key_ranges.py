@@ -83,7 +83,8 @@ class PagePath:
     Along the table's pages, as PostgreSQL (14 or later) reads them.
 
     Each page is read once, whatever the order of the keys in it. A row that is updated
-    meanwhile may move behind a range that is done: it is left for the next time.
+    meanwhile may move behind a range that is done: it is left for the next time. Of a table
+    with partitions, a range has these pages of all of them.
     """
 
     last: int
@@ -96,8 +97,10 @@ class PagePath:
         name = connection.ops.quote_name(table.model._meta.db_table)
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_relation_size(%s::regclass) / current_setting('block_size')::bigint",
-                [name],
+                "SELECT coalesce(max(pg_relation_size(relid)), pg_relation_size(%s::regclass)) "
+                "/ current_setting('block_size')::bigint "
+                "FROM pg_partition_tree(%s::regclass) WHERE isleaf",
+                [name, name],
             )
             (pages,) = cursor.fetchone()
         return cls(pages - 1) if pages else None
@@ -133,6 +136,17 @@ class PagePath:
 
     def after(self, upper: int) -> int | None:
         return upper + 1
+
+
+def is_divided(rows: models.QuerySet[models.Model]) -> bool:
+    """Say whether the table has partitions on PostgreSQL: then a place is of one row in each."""
+    connection = connections[rows.db]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relkind = 'p' FROM pg_class WHERE oid = %s::regclass",
+            [connection.ops.quote_name(rows.model._meta.db_table)],
+        )
+        return bool(cursor.fetchone()[0])
 
 
 def place(rows: models.QuerySet[models.Model]) -> str:

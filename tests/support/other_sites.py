@@ -19,7 +19,7 @@ def assert_they_pass(*tests: str, settings: str, database: str | None = None) ->
             *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
             *("--ds", settings, *tests),
         ],
-        env={**os.environ, **own},
+        env={**os.environ, "TEST_PARTITIONS": "", **own},
         capture_output=True,
         text=True,
         check=False,

@@ -1,6 +1,6 @@
 """
 Run every test: on SQLite, there with naive datetimes too, in the browser, and on each database
-server that is installed.
+server that is installed, on PostgreSQL what writes sessions also in partitions by month.
 
 Each run is a pytest of its own. At the end stand their closing lines and what could not be
 exercised on this machine; the exit code is 0 only if every run passed. Arguments go to pytest.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -111,6 +111,9 @@ SAME_IN_ANY_ZONE = [
     "test_uuid_users.py",
 ]
 
+# What writes sessions and events, or removes them, also where they lie in partitions.
+BY_MONTH = ["commands/test_clearsessions.py", "lifecycle", "maintenance", "rows", "store"]
+
 
 @dataclass
 class Outcome:
@@ -128,6 +131,7 @@ def main(arguments: list[str]) -> int:
         run("No zones", without_time_zones(arguments)),
         run("Browser", ["-n", "2", "-m", "browser", *arguments]),
         run_on("PostgreSQL", start_postgresql, arguments),
+        run_on("By month", start_postgresql, arguments, only=BY_MONTH),
         run_on("MariaDB", start_mariadb, arguments),
     ]
     print("\nIn short")
@@ -145,8 +149,14 @@ def without_time_zones(arguments: list[str]) -> list[str]:
     return ["-n", "2", *naive, *left_out, *arguments]
 
 
-def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Outcome:
-    """Run what the database matters to with a throwaway server as the site's database."""
+def run_on(
+    title: str, start: Callable[[], Server], arguments: list[str], *, only: Sequence[str] = ()
+) -> Outcome:
+    """
+    Run what the database matters to with a throwaway server as the site's database.
+
+    ``only`` these of the tests, if given: on partitions by month.
+    """
     try:
         with running(start) as server:
             chosen = [
@@ -155,8 +165,9 @@ def run_on(title: str, start: Callable[[], Server], arguments: list[str]) -> Out
                 "-m",
                 ONCE,
                 *(f"--ignore=tests/{name}" for name in SAME_EVERYWHERE),
+                *(f"tests/{name}" for name in only),
             ]
-            return run(title, [*chosen, *arguments], database=server.url)
+            return run(title, [*chosen, *arguments], database=server.url, has_partitions=bool(only))
     except Missing as missing:
         required = os.environ.get("SESSIONS_PLUS_REQUIRE_SERVICES") == "1"
         reason = f"{NOT_EXERCISED}the suite on {title}, as {missing}"
@@ -172,7 +183,9 @@ def running(start: Callable[[], Server]) -> Iterator[Server]:
         server.stop()
 
 
-def run(title: str, arguments: list[str], *, database: str = "") -> Outcome:
+def run(
+    title: str, arguments: list[str], *, database: str = "", has_partitions: bool = False
+) -> Outcome:
     """Run pytest, showing its output as it comes."""
     print(f"\n{title}", flush=True)
     outcome = Outcome(title)
@@ -182,6 +195,7 @@ def run(title: str, arguments: list[str], *, database: str = "") -> Outcome:
         env={
             **os.environ,
             "TEST_DATABASE_URL": database,
+            "TEST_PARTITIONS": "1" if has_partitions else "",
         },
         stdout=subprocess.PIPE,
         text=True,

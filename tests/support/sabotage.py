@@ -3070,6 +3070,29 @@ SABOTAGES = (
         "if False:",
         "tests/cache/test_several_sites.py",
     ),
+    Sabotage(
+        "take a place for one row's where every partition has it",
+        PACKAGE + "maintenance/batch_delete.py",
+        " and not is_divided(rows):",
+        ":",
+        "tests/maintenance/test_partitions.py -k clean_up",
+        database="postgresql",
+    ),
+    Sabotage(
+        "look for the pages of a table that has only partitions",
+        PACKAGE + "maintenance/key_ranges.py",
+        "coalesce(max(pg_relation_size(relid)), pg_relation_size(%s::regclass))",
+        "coalesce(pg_relation_size(%s::regclass), max(pg_relation_size(relid)))",
+        "tests/maintenance/test_partitions.py -k clean_up",
+        database="postgresql",
+    ),
+    Sabotage(
+        "hold a session by the keys that it is bound to",
+        PACKAGE + "maintenance/cleanup.py",
+        'yield _removing("device_keys", _all(DeviceKey).filter(ownerless))',
+        "pass",
+        "tests/commands/test_clearsessions.py -k device_keys",
+    ),
 )
 
 
