@@ -248,7 +248,7 @@ Round = dict[str, dict[str, dict[str, Took]]]
 def measure_round(
     crew: Sequence[Site], requests: Iterable[str], *, seconds: int, connections: int
 ) -> Round:
-    """Let every stack take its turn at each request, one right after the other."""
+    """Let every site take its turn at each request, in the order of ``crew``."""
     found: Round = {}
     for kind in dict.fromkeys(site.server for site in crew):
         for request in requests:
@@ -262,6 +262,14 @@ def measure_round(
     return found
 
 
+def rotated(crew: Sequence[Site], number: int) -> list[Site]:
+    """Let another stack begin in each round: what the one before leaves behind meets all alike."""
+    stacks = list(dict.fromkeys(site.stack for site in crew))
+    number %= len(stacks)
+    order = stacks[number:] + stacks[:number]
+    return sorted(crew, key=lambda site: order.index(site.stack))
+
+
 def ratios(rounds: Sequence[Round], kind: str, request: str, stack: str) -> Took:
     """Return the medians of a stack's ratios to the base, each of one round."""
     pairs = [(one[kind][request][stack], one[kind][request][BASE]) for one in rounds]
@@ -273,7 +281,8 @@ def ratios(rounds: Sequence[Round], kind: str, request: str, stack: str) -> Took
 
 def table(rounds: Sequence[Round]) -> Iterator[str]:
     """Yield the lines of a table in Markdown; of the base what it took, of others their ratios."""
-    stacks = list(next(iter(next(iter(rounds[0].values())).values())))
+    found = next(iter(next(iter(rounds[0].values())).values()))
+    stacks = sorted(found, key=COMPARED.index)
     yield "| Server, request | " + " | ".join(stacks) + " |"
     yield "|---" * (len(stacks) + 1) + "|"
     for kind, requests in rounds[0].items():
@@ -338,12 +347,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     rounds: list[Round] = []
     with sites(wanted_stacks(options.only), options.servers) as crew, suppress(KeyboardInterrupt):
-        measure = partial(measure_round, crew, options.requests, connections=options.connections)
+        measure = partial(measure_round, requests=options.requests, connections=options.connections)
         say("Warming up …")
-        measure(seconds=1)
+        measure(crew, seconds=1)
         for number in range(options.rounds):
             say(f"Round {number + 1} of {options.rounds} …")
-            rounds.append(measure(seconds=options.seconds))
+            rounds.append(measure(rotated(crew, number), seconds=options.seconds))
             keep(options.keep, rounds)
     if not rounds:
         sys.exit("No round was done.")

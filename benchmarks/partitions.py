@@ -55,6 +55,8 @@ def measure(options: Any, keep: Callable[..., None]) -> dict[str, Any]:
     keep(found)
     found["divided"] = measure_acts("Partitions", options.rounds)
     keep(found)
+    say("Counting the events, which comes before …")
+    call_command("count_events")
     say("Clean-up of the partitions …")
     found["clean-up"] = _timed(lambda: call_command("clearsessions"))
     found["drop"] = drop_oldest_events()

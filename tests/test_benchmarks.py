@@ -42,7 +42,7 @@ def round_of_http() -> Any:
     def measured(speed: float) -> Any:
         stacks = {
             BASE: Took(100 * speed, 40 / speed),
-            "other": Took(200 * speed, 20 / speed, failed=0.25),
+            "ours db": Took(200 * speed, 20 / speed, failed=0.25),
         }
         return {"gunicorn": {"read": stacks}}
 

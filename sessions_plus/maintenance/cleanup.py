@@ -85,7 +85,7 @@ def due(now: datetime) -> dict[str, int]:
     """
     Return how much a clean-up would remove, and change nothing. It reads whole tables.
 
-    Devices that are named only by what would go are not among it.
+    Devices that are named only by what would go are not among it, nor keys of such sessions.
     """
     return {
         step.name: _without_former(task, step).count()

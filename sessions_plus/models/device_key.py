@@ -47,7 +47,7 @@ class DeviceKey(models.Model):
     session = models.ForeignKey(
         Session,
         on_delete=models.CASCADE,
-        db_constraint=False,  # sessions are removed many at once; clean-up removes theirs after them
+        db_constraint=False,  # clean-up removes many sessions at once, and their keys then
         related_name="device_keys",
         verbose_name=_("session"),
     )

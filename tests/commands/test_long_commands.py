@@ -32,6 +32,7 @@ from sessions_plus.models import (
     Challenge,
     Cursor,
     Device,
+    DeviceKey,
     Event,
     HourCount,
     Notice,
@@ -207,6 +208,8 @@ def test_dry_run_of_the_clean_up(user: User) -> None:
     HourCount.objects.create(span=Span.HOUR, hour=now - 5 * 366 * DAY, event="x", count=1)
     AdoptedKey.objects.create(session_public_id=uuid4(), adopted_at=long_ago)
     AdoptionBar.objects.create(user=user, at=long_ago)
+
+    DeviceKey.objects.create(session_id=999, algorithm="ES256", sealed_jwk=b"sealed")
 
     told = due(now)
     uncounted = not Cursor.objects.filter(name=counting.CURSOR).exists()
