@@ -112,7 +112,7 @@ SAME_IN_ANY_ZONE = [
 ]
 
 # What writes sessions and events, or removes them, also where they lie in partitions.
-BY_MONTH = ["commands/test_clearsessions.py", "lifecycle", "maintenance", "rows", "store"]
+BY_MONTH = ["commands/test_clearsessions.py", "maintenance", "rows", "store"]
 
 
 @dataclass
