@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "operating" / "partitions.md"
 
 def script() -> str:
     """Return the page's first block of SQL, which moves both tables into partitions."""
-    found = re.search(r"^```sql\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    found = re.search(r"^```postgres\n(.*?)^```", PAGE.read_text(), re.DOTALL | re.MULTILINE)
     assert found is not None
     return found[1]
 
