@@ -106,9 +106,10 @@ FLOORS: dict[str, tuple[tuple[str, ...], ...]] = {
     "cache.drivers": (
         ("choosing",),
         ("redis", "memcached", "local_memory", "portable"),
+        ("redis_loops",),
         ("redis_clients", "compare_and_swap"),
         ("deadline",),
-        ("contract", "turns", "idle"),
+        ("contract", "turns", "idle", "pipelined"),
     ),
     "rows": (
         ("columns",),

@@ -68,6 +68,7 @@ class Tier:
         """Unix time: copies that were proven before it do not count."""
         self._failed_name = ""
         self._is_closed = False
+        self._latest_ending = object()
         self._collector: threading.Thread | None = None
 
     def close(self) -> None:
@@ -107,8 +108,13 @@ class Tier:
             name = self.driver.name_of(public_id)
         if not await self._ais_reachable():
             return NOTHING
+        ending = self._latest_ending
         try:
             reading = await self.driver.aread(name)
+            if self._latest_ending is not ending:
+                # A loop may come to an answer long after it was given: this one may tell of a
+                # session whose end this process has reported meanwhile.
+                reading = slots.BARRED
             ticket = reading.ticket or b""
             if reading.is_vacant:
                 mine = slots.reservation()
@@ -178,16 +184,20 @@ class Tier:
     def mark_ended(self, public_id: UUID) -> bool:
         """Put a tombstone in the session's slot. Return whether the cache took it."""
         name = self.driver.name_of(public_id)
-        return self._invalidate(
+        told = self._invalidate(
             name, partial(self.driver.mark_ended, name, seconds=lifetime_seconds())
         )
+        self._latest_ending = object()
+        return told
 
     def mark_ended_many(self, public_ids: Sequence[UUID]) -> bool:
         """Mark sessions as ended, together. See mark_ended()."""
         names = [self.driver.name_of(public_id) for public_id in public_ids]
-        return self._invalidate_many(
+        told = self._invalidate_many(
             names, partial(self.driver.mark_ended_many, names, seconds=lifetime_seconds())
         )
+        self._latest_ending = object()
+        return told
 
     def _try(self, name: str, act: Callable[[], object]) -> bool:
         if not self._is_reachable():

@@ -21,7 +21,7 @@ from django.core.cache import caches as django_caches
 from redis._parsers import _AsyncRESP2Parser, _RESP2Parser
 
 from sessions_plus.cache import slots
-from sessions_plus.cache.drivers import redis_clients
+from sessions_plus.cache.drivers import pipelined, redis_clients
 from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, stem
 from sessions_plus.cache.slots import Reading
 from sessions_plus.cache.tier import Tier
@@ -162,6 +162,7 @@ def parse_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
     def ours_async(*args: Any) -> dict[str, Any]:
         return {**plain_async(*args), "parser_class": _AsyncRESP2Parser}
 
+    monkeypatch.setattr(pipelined, "is_available", False)
     monkeypatch.setattr(redis_clients, "ours", ours)
     monkeypatch.setattr(redis_clients, "ours_async", ours_async)
 

@@ -33,6 +33,8 @@ DEADLINES = "tests/cache/test_deadlines.py"
 DOCTOR = "tests/maintenance/test_doctor.py"
 SIDE_BY_SIDE = "tests/cache/test_engines_side_by_side.py"
 ASYNC = "tests/cache/test_async_cache.py"
+ON_ONE_CONNECTION = "tests/cache/test_pipelined.py"
+PIPELINED = "sessions_plus/cache/drivers/pipelined.py"
 FAST_PATH = "tests/cache/test_fast_path.py"
 IN_REQUESTS = "tests/cache/test_fast_path_in_requests.py"
 CONNECTIONS = "tests/cache/test_kept_connections.py"
@@ -415,8 +417,8 @@ SABOTAGES = (
     ),
     Sabotage(
         "take a busy loop for a dead cache",
-        PACKAGE + "cache/drivers/redis_clients.py",
-        "if loop.time() - began < self._timeout + LATE_SECONDS:",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "if loop.time() < until + LATE_SECONDS:",
         "if True:",
         "tests/cache/test_async_cache.py -k busy",
     ),
@@ -436,10 +438,104 @@ SABOTAGES = (
     ),
     Sabotage(
         "give each wait a timeout of its own, under asyncio",
-        PACKAGE + "cache/drivers/redis_clients.py",
-        "asyncio.timeout(self._timeout)",
-        "asyncio.timeout(None)",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "asyncio.timeout_at(until)",
+        "asyncio.timeout_at(None)",
         f"{DEADLINES} -k asyncio",
+    ),
+    Sabotage(
+        "wait for a pipelined answer as long as it takes",
+        PIPELINED,
+        "        if self._watch is None:\n",
+        "        if False:\n",
+        f"{ON_ONE_CONNECTION} -k test_frozen_server",
+    ),
+    Sabotage(
+        "let who gives up leave the queue",
+        PIPELINED,
+        "        self._places.append((answer, until))\n",
+        "        self._places.append((answer, until))\n"
+        "        answer.add_done_callback(\n"
+        "            lambda done: done.cancelled() and self._places.remove((answer, until))\n"
+        "        )\n",
+        f"{ON_ONE_CONNECTION} -k cancelled",
+    ),
+    Sabotage(
+        "go on after an answer that nobody can read",
+        PIPELINED,
+        'self.end(Unanswered, f"Not understood: {type(error).__name__}")',
+        "del error",
+        f"{ON_ONE_CONNECTION} -k disturbs",
+    ),
+    Sabotage(
+        "go by an answer that lay there",
+        PIPELINED,
+        "is_late=now > until",
+        "is_late=False",
+        f"{ON_ONE_CONNECTION} -k lay_there",
+    ),
+    Sabotage(
+        "take a late timer for a dead cache",
+        PIPELINED,
+        "elif late < LATE_SECONDS:",
+        "elif True:",
+        f"{ON_ONE_CONNECTION} -k blames",
+    ),
+    Sabotage(
+        "go on asking a replica",
+        PIPELINED,
+        "if isinstance(said, ReadOnlyError):",
+        "if False:",
+        f"{ON_ONE_CONNECTION} -k replica",
+    ),
+    Sabotage(
+        "give up where Redis closed the connection",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "                return await self._ask_again(until, command)\n",
+        "                raise\n",
+        f"{ON_ONE_CONNECTION} -k opened_again",
+    ),
+    Sabotage(
+        "connect for each who asks",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "if connecting is None or connecting.done():",
+        "if True:",
+        f"{ON_ONE_CONNECTION} -k connect_once",
+    ),
+    Sabotage(
+        "give up connecting with who began it",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "await asyncio.shield(connecting)",
+        "await connecting",
+        f"{ON_ONE_CONNECTION} -k connect_once",
+    ),
+    Sabotage(
+        "connect in the context of a request",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "self._connect(), context=Context()",
+        "self._connect()",
+        f"{ON_ONE_CONNECTION} -k nothing_of_a_request",
+    ),
+    Sabotage(
+        "hold on to loops that were closed",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "            self._forget_closed_loops()\n",
+        "",
+        f"{ON_ONE_CONNECTION} -k only_closed",
+    ),
+    Sabotage(
+        "leave a pipelined connection to the collector",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "        await self._disconnect()\n        await super()._close()\n",
+        "        await super()._close()\n",
+        ASYNC,
+    ),
+    Sabotage(
+        "serve what was on its way while a session ended",
+        PACKAGE + "cache/tier.py",
+        "if self._latest_ending is not ending:",
+        "if False:",
+        f"{ON_ONE_CONNECTION} -k lets_nobody_in",
     ),
     Sabotage(
         "begin a deadline anew at each step",
@@ -1639,9 +1735,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "leave a loop's connections to the collector",
-        PACKAGE + "cache/drivers/redis_clients.py",
-        "            await self.client.aclose()\n",
-        "            pass\n",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "        await self.client.aclose()\n",
+        "        pass\n",
         ASYNC,
     ),
     Sabotage(

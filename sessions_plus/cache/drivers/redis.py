@@ -28,7 +28,8 @@ from sessions_plus.cache import slots
 from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.drivers.deadline import Prepared, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
-from sessions_plus.cache.drivers.redis_clients import Configuration, LoopClients, close
+from sessions_plus.cache.drivers.redis_clients import Configuration, close
+from sessions_plus.cache.drivers.redis_loops import LoopClients
 from sessions_plus.cache.drivers.turns import Crowded
 from sessions_plus.cache.slots import Reading
 from sessions_plus.types import RedisClient

@@ -8,9 +8,7 @@ retries (the database is the retry), bytes in and out, and one asyncio client pe
 
 from __future__ import annotations
 
-import asyncio
-import weakref
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -30,7 +28,6 @@ from redis.sentinel import (
 
 from sessions_plus.cache.drivers import contract
 from sessions_plus.cache.drivers.deadline import TimedSocket, connected_in_time
-from sessions_plus.cache.drivers.turns import Turns
 from sessions_plus.types import Arguments, RedisClient, Values
 
 # Of what a pool was given, this says where the server is and who we are.
@@ -39,11 +36,6 @@ ADDRESS = (
     "socket_keepalive", "socket_keepalive_options", "socket_type", "health_check_interval",
 )  # fmt: skip
 TLS = "ssl_"
-
-# A timer that is this late tells of a loop that was busy, so that it may have missed an answer.
-LATE_SECONDS = 0.005
-
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 
 ASYNC_CONNECTIONS: Mapping[type, type] = {
     redis.Connection: redis.asyncio.Connection,
@@ -264,105 +256,11 @@ def close(client: RedisClient) -> None:
     if isinstance(client, redis.RedisCluster):
         # It does not do so itself where it was told of which class they are.
         client.disconnect_connection_pools()
-    for sentinel in _sentinels_of(client):
+    for sentinel in sentinels_of(client):
         sentinel.close()
 
 
-class LoopClients:
-    """One asyncio client per event loop, closed when its loop is."""
-
-    def __init__(self, configuration: Configuration) -> None:
-        self._configuration = configuration
-        self._clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopClient] = (
-            weakref.WeakKeyDictionary()
-        )
-
-    async def get(self) -> LoopClient | None:
-        """Return the running loop's client; None: there is none for this kind of Redis."""
-        loop = asyncio.get_running_loop()
-        found = self._clients.get(loop)
-        if found is None:
-            client = self._configuration.async_client()
-            if client is None:
-                return None
-            found = self._clients[loop] = LoopClient(
-                client,
-                self._configuration.timeout,
-                is_cluster=self._configuration.is_many_servers,
-            )
-            await found.open()
-        return found
-
-
-class LoopClient:
-    """
-    The client of one loop.
-
-    Its end hangs on an asynchronous generator that never goes on: that is the one
-    thing that a loop closes by itself (``shutdown_asyncgens``), as ``asyncio.run``
-    and every ASGI server have it do.
-    """
-
-    def __init__(self, client: RedisClient, timeout: float, *, is_cluster: bool) -> None:
-        self.client = client
-        self._timeout = timeout
-        self._knows_nodes = not is_cluster
-        self._learning: asyncio.Future[object] | None = None
-        self._turns = Turns(timeout, faults=UNREACHABLE)
-        self._life = self._live()
-
-    async def open(self) -> None:
-        await anext(self._life)
-
-    async def ask(self, *command: object) -> Any:  # redis-py's answer
-        """Run one command, as soon as a connection is free. See Turns.take()."""
-        return await self._turns.take(lambda: self._ask_patiently(command))
-
-    async def _ask_patiently(self, command: tuple[object, ...]) -> Any:  # the same
-        """
-        Run a command, again where the timeout may be the loop's own fault.
-
-        A loop that was held up by somebody's long computation finds answer and timeout at
-        once, and asyncio lets the timeout win. Each of our commands may be sent twice.
-        """
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            return await self._ask_once(command)
-        except (TimeoutError, redis.TimeoutError):
-            if loop.time() - began < self._timeout + LATE_SECONDS:
-                raise
-        return await self._ask_once(command)
-
-    async def _ask_once(self, command: tuple[object, ...]) -> Any:  # the same
-        async with asyncio.timeout(self._timeout):
-            if not self._knows_nodes:
-                await self._learn_of_nodes()
-            return await self.client.execute_command(*command)
-
-    async def _learn_of_nodes(self) -> None:
-        """Ask a cluster, in a task that goes on where that takes longer. See Prepared."""
-        learning = self._learning
-        if learning is None or _has_failed(learning):
-            learning = self._learning = asyncio.ensure_future(self.client.initialize())
-        await asyncio.shield(learning)
-        self._knows_nodes = True
-
-    async def _live(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            if self._learning is not None:
-                self._learning.cancel()
-            await self.client.aclose()
-            for sentinel in _sentinels_of(self.client):
-                await sentinel.aclose()
-
-
-def _has_failed(task: asyncio.Future[object]) -> bool:
-    return task.done() and (task.cancelled() or task.exception() is not None)
-
-
-def _sentinels_of(client: RedisClient) -> list[RedisClient]:
+def sentinels_of(client: RedisClient) -> list[RedisClient]:
+    """Return the clients of the sentinels that a client asks for its server."""
     manager = getattr(getattr(client, "connection_pool", None), "sentinel_manager", None)
     return list(manager.sentinels) if manager is not None else []
