@@ -25,12 +25,17 @@ import redis
 from asgiref.sync import sync_to_async
 
 from sessions_plus.backends.cached_db import SessionStore
-from sessions_plus.cache import slots
+from sessions_plus.cache import copies, slots
 from sessions_plus.cache.drivers import pipelined, redis_loops
 from sessions_plus.cache.drivers.contract import TIMEOUT_SECONDS, stem
 from sessions_plus.cache.drivers.pipelined import LATE_SECONDS, Pipeline, Unanswered
 from sessions_plus.cache.drivers.redis import RedisDriver
-from sessions_plus.cache.drivers.redis_loops import LoopClient, PipelinedClient, PooledClient
+from sessions_plus.cache.drivers.redis_loops import (
+    LoopClient,
+    LoopClients,
+    PipelinedClient,
+    PooledClient,
+)
 from sessions_plus.cache.tier import Tier
 from sessions_plus.keys import new_public_id
 from sessions_plus.lifecycle import revoke
@@ -166,8 +171,11 @@ def test_answer_that_came_too_late_is_for_nobody(driver: RedisDriver, server: Se
     asyncio.run(ask())
 
 
+END = b""
+
+
 class Scripted:
-    """A server that says what it is told to, whatever it is asked."""
+    """A server that says what it is told to, whatever it is asked; ``END`` closes."""
 
     def __init__(self) -> None:
         self.said: asyncio.Queue[list[bytes]] = asyncio.Queue()
@@ -175,9 +183,12 @@ class Scripted:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             for part in await self.said.get():
+                if part == END:
+                    return
                 writer.write(part)
                 await writer.drain()
                 await asyncio.sleep(0)
+            await asyncio.Event().wait()
         finally:
             writer.close()
 
@@ -232,8 +243,8 @@ def test_answers_in_pieces() -> None:
     [
         pytest.param([b"$3\r\none\r\n", b"$3\r\ntwo\r\n"], id="more answers than questions"),
         pytest.param([b"$3\r\none\r\n", b"HTTP/1.1 400 Bad Request\r\n"], id="another protocol"),
-        pytest.param([b"$3\r\none\r\n", b"$9\r\nha"], id="half an answer, then the end"),
-        pytest.param([b"$3\r\none\r\n"], id="the end"),
+        pytest.param([b"$3\r\none\r\n", b"$9\r\nha", END], id="half an answer, then the end"),
+        pytest.param([b"$3\r\none\r\n", END], id="the end"),
     ],
 )
 def test_what_disturbs_the_order_ends_the_connection(said: list[bytes]) -> None:
@@ -270,8 +281,9 @@ def test_replica_is_left() -> None:
         refused, behind = (pipeline.ask(("SET", "x", "y"), soon()) for _ in range(2))
         with pytest.raises(redis.exceptions.ReadOnlyError):
             await refused
-        with pytest.raises(Unanswered):
-            await behind
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with pytest.raises(Unanswered):
+                await behind
 
     run_scripted([b"-READONLY You can't write against a read only replica.\r\n"], ask)
 
@@ -384,9 +396,11 @@ def test_all_at_once_connect_once(driver: RedisDriver, server: Server) -> None:
 
     async def ask() -> list[bool]:
         first = asyncio.ensure_future(driver.aread(NAMES[0]))
+        others = [asyncio.ensure_future(reads_own(driver, name)) for name in NAMES]
+        await asyncio.sleep(0)
         await asyncio.sleep(0)
         first.cancel()  # who began to connect is gone; those who wait for it are not
-        return await asyncio.gather(*(reads_own(driver, name) for name in NAMES))
+        return await asyncio.gather(*others)
 
     assert all(asyncio.run(ask()))
     assert connections_to(server) == before + 1 + 1  # that, and who asks
@@ -553,6 +567,29 @@ def test_loop_that_ends_while_it_asks(driver: RedisDriver, server: Server) -> No
         lambda: len(ask_redis(server, "client", "list").splitlines()) <= before,
         what="the end of the connections",
     )
+
+
+def test_driver_that_was_given_up(tier: Tier, server: Server) -> None:
+    """The loop goes on after the site has another cache: the connection is closed, in silence."""
+
+    async def ask() -> None:
+        await tier.driver.aread(NAMES[0])
+        before = len(ask_redis(server, "client", "list").splitlines())
+        client = weakref.ref(await client_of(tier.driver))  # type: ignore[arg-type]
+        given_up(tier)
+        while client() is not None:
+            gc.collect()
+            await asyncio.sleep(0.01)
+        while len(ask_redis(server, "client", "list").splitlines()) >= before:
+            await asyncio.sleep(0.01)
+
+    asyncio.run(ask())
+
+
+def given_up(tier: Tier) -> None:
+    """Do what a change of the settings does, for all who have this tier."""
+    copies.reset()
+    tier.driver._loops = LoopClients(tier.driver._configuration)  # type: ignore[attr-defined]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -531,6 +531,13 @@ SABOTAGES = (
         ASYNC,
     ),
     Sabotage(
+        "collect a connection whose stream is in use",
+        PACKAGE + "cache/drivers/redis_loops.py",
+        "Pipeline(self._connection._writer.transport, self._connection)",
+        "Pipeline(self._connection._writer.transport)",
+        f"{ON_ONE_CONNECTION} -k given_up",
+    ),
+    Sabotage(
         "serve what was on its way while a session ended",
         PACKAGE + "cache/tier.py",
         "if self._latest_ending is not ending:",

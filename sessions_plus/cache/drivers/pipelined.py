@@ -44,15 +44,18 @@ class Pipeline(asyncio.Protocol):
 
     It ends with the first answer that is late: none of those behind it can come in time. One timer
     sees to that for all, as those who asked first have to be answered first.
+
+    ``connection`` is whoever made the stream, and would complain of it if collected before.
     """
 
-    def __init__(self, transport: Any) -> None:
+    def __init__(self, transport: Any, connection: object = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(replyError=refusal)
         self._places: deque[tuple[asyncio.Future[Any], float]] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._context = Context()
         self._transport = transport
+        self._connection = connection
         self._before = transport.get_protocol()
         self.is_over = False
         transport.set_protocol(self)

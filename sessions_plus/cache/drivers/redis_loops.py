@@ -172,7 +172,7 @@ class PipelinedClient(LoopClient):
         self._connection = self.client.connection_pool.make_connection()
         async with asyncio.timeout(self._timeout):
             await self._connection.connect()
-        self._pipeline = Pipeline(self._connection._writer.transport)
+        self._pipeline = Pipeline(self._connection._writer.transport, self._connection)
         return self._pipeline
 
     async def _disconnect(self) -> None:
