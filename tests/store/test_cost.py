@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,9 @@ from sessions_plus.cache import copies
 from sessions_plus.device_proof.proof_cookie import name_of, new_value
 from sessions_plus.keys import new_public_id
 from sessions_plus.middleware import SessionMiddleware
+from sessions_plus.models.session import unseal_data
 from sessions_plus.moments import in_local
+from sessions_plus.rows import session_row
 from tests.support.stores import signed_in
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("_adopts")]
@@ -80,6 +83,14 @@ def test_cached_read(key: str) -> None:
     assert len(found) <= CALLS_OF_A_READ, found
 
 
+def test_tag_of_a_key(key: str) -> None:
+    """It is checked by one pair of prepared states: no read derives a key, or prepares one."""
+    found = [name for name in calls(lambda: SessionStore(key).load()) if name.startswith("crypto.")]
+
+    assert found.count("crypto.tag_is_ours") == found.count("crypto.of") == 1
+    assert not {"crypto.__init__", "crypto._derive", "crypto._expand", "crypto._mac"} & {*found}
+
+
 def test_cached_request(key: str) -> None:
     """So is a request that looks at its session, from the middleware and back to it."""
 
@@ -111,6 +122,23 @@ def test_change(key: str) -> None:
     assert found.count("lifetime.limits_of") == 1
     assert found.count("ip_address.parse_address") == 1
     assert len(found) <= CALLS_OF_A_CHANGE, (len(found), found)
+
+
+def test_copy_of_a_change(key: str, django_assert_num_queries: Any) -> None:
+    """The copy is made of the values just written: it is the row, which nobody has read again."""
+    store = SessionStore(key)
+    store["color"] = "blue"
+    with django_assert_num_queries(1) as asked:
+        found = calls(store.save)
+
+    assert asked[0]["sql"].startswith("UPDATE")
+    assert found.count("entries.encode") == 1
+    assert store.public_id is not None
+    copy, row = copies.recall(store.public_id).copy, session_row.fetch(store.public_id)
+    assert copy is not None
+    assert row is not None
+    row.payload = unseal_data(row.data, row.public_id, row.user_id)
+    assert copy.row() == replace(row, data=b"", sealed_successor=None)
 
 
 def test_change_waits_for_no_commit(key: str, monkeypatch: pytest.MonkeyPatch) -> None:

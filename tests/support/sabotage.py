@@ -531,6 +531,27 @@ SABOTAGES = (
         ASYNC,
     ),
     Sabotage(
+        "remember the keys that were read",
+        PACKAGE + "keys.py",
+        "def read_token(",
+        "import functools\n\n\n@functools.lru_cache\ndef read_token(",
+        "tests/security/test_keys_in_memory.py",
+    ),
+    Sabotage(
+        "prepare the states of a tag for each read",
+        PACKAGE + "crypto.py",
+        "@lru_cache(maxsize=256)\ndef _mac(",
+        "def _mac(",
+        "tests/store/test_cost.py -k tag",
+    ),
+    Sabotage(
+        "encode the copy of what was read before the change",
+        PACKAGE + "store/writing.py",
+        "    row.payload, row.limits = payload, limits\n",
+        "    row.limits = limits\n",
+        "tests/store/test_cost.py -k copy_of_a_change",
+    ),
+    Sabotage(
         "collect a connection whose stream is in use",
         PACKAGE + "cache/drivers/redis_loops.py",
         "Pipeline(self._connection._writer.transport, self._connection)",
