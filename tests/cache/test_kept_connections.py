@@ -249,6 +249,17 @@ def test_threads_that_come_and_go_connect_once(driver: Driver, server: Server) -
 
 
 @only_redis
+def test_redis_py_5_to_7(driver: Driver, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their connections do not say whether they are connected; ours need not be told."""
+    for known in (redis.connection.AbstractConnection, redis.connection.ConnectionInterface):
+        monkeypatch.delattr(known, "is_connected")
+
+    assert text_at(driver, ANN) == ANN
+    ask_redis(server, "client", "kill", "type", "normal")
+    assert text_at(driver, BEN) == BEN
+
+
+@only_redis
 def test_closed_driver_leaves_no_connection(driver: Driver, server: Server) -> None:
     """A cache that is no longer configured is left alone."""
     connected = clients_of(server)

@@ -35,6 +35,7 @@ from sessions_plus.cache.drivers.redis_loops import (
     LoopClients,
     PipelinedClient,
     PooledClient,
+    client_for,
 )
 from sessions_plus.cache.tier import Tier
 from sessions_plus.keys import new_public_id
@@ -375,6 +376,17 @@ def test_without_hiredis(driver: RedisDriver, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(pipelined, "is_available", False)
 
     assert type(asyncio.run(served(driver))) is PooledClient
+
+
+def test_with_another_redis_py(driver: RedisDriver, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one shows its stream elsewhere, it is asked itself."""
+
+    async def client() -> LoopClient | None:
+        return client_for(driver._configuration)
+
+    monkeypatch.setattr(redis.asyncio.ConnectionPool, "make_connection", lambda pool: object())
+
+    assert type(asyncio.run(client())) is PooledClient
 
 
 def test_wrong_password_is_a_fault(server: Server) -> None:

@@ -531,6 +531,14 @@ SABOTAGES = (
         ASYNC,
     ),
     Sabotage(
+        "take a connection that was used for a new one",
+        PACKAGE + "cache/drivers/redis.py",
+        "        connection.was_used = True\n        self._idle.give_back(connection)\n"
+        "        return answer",
+        "        self._idle.give_back(connection)\n        return answer",
+        f"{CONNECTIONS} -k redis_py",
+    ),
+    Sabotage(
         "remember the keys that were read",
         PACKAGE + "keys.py",
         "def read_token(",
@@ -1041,11 +1049,11 @@ SABOTAGES = (
         "keep a connection whose answer was not read",
         PACKAGE + "cache/drivers/redis.py",
         "        except BaseException:\n            connection.disconnect()\n            raise\n"
-        "        self._idle",
+        "        connection",
         "        except BaseException:\n"
         "            self._idle.give_back(connection)\n"
         "            raise\n"
-        "        self._idle",
+        "        connection",
         f"{CONNECTIONS} -k interruption",
     ),
     Sabotage(

@@ -157,11 +157,13 @@ class RedisDriver:
         try:
             answer = _exchange(connection, command)
         except ResponseError:  # an answer, too
+            connection.was_used = True
             self._idle.give_back(connection)
             raise
         except BaseException:
             connection.disconnect()
             raise
+        connection.was_used = True
         self._idle.give_back(connection)
         return answer
 
@@ -314,12 +316,11 @@ def _exchange(connection: RedisClient, command: Sequence[object]) -> object:
 
     Each of ours may be sent twice, so one that was lost with its connection is.
     """
-    is_used = connection.is_connected
     try:
         connection.send_command(*command, check_health=False)
         return connection.read_response()
     except Disconnected:
-        if not is_used:
+        if not connection.was_used:
             raise
     # The server closed it while nobody asked, or is another by now.
     connection.disconnect()

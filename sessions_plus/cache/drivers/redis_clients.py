@@ -69,6 +69,9 @@ def ours_async(connect: Greeting | None, given: Values) -> Arguments:
 class TimedConnection:
     """What makes a connection of redis-py end each of its waits with the operation."""
 
+    was_used = False
+    """Whether an answer came on it, so that the server may have closed it since."""
+
     def _connect(self) -> TimedSocket:
         return connected_in_time(super()._connect)  # type: ignore[misc]  # the other base's
 
