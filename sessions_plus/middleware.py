@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable
-from typing import Any, cast
+from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -66,10 +66,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         if self.async_mode:
             return self.__acall__(request)
         token = enter(request)
-        response = None
+        get_response: Any = self.get_response  # cast() would be called each time
+        response: HttpResponse | None = None
         try:
             self.process_request(request)
-            response = cast(HttpResponse, self.get_response(request))
+            response = get_response(request)
             return self.process_response(request, response)
         finally:
             if WAITING in request.__dict__:
@@ -79,10 +80,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """See __call__()."""
         token = enter(request)
-        response = None
+        get_response: Any = self.get_response
+        response: HttpResponse | None = None
         try:
             self.process_request(request)
-            response = await cast(Awaitable[HttpResponse], self.get_response(request))
+            response = await get_response(request)
             return await self.aprocess_response(request, response)
         finally:
             if WAITING in request.__dict__:

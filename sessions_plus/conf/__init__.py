@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TypeVar, cast
+from typing import Any, TypeVar
 
 from django.core.signals import setting_changed
 
@@ -41,7 +41,7 @@ class Conf(
     """The settings, each resolved once and again after a change."""
 
     def __init__(self) -> None:
-        self.resolved: dict[str, object] = {}
+        self.resolved: dict[str, Any] = {}  # of many types; cast() would be called each time
         setting_changed.connect(self._forget, weak=False, dispatch_uid="sessions_plus.conf")
 
     def _forget(self, *, setting: str, **_: object) -> None:
@@ -51,10 +51,10 @@ class Conf(
     def derived(self, name: str, make: Callable[[], T]) -> T:
         """Return what ``make`` makes of the settings, made once and again after a change."""
         try:
-            return cast(T, self.resolved[name])
+            found: T = self.resolved[name]
         except KeyError:
-            value = self.resolved[name] = make()
-            return value
+            found = self.resolved[name] = make()
+        return found
 
     @classmethod
     def declared(cls) -> Iterator[AnySetting]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar, cast, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from django.conf import settings
 
@@ -50,7 +50,7 @@ class Call:
 class Resolved(Protocol):
     """What a setting asks of the object that it is an attribute of."""
 
-    resolved: dict[str, object]
+    resolved: dict[str, Any]  # of many types; cast() would be called each time
 
     @property
     def profile(self) -> Profile:
@@ -108,10 +108,10 @@ class Setting(Generic[T]):
         if instance is None:
             return self
         try:
-            return cast(T, instance.resolved[self.name])
+            found: T = instance.resolved[self.name]
         except KeyError:
-            value = instance.resolved[self.name] = self.resolve(instance)
-            return value
+            found = instance.resolved[self.name] = self.resolve(instance)
+        return found
 
     def resolve(self, conf: Resolved) -> T:
         default = self.default

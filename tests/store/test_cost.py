@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import typing
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -91,6 +92,38 @@ def test_tag_of_a_key(key: str) -> None:
     assert not {"crypto.__init__", "crypto._derive", "crypto._expand", "crypto._mac"} & {*found}
 
 
+def test_types_cost_nothing(key: str) -> None:
+    """A request calls nothing that only its types are for."""
+    change = request_that_changes(key)
+    change()
+    found: list[str] = []
+
+    def count(frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code is typing.cast.__code__ and frame.f_back is not None:
+            found.append(frame.f_back.f_code.co_qualname)
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        change()
+    finally:
+        sys.setprofile(before)
+    assert found == []
+
+
+def request_that_changes(key: str) -> Callable[[], object]:
+    """Return what does a request that changes a session's data."""
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.session["color"] = "blue"
+        return HttpResponse()
+
+    middleware: Any = SessionMiddleware(view)
+    request = RequestFactory().get("/")
+    request.COOKIES["sessionid"] = key
+    return lambda: middleware(request)
+
+
 def test_cached_request(key: str) -> None:
     """So is a request that looks at its session, from the middleware and back to it."""
 
@@ -108,16 +141,10 @@ def test_cached_request(key: str) -> None:
 def test_change(key: str) -> None:
     """A change works out its limits once, and reads the address once."""
 
-    def view(request: HttpRequest) -> HttpResponse:
-        request.session["color"] = "blue"
-        return HttpResponse()
-
-    middleware: Any = SessionMiddleware(view)
-    request = RequestFactory().get("/")
-    request.COOKIES["sessionid"] = key
+    change = request_that_changes(key)
     for _ in range(2):
-        middleware(request)
-    found = calls(lambda: middleware(request))
+        change()
+    found = calls(change)
 
     assert found.count("lifetime.limits_of") == 1
     assert found.count("ip_address.parse_address") == 1
