@@ -80,7 +80,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
     async def __acall__(self, request: HttpRequest) -> HttpResponse:
         """See __call__()."""
         token = enter(request)
-        get_response: Any = self.get_response
+        get_response: Any = self.get_response  # cast() would be called each time
         response: HttpResponse | None = None
         try:
             self.process_request(request)

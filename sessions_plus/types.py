@@ -91,6 +91,12 @@ PsycopgObject: TypeAlias = Any
 RedisClient: TypeAlias = Any
 """A client of redis-py, or one of its connections, of either world: its answers are unions."""
 
+RedisAnswer: TypeAlias = Any
+"""What Redis says: bytes, a number or None, as the command has it."""
+
+ResolvedSettings: TypeAlias = dict[str, Any]
+"""Settings by name, each of its own type. Any, as a cast() would be a call at each look."""
+
 OthersRow: TypeAlias = Any
 """A row of a model that is not ours: its columns are found by name, as the package has them."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from django.core.signals import setting_changed
 
@@ -22,7 +22,7 @@ from sessions_plus.conf.second_factor import SecondFactorSettings
 from sessions_plus.conf.sessions import SessionSettings
 from sessions_plus.conf.setting import PREFIX, Call, FromProfile, Setting
 from sessions_plus.conf.tokens import TokenSettings
-from sessions_plus.types import AnySetting
+from sessions_plus.types import AnySetting, ResolvedSettings
 
 __all__ = ["PREFIX", "PROFILES", "Call", "Conf", "FromProfile", "Profile", "Setting", "conf"]
 
@@ -41,7 +41,7 @@ class Conf(
     """The settings, each resolved once and again after a change."""
 
     def __init__(self) -> None:
-        self.resolved: dict[str, Any] = {}  # of many types; cast() would be called each time
+        self.resolved: ResolvedSettings = {}
         setting_changed.connect(self._forget, weak=False, dispatch_uid="sessions_plus.conf")
 
     def _forget(self, *, setting: str, **_: object) -> None:

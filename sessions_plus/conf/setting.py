@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar, cast, overload
+from typing import Generic, Protocol, TypeVar, cast, overload
 
 from django.conf import settings
 
 from sessions_plus.conf.profiles import Profile
+from sessions_plus.types import ResolvedSettings
 
 PREFIX = "SESSIONS_PLUS_"
 
@@ -50,7 +51,7 @@ class Call:
 class Resolved(Protocol):
     """What a setting asks of the object that it is an attribute of."""
 
-    resolved: dict[str, Any]  # of many types; cast() would be called each time
+    resolved: ResolvedSettings
 
     @property
     def profile(self) -> Profile:

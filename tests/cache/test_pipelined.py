@@ -83,6 +83,13 @@ async def reads_own(driver: RedisDriver, name: str) -> bool:
     return (await driver.aread(name)).entry == name.encode()
 
 
+async def reads_own_at_last(driver: RedisDriver, name: str) -> bool:
+    """The same, however often the machine is too busy for the deadline."""
+    while True:
+        with suppress(*driver.faults):
+            return await reads_own(driver, name)
+
+
 def asked(server: Server, command: str = "get") -> int:
     """How many of these commands Redis has had so far."""
     told = ask_redis(server, "info", "commandstats")
@@ -161,14 +168,14 @@ def test_answer_that_came_too_late_is_for_nobody(driver: RedisDriver, server: Se
     """After Redis hung, the next question is not answered with what was asked before."""
 
     async def ask() -> None:
-        assert await reads_own(driver, NAMES[0])
+        assert await reads_own_at_last(driver, NAMES[0])
         server.pause()
         late = [asyncio.ensure_future(driver.aread(name)) for name in NAMES]
         for read in late:
             with pytest.raises(driver.faults):
                 await read
         server.resume()
-        assert await reads_own(driver, NAMES[1])
+        assert await reads_own_at_last(driver, NAMES[1])
 
     asyncio.run(ask())
 
@@ -492,7 +499,7 @@ def test_frozen_server(driver: RedisDriver, server: Server, is_kept: bool) -> No
 
     async def ask() -> None:
         if is_kept:
-            await driver.aread(NAMES[0])
+            assert await reads_own_at_last(driver, NAMES[0])
         server.pause()
         async with asyncio.timeout(LONGEST_SECONDS):
             reads = (driver.aread(name) for name in NAMES)
@@ -510,7 +517,7 @@ def test_cancelled_read_still_tells_of_a_frozen_server(driver: RedisDriver, serv
     """A connection is given up though all are gone who asked on it."""
 
     async def ask() -> None:
-        await driver.aread(NAMES[0])
+        assert await reads_own_at_last(driver, NAMES[0])
         pipeline = (await client_of(driver))._pipeline
         server.pause()
         reading = asyncio.ensure_future(driver.aread(NAMES[0]))
@@ -520,7 +527,7 @@ def test_cancelled_read_still_tells_of_a_frozen_server(driver: RedisDriver, serv
             while not pipeline.is_over:
                 await asyncio.sleep(0.01)
         server.resume()
-        assert await reads_own(driver, NAMES[1])
+        assert await reads_own_at_last(driver, NAMES[1])
 
     asyncio.run(ask())
 

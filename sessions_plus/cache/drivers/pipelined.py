@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextvars import Context
-from typing import Any
+from typing import TypeAlias
 
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+
+from sessions_plus.types import RedisAnswer
 
 try:
     from hiredis import HiredisError, Reader, pack_command
@@ -25,6 +27,9 @@ else:
 
 # A timer that is this late tells of a loop that was busy, so that it may have missed an answer.
 LATE_SECONDS = 0.005
+
+Word: TypeAlias = str | bytes | int | float
+"""What a command is made of."""
 
 REFUSALS = {"OOM": OutOfMemoryError, "READONLY": ReadOnlyError}
 
@@ -48,10 +53,10 @@ class Pipeline(asyncio.Protocol):
     ``connection`` is whoever made the stream, and would complain of it if collected before.
     """
 
-    def __init__(self, transport: Any, connection: object = None) -> None:
+    def __init__(self, transport: asyncio.Transport, connection: object = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(replyError=refusal)
-        self._places: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._places: deque[tuple[asyncio.Future[RedisAnswer], float]] = deque()
         self._watch: asyncio.TimerHandle | None = None
         self._context = Context()
         self._transport = transport
@@ -60,7 +65,7 @@ class Pipeline(asyncio.Protocol):
         self.is_over = False
         transport.set_protocol(self)
 
-    def ask(self, command: tuple[Any, ...], until: float) -> asyncio.Future[Any]:
+    def ask(self, command: tuple[Word, ...], until: float) -> asyncio.Future[RedisAnswer]:
         """
         Send a command; the future has its answer, or an error, by ``until`` in the loop's time.
 
@@ -71,7 +76,7 @@ class Pipeline(asyncio.Protocol):
         """
         answer = self._loop.create_future()
         self._places.append((answer, until))
-        self._transport.write(pack_command(command))
+        self._transport.write(pack_command(command))  # type: ignore[arg-type]  # its stub: one word
         if self._watch is None:
             # In no request's context, which it would keep for as long.
             self._watch = self._loop.call_at(until, self._look, context=self._context)
@@ -124,7 +129,7 @@ class Pipeline(asyncio.Protocol):
         self._before.connection_lost(exc)  # somebody may wait for it there
 
 
-def _tell(answer: asyncio.Future[Any], said: object, *, is_late: bool) -> None:
+def _tell(answer: asyncio.Future[RedisAnswer], said: object, *, is_late: bool) -> None:
     """
     Hand an answer over.
 

@@ -12,14 +12,14 @@ import weakref
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator
 from contextvars import Context
-from typing import Any
 
 import redis
 
 from sessions_plus.cache.drivers import pipelined
-from sessions_plus.cache.drivers.pipelined import LATE_SECONDS, Pipeline, Unanswered
+from sessions_plus.cache.drivers.pipelined import LATE_SECONDS, Pipeline, Unanswered, Word
 from sessions_plus.cache.drivers.redis_clients import Configuration, sentinels_of
 from sessions_plus.cache.drivers.turns import Turns
+from sessions_plus.types import RedisAnswer, RedisClient
 
 UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 
@@ -66,7 +66,7 @@ def client_for(configuration: Configuration) -> LoopClient | None:
     )
 
 
-def _can_pipeline(client: Any) -> bool:
+def _can_pipeline(client: RedisClient) -> bool:
     """Say whether there is a parser, and redis-py shows its stream where we look for it."""
     return pipelined.is_available and hasattr(client.connection_pool.make_connection(), "_writer")
 
@@ -80,7 +80,7 @@ class LoopClient(ABC):
     and every ASGI server have it do.
     """
 
-    def __init__(self, client: Any, timeout: float) -> None:
+    def __init__(self, client: RedisClient, timeout: float) -> None:
         self.client = client
         self._timeout = timeout
         self._life = self._live()
@@ -89,19 +89,19 @@ class LoopClient(ABC):
         await anext(self._life)
 
     @abstractmethod
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: Word) -> RedisAnswer:
         """Run one command, within the timeout. It may be sent twice, as each of ours may be."""
 
     @abstractmethod
-    async def _ask(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         """Run it; ``until``, in the loop's time, it is waited for."""
 
-    async def _ask_by(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask_by(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         """Run it, with all that it takes, by ``until``."""
         async with asyncio.timeout_at(until):
             return await self._ask(until, command)
 
-    async def _ask_patiently(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask_patiently(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         """
         Run a command, again where the timeout may be the loop's own fault.
 
@@ -132,10 +132,10 @@ class PipelinedClient(LoopClient):
     """All that a loop asks of one server, on one connection."""
 
     _pipeline: Pipeline | None = None
-    _connection: Any = None
+    _connection: RedisClient | None = None
     _connecting: asyncio.Task[Pipeline] | None = None
 
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: Word) -> RedisAnswer:
         until = asyncio.get_running_loop().time() + self._timeout
         pipeline = self._pipeline
         if pipeline is not None and not pipeline.is_over:
@@ -145,12 +145,12 @@ class PipelinedClient(LoopClient):
                 return await self._ask_again(until, command)
         return await self._ask_patiently(until, command)
 
-    async def _ask_again(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask_again(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         """Ask in the time that is left; if there is none, that was the loop's fault."""
         now = asyncio.get_running_loop().time()
         return await self._ask_by(until if now < until else now + self._timeout, command)
 
-    async def _ask(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         pipeline = await self._connected()
         return await pipeline.ask(command, until)
 
@@ -195,19 +195,19 @@ class PipelinedClient(LoopClient):
 class PooledClient(LoopClient):
     """What a loop asks through redis-py: each command on a connection that it has to itself."""
 
-    def __init__(self, client: Any, timeout: float) -> None:
+    def __init__(self, client: RedisClient, timeout: float) -> None:
         super().__init__(client, timeout)
         self._turns = Turns(timeout, faults=UNREACHABLE)
 
-    async def ask(self, *command: Any) -> Any:
+    async def ask(self, *command: Word) -> RedisAnswer:
         """Run it, as soon as a connection is free. See Turns.take()."""
         return await self._turns.take(lambda: self._ask_in_turn(command))
 
-    async def _ask_in_turn(self, command: tuple[Any, ...]) -> Any:
+    async def _ask_in_turn(self, command: tuple[Word, ...]) -> RedisAnswer:
         until = asyncio.get_running_loop().time() + self._timeout
         return await self._ask_patiently(until, command)
 
-    async def _ask(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         return await self.client.execute_command(*command)
 
 
@@ -215,9 +215,9 @@ class ClusterClient(PooledClient):
     """What a loop asks of a cluster, once it knows of its nodes."""
 
     _knows_nodes = False
-    _learning: asyncio.Future[Any] | None = None
+    _learning: asyncio.Future[object] | None = None
 
-    async def _ask(self, until: float, command: tuple[Any, ...]) -> Any:
+    async def _ask(self, until: float, command: tuple[Word, ...]) -> RedisAnswer:
         if not self._knows_nodes:
             await self._learn_of_nodes()
         return await super()._ask(until, command)
@@ -236,5 +236,5 @@ class ClusterClient(PooledClient):
         await super()._close()
 
 
-def _has_failed(task: asyncio.Future[Any]) -> bool:
+def _has_failed(task: asyncio.Future[object]) -> bool:
     return task.done() and (task.cancelled() or task.exception() is not None)
