@@ -3,7 +3,7 @@ A plugin of pytest that puts our engine, app and middleware into whatever site i
 
 It runs where nothing of our tests can be imported, as the package of that name is another's.
 ``FOREIGN_ENGINE``: the engine; nothing is changed without. ``FOREIGN_DATABASE``: settings of
-a database, as JSON.
+a database, as JSON. ``FOREIGN_WITHOUT``: apps that are taken out, as JSON.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 OURS = "sessions_plus.middleware.SessionMiddleware"
 ENGINE = os.environ.get("FOREIGN_ENGINE", "")
 DATABASE = os.environ.get("FOREIGN_DATABASE", "")
+WITHOUT = json.loads(os.environ.get("FOREIGN_WITHOUT", "[]"))
 LOCAL = {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "LOCATION": "sessions"}
 
 _set_up = django.setup
@@ -36,8 +37,9 @@ def keep_our_cache(*, setting: str, value: Any, enter: bool, **_: Any) -> None:
 def set_up(*args: Any, **kwargs: Any) -> None:
     # In every run: most of the time of some of them was spent on hashing passwords well.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app not in WITHOUT]
     if DATABASE:
-        settings.DATABASES = {**settings.DATABASES, "default": json.loads(DATABASE)}
+        settings.DATABASES = dict.fromkeys(settings.DATABASES, json.loads(DATABASE))
     if ENGINE:
         put_ours_in()
     _set_up(*args, **kwargs)

@@ -8,10 +8,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
 
 from tests.foreign_suites.sources import CACHE
 from tests.foreign_suites.suites import Suite
@@ -23,10 +24,15 @@ AS_IT_IS = ""
 
 @dataclass(frozen=True)
 class Run:
-    """``outcomes``: by a test's name, ``passed``, ``failed`` or ``skipped``."""
+    """
+    ``outcomes``: by a test's name, ``passed``, ``failed`` or ``skipped``.
+
+    ``said``: what each test left behind that failed: its error, and what was logged meanwhile.
+    """
 
     outcomes: Mapping[str, str]
     output: str
+    said: Mapping[str, str] = field(default_factory=dict)
 
     def count(self, outcome: str) -> int:
         return sum(each == outcome for each in self.outcomes.values())
@@ -47,7 +53,9 @@ def run(suite: Suite, source: Path, *, engine: str, database: Mapping[str, Any] 
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "pytest", "-q", "-p", "in_place", "-p", "no:cacheprovider"),
-                *("-o", "addopts=", f"--junitxml={report}", "-n", "2"),
+                *("-o", "addopts=", "-o", "django_find_project=false"),
+                *(f"--junitxml={report}", "-o", "junit_logging=all", "--log-level=INFO"),
+                *("-n", "2", *suite.options),
                 *(() if suite.is_configured else ("-c", os.devnull, f"--rootdir={source}")),
                 *suite.tests,
             ],
@@ -58,8 +66,10 @@ def run(suite: Suite, source: Path, *, engine: str, database: Mapping[str, Any] 
             text=True,
             check=False,
         )
-        outcomes = dict(_outcomes(report)) if report.exists() else {}
-    return Run(outcomes, done.stdout)
+        cases = _cases(report) if report.exists() else {}
+    outcomes = {name: _outcome(case) for name, case in cases.items()}
+    failed = [name for name, outcome in outcomes.items() if outcome == "failed"]
+    return Run(outcomes, done.stdout, {name: "".join(cases[name].itertext()) for name in failed})
 
 
 def _environment(
@@ -74,6 +84,7 @@ def _environment(
         "PYTHONPATH": os.pathsep.join([*own, str(_ours())]),
         "FOREIGN_ENGINE": engine,
         "FOREIGN_DATABASE": json.dumps(database) if database else "",
+        "FOREIGN_WITHOUT": json.dumps(suite.without),
     }
 
 
@@ -88,11 +99,13 @@ def _ours() -> Path:
     return directory
 
 
-def _outcomes(report: Path) -> dict[str, str]:
-    found = {}
-    for case in ElementTree.parse(report).iter("testcase"):  # noqa: S314 - pytest wrote it
-        name = f"{case.get('classname')}.{case.get('name')}"
-        kinds = {child.tag for child in case}
-        failed = kinds & {"failure", "error"}
-        found[name] = "failed" if failed else "skipped" if "skipped" in kinds else "passed"
-    return found
+def _cases(report: Path) -> dict[str, Element]:
+    found = ElementTree.parse(report).iter("testcase")  # noqa: S314 - pytest wrote it
+    return {f"{case.get('classname')}.{case.get('name')}": case for case in found}
+
+
+def _outcome(case: Element) -> str:
+    kinds = {child.tag for child in case}
+    return (
+        "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    )

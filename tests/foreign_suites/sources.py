@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -15,7 +16,10 @@ CACHE = ROOT / ".cache" / "foreign"
 
 def find_source(suite: Suite) -> Path:
     """Return the directory of a suite's sources, downloaded on first use."""
-    return _unpacked(suite) or _unpack(suite, _download(suite))
+    source = _unpacked(suite) or _unpack(suite, _download(suite))
+    if suite.left_out is not None:
+        shutil.copytree(suite.left_out, source / "tests", dirs_exist_ok=True)
+    return source
 
 
 def _unpacked(suite: Suite) -> Path | None:

@@ -1,0 +1,1 @@
+"""What the tests of django-two-factor-auth need, and its source distribution leaves out."""
