@@ -307,6 +307,7 @@ PROVOKED = [
         {"SESSION_ENGINE": CACHED, "CACHES": {"default": {"BACKEND": "nowhere.Cache"}}},
         id="a cache that cannot be made",
     ),
+    pytest.param("W404", {"LOGIN_URL": "account_login"}, id="signs in by a name that is none"),
     pytest.param("W106", {"ROOT_URLCONF": "tests.notices.urls"}, id="reset without its page"),
     pytest.param("E004", {"SESSIONS_PLUS_DEVICE_BINDING": "on"}, id="binding of no kind"),
     *(

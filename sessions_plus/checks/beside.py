@@ -84,9 +84,16 @@ def check_factors_of_others(**_: object) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_login_url(**_: object) -> list[CheckMessage]:
+    if not settings.ROOT_URLCONF or _site_sign_in_page() is not None:
+        return []
+    return [catalogue.NO_SIGN_IN_PAGE.about(url=settings.LOGIN_URL)]
+
+
+@register(TAG)
 def check_where_others_ask(**_: object) -> list[CheckMessage]:
     ours = _our_sign_in_page()
-    if ours is None or resolve_url(settings.LOGIN_URL) != ours:
+    if ours is None or _site_sign_in_page() != ours:
         return []
     return [
         catalogue.ASKS_NOWHERE.about(
@@ -99,6 +106,14 @@ def check_where_others_ask(**_: object) -> list[CheckMessage]:
         for each in NEIGHBOURS
         if each.is_there and each.is_integrated
     ]
+
+
+def _site_sign_in_page() -> str | None:
+    """Return where ``LOGIN_URL`` leads; None: it names an address that is not there."""
+    try:
+        return resolve_url(settings.LOGIN_URL)
+    except NoReverseMatch:
+        return None
 
 
 def _our_sign_in_page() -> str | None:

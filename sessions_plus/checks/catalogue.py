@@ -415,8 +415,8 @@ ASKS_NOWHERE = Finding(
     "E402",
     "LOGIN_URL is {url!r}, our page, which cannot ask for the factors that {package} keeps: "
     "these people cannot sign in.",
-    "Write LOGIN_URL = {better!r}; or take them over with: manage.py import_factors --from "
-    "{source}, and remove {integration!r} from INSTALLED_APPS.",
+    "Write LOGIN_URL = {better!r}, or where your front end asks for them; or take them over with: "
+    "manage.py import_factors --from {source}, and remove {integration!r} from INSTALLED_APPS.",
 )
 FACTORS_ELSEWHERE = Finding(
     "W401",
@@ -436,6 +436,12 @@ ACTS_UNTOLD = Finding(
     "W403",
     "{package} lets people act as others, and our sessions are not told: {happens}.",
     "Add {integration!r} to INSTALLED_APPS, after {package}.",
+)
+NO_SIGN_IN_PAGE = Finding(
+    "W404",
+    "LOGIN_URL is {url!r}, and no address has this name: whoever has to sign in gets an error.",
+    "Write the name or the path of the page where people sign in; its whole address where a front "
+    "end of its own does that, as with HEADLESS_ONLY of django-allauth.",
 )
 
 
