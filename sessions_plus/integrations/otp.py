@@ -9,7 +9,7 @@ edits this: what a user did elsewhere, or another person in their name, verifies
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Collection
 from functools import partial
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -60,9 +60,21 @@ class OtpIntegration(FactorKeeper):
             return ()
         if request is None or not any(field.endswith(TYPED) for field in request.POST):
             return (TRUSTED_DEVICE,)
-        factor = RECOVERY_CODE if hasattr(device, "token_set") else TOTP_CODE
+        factor = _method_of(device)
         # The wizard of two-factor-auth looked at the password in its step before this one.
         return (PASSWORD, factor) if WIZARD in request.session else (factor,)
+
+    def proved_before(self, user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
+        """See ``FactorKeeper.proved_before()``."""
+        from django_otp.models import Device
+
+        found = (Device.from_persistent_id(name) for name in sorted(factors))
+        own = [each for each in found if each is not None and each.user_id == user.pk]
+        return (_method_of(own[0]),) if own and own[0].confirmed else ()
+
+
+def _method_of(device: object) -> str:
+    return RECOVERY_CODE if hasattr(device, "token_set") else TOTP_CODE
 
 
 class OTPMiddleware:

@@ -7,7 +7,7 @@ alone, whatever page or program asked for it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from django.apps import AppConfig, apps
 from django.conf import settings
@@ -27,6 +27,14 @@ class FactorKeeper(AppConfig):
         """Return what the sign-in under way has proved there; of the first factor, if it knows."""
         return ()
 
+    def proved_before(self, user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
+        """
+        Return what these factors are that a session of another engine was proved by.
+
+        Each is named as ``Authenticator.imported_from`` names it: ``"otp_totp.totpdevice/3"``.
+        """
+        return ()
+
     def resume(self, request: HttpRequest, user: models.Model) -> HttpResponse | None:
         """Go on with a sign-in that began there and waited for our code; None: it did not."""
         return None
@@ -44,6 +52,12 @@ def has_factor(user: models.Model) -> bool:
 def methods_of(request: HttpRequest | None, user: models.Model) -> tuple[str, ...]:
     """Return what the sign-in under way has proved with another package, if anything."""
     found = (keeper.methods_of(request, user) for keeper in keepers())
+    return next((methods for methods in found if methods), ())
+
+
+def proved_before(user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
+    """Return what a session of another engine was proved by with another package, if anything."""
+    found = (keeper.proved_before(user, factors) for keeper in keepers() if factors)
     return next((methods for methods in found if methods), ())
 
 

@@ -18,6 +18,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from sessions_plus.crypto import same
+from sessions_plus.mfa import elsewhere
 from sessions_plus.mfa.methods import (
     DEVICE_BOUND,
     RECOVERY_CODE,
@@ -146,6 +147,7 @@ def claim_of(old: OldSession, user: AbstractBaseUser, factors: Factors, *, now: 
     """Return what an old session of ``user``, who has these factors here, is worth."""
     proofs = read_proofs(old.data)
     second = factors.proved(proofs.factors) if factors.is_asked else ()
+    second = second or elsewhere.proved_before(user, proofs.factors)
     first = proofs.first or method_by(old.data.get(BACKEND_SESSION_KEY), user)
     methods = (first, *second)
     return Claim(

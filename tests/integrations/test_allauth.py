@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings as django_settings
 from django.contrib.auth import login
 from django.contrib.auth.models import User
@@ -432,6 +434,12 @@ class TestSigningOut:
         assert not Session.objects.active().exclude(user=None).exists()
 
 
+def private_key() -> str:
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    kind, plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    return made.private_bytes(serialization.Encoding.PEM, kind, plain).decode()
+
+
 class TestHeadless:
     """The API of allauth, for pages that are one program, and for apps."""
 
@@ -486,6 +494,42 @@ class TestHeadless:
             "/_allauth/app/v1/auth/session", headers={"X-Session-Token": token}
         ).json()
         assert seen["data"]["user"]["username"] == "ann"
+
+    def ask_as_app(self, client: Client, path: str, token: str, **fields: str) -> tuple[Any, str]:
+        """Return the answer, and the token to send from now on: the one that was told last."""
+        answer = self.post(client, path, token, **fields)
+        return answer, answer.json()["meta"].get("session_token", token)
+
+    def who_is(self, client: Client, **headers: str) -> str:
+        answer = client.get("/_allauth/app/v1/auth/session", headers=headers)
+        return str(answer.json()["data"].get("user", {}).get("username", ""))
+
+    def test_an_app_that_proves_itself_again(self, client: Client, ann: Person) -> None:
+        """It counts here, and the answer tells the session's new key: the old one is dead."""
+        _, old = self.ask_as_app(client, "login", "none", username="ann", password=PASSWORD)
+        Session.objects.update(reauthenticated_at=None, reauth_methods="")
+        answer, token = self.ask_as_app(client, "reauthenticate", old, password=PASSWORD)
+
+        assert answer.status_code == 200
+        assert self.who_is(client, **{"X-Session-Token": token}) == "ann"
+        assert self.who_is(client, **{"X-Session-Token": old}) == ""
+        assert Session.objects.active().exclude(user=None).get().reauth_methods == "pwd"
+
+    def test_an_app_with_a_jwt(self, client: Client, ann: Person, settings: Any) -> None:
+        """Its token names the session's key, so it keeps that when it proves itself again."""
+        settings.HEADLESS_TOKEN_STRATEGY = "allauth.headless.tokens.strategies.jwt.JWTTokenStrategy"
+        settings.HEADLESS_JWT_PRIVATE_KEY = private_key()
+        answer, _ = self.ask_as_app(client, "login", "none", username="ann", password=PASSWORD)
+        bearer = {"Authorization": f"Bearer {answer.json()['meta']['access_token']}"}
+        again = client.post(
+            "/_allauth/app/v1/auth/reauthenticate",
+            {"password": PASSWORD},
+            content_type="application/json",
+            headers=bearer,
+        )
+
+        assert again.status_code == 200
+        assert self.who_is(client, **bearer) == "ann"
 
     def test_a_code_for_nothing(self, client: Client, ours: App) -> None:
         """Without a sign-in that waits there is nothing to confirm."""

@@ -25,7 +25,7 @@ from sessions_plus.mfa.enrolment import remove_all
 from sessions_plus.models import Authenticator, Device, RecoveryCode, Session
 from sessions_plus.moving.old_factors import SOURCES, OldFactors
 from tests.conftest import PASSWORD
-from tests.integrations.settings import OUR_MIDDLEWARE, middleware
+from tests.integrations.settings import INSTALLED_APPS, OUR_MIDDLEWARE, middleware
 from tests.integrations.sites import (
     SITES,
     Person,
@@ -186,6 +186,12 @@ def both_cookies() -> override_settings:
     )
 
 
+def integrated(kind: Site) -> override_settings:
+    """Let the package go on keeping second factors, beside us."""
+    name = {"otp": "otp.OtpIntegration", "allauth": "allauth.AllauthIntegration"}[kind.factors]
+    return override_settings(INSTALLED_APPS=[*INSTALLED_APPS, f"sessions_plus.integrations.{name}"])
+
+
 def sign_in_here(person: Person, code: str) -> Client:
     """Sign in on our page, with this code."""
     client = Client()
@@ -279,6 +285,27 @@ class TestFactors:
 
         assert response.status_code == (200 if has_factor else 302)
         assert told == asked == ([True, "otp"] if has_factor else [False, None])
+
+    @pytest.mark.parametrize("has_factor", [False, True], ids=["without", "with a factor"])
+    def test_factors_that_stay_there(self, kind: Site, has_factor: bool) -> None:
+        """Where their package is integrated, and nothing was imported, the old proof counts."""
+        with kind.serving():
+            browser = kind.sign_in(kind.make_person("ann", has_factor=has_factor))
+        with moved_in(kind), integrated(kind):
+            told = come_again(browser).get("/verified/").json()
+
+        assert told == ([True, "otp"] if has_factor else [False, None])
+
+    def test_factors_that_were_removed_there(self, kind: Site, ann: Person) -> None:
+        """A proof by what is no more is none."""
+        with kind.serving():
+            browser = kind.sign_in(ann)
+        there = SOURCES[kind.factors]
+        there.delete(there.read([ann.user.pk])[ann.user.pk].names)
+        with moved_in(kind), integrated(kind):
+            told = come_again(browser).get("/verified/").json()
+
+        assert told == [False, None]
 
     def test_nobody_is_verified_who_is_not_signed_in(self, kind: Site) -> None:
         """Who asks it of a stranger gets an answer, as from django-otp."""

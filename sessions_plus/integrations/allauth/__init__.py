@@ -6,6 +6,8 @@ django-allauth: one sign-in, whichever of the two keeps somebody's second factor
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from django.apps import apps
 from django.db import models
 from django.http import HttpRequest, HttpResponse
@@ -38,6 +40,14 @@ class AllauthIntegration(FactorKeeper):
         from sessions_plus.integrations.allauth.proofs import is_asked_for_factor
 
         return is_asked_for_factor(user)
+
+    def proved_before(self, user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
+        """See ``FactorKeeper.proved_before()``."""
+        if not apps.is_installed("allauth.mfa"):
+            return ()
+        from sessions_plus.integrations.allauth.proofs import proved_before
+
+        return proved_before(user, factors)
 
     def resume(self, request: HttpRequest, user: models.Model) -> HttpResponse | None:
         """See ``FactorKeeper.resume()``."""

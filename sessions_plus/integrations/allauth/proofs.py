@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -27,6 +27,8 @@ from sessions_plus.mfa.methods import (
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.types import Json
 
+SESSION_TOKEN = "X-Session-Token"  # noqa: S105 - the header in which an app sends its session's key
+
 # By the type of its authenticator; what is not named here proves nothing to us.
 FACTORS: Mapping[str, str] = MappingProxyType(
     {"totp": TOTP_CODE, "recovery_codes": RECOVERY_CODE, "webauthn": SECURITY_KEY}
@@ -38,6 +40,15 @@ def is_asked_for_factor(user: models.Model) -> bool:
     from allauth.mfa.utils import is_mfa_enabled
 
     return bool(is_mfa_enabled(user, ["totp", "webauthn"]))
+
+
+def proved_before(user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
+    """Return what an authenticator of ``user`` proves that is still there, of these names."""
+    from allauth.mfa.models import Authenticator
+
+    kinds = Authenticator.objects.filter(user_id=user.pk).values_list("pk", "type")
+    named = [FACTORS.get(kind) for pk, kind in kinds if f"mfa.authenticator/{pk}" in factors]
+    return next(((method,) for method in named if method is not None), ())
 
 
 def methods_of(request: HttpRequest, login: Login) -> tuple[str, ...]:
@@ -78,11 +89,33 @@ def note_proof(
     user: models.Model,
     **facts: Any,  # what allauth tells of a proof by that method
 ) -> None:
-    """Let what somebody proved again with allauth, inside their session, be one for it."""
+    """
+    Let what somebody proved again with allauth, inside their session, be one for it.
+
+    The session gets a new key with it. A program whose JWT names the old one could not be told,
+    so its proof is one for allauth alone.
+    """
     authority = proof_of(request) if facts.get("reauthenticated") else None
     proved = PASSWORD if method == "password" else FACTORS.get(facts.get("type", ""))
     if authority is None or proved is None:
         return
+    is_app = _is_app(request)
+    if is_app and SESSION_TOKEN not in request.headers:
+        return
     if authority.user_id == user.pk and authority.may_bind:
         client = getattr(request, "client_info", None)
         authority.bind(Proved(user.pk, [proved]), client=client, now=timezone.now())
+        if is_app:
+            _store_before_answer(request)
+
+
+def _is_app(request: HttpRequest) -> bool:
+    """Say whether an app asks by ``allauth.headless``, without cookies."""
+    headless = getattr(getattr(request, "allauth", None), "headless", None)
+    return getattr(headless, "client", None) == "app"
+
+
+def _store_before_answer(request: HttpRequest) -> None:
+    """Have the new key while the answer is made, which tells it; allauth stores only after it."""
+    request.session.save()
+    request.session.modified = True  # it tells the key of no other
