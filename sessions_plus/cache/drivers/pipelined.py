@@ -53,7 +53,7 @@ class Pipeline(asyncio.Protocol):
     ``connection`` is whoever made the stream, and would complain of it if collected before.
     """
 
-    def __init__(self, transport: asyncio.Transport, connection: object = None) -> None:
+    def __init__(self, transport: asyncio.WriteTransport, connection: object = None) -> None:
         self._loop = asyncio.get_running_loop()
         self._reader = Reader(replyError=refusal)
         self._places: deque[tuple[asyncio.Future[RedisAnswer], float]] = deque()
