@@ -29,7 +29,7 @@ from django.views.decorators.debug import sensitive_variables
 from sessions_plus.lifecycle.user_names import as_user_name
 from sessions_plus.mfa import guesses
 from sessions_plus.mfa.guesses import Guess
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 
 BACKEND = "sessions_plus.auth_backends.Backend"
 MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"

@@ -21,11 +21,11 @@ from django.utils.functional import SimpleLazyObject
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.current import current_request
 from sessions_plus.exceptions import ActingForAnother, ConflictingSessions, SessionsPlusError
+from sessions_plus.named_types import AnyRequest, UserId
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Binding
-from sessions_plus.types import AnyRequest, UserId
 
 # Where a request keeps the authority that came as a bearer. A cookie's is asked for anew each
 # time: a ``login()`` changes it, and nothing should refer to the session that outlives it.

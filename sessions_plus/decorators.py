@@ -32,8 +32,8 @@ from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
+from sessions_plus.named_types import AnyView
 from sessions_plus.redirects import came_from, safe_target
-from sessions_plus.types import AnyView
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -21,9 +21,9 @@ from django.utils import timezone
 from sessions_plus.authority import acting_for
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
 from sessions_plus.moments import in_utc
+from sessions_plus.named_types import Columns, JsonObject, UserId
 from sessions_plus.rows.table import Table
 from sessions_plus.signals import event_recorded
-from sessions_plus.types import Columns, JsonObject, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

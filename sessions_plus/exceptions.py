@@ -13,7 +13,7 @@ from django.db.utils import DatabaseError
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 
 class SessionsPlusError(Exception):

@@ -22,7 +22,7 @@ from sessions_plus.exceptions import TooManyAttempts, WrongPassword
 from sessions_plus.lifecycle.passwords import keep_other_sessions
 from sessions_plus.lifecycle.user_names import is_nobodys
 from sessions_plus.mfa.reauthentication import prove
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -43,13 +43,13 @@ from sessions_plus.exceptions import SessionLimitReached, SessionNotStored, TooM
 from sessions_plus.lifecycle.users import end_access_if_gone
 from sessions_plus.mfa import answers, gate
 from sessions_plus.mfa.refusals import too_many_attempts
+from sessions_plus.named_types import AnyView, UserId
 from sessions_plus.store import old_engine
 from sessions_plus.store.expiry import Cookie, CookieNews
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.unwritable import doing_without
-from sessions_plus.types import AnyView, UserId
 
 logger = logging.getLogger("sessions_plus")
 
@@ -97,7 +97,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         key = cookies.get(settings.SESSION_COOKIE_NAME) or old_engine.cookie_in(cookies)
         session: Any = self.SessionStore(key)  # of ours, or of an engine of the site's
         request.session = session
-        # The stubs know no attribute of ours. See types.PersonRequest.
+        # The stubs know no attribute of ours. See named_types.PersonRequest.
         request.client_info = session.client = client_info_from(request)  # type: ignore[attr-defined]
         # Not the request, which has the session: the two would wait for the garbage collector.
         session.cookies, session.path = cookies, request.path

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 # Our own page asks here how long it has, from inside pages that wait.
 REMAINING_PATH = "/session/remaining/"

@@ -71,7 +71,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "not_set_up",
         "client_info",
         "masked",
-        "types",
+        "named_types",
     ),
 )
 
@@ -535,3 +535,8 @@ def test_integrations_are_imported_before_any_model_may_be(module: str) -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_no_module_stands_before_one_of_pythons() -> None:
+    """Whoever runs Python in the package's directory imports Python's own modules."""
+    assert {path.stem for path in PACKAGE.glob("*.py")}.isdisjoint(sys.stdlib_module_names)

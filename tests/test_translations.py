@@ -139,8 +139,7 @@ def test_has_every_text_of_the_code(tmp_path: Path) -> None:
     environment = {name: os.environ[name] for name in os.environ if name != SETTINGS}
     options = ["makemessages", "--all", "--no-obsolete"]
     for directory, command in (
-        # -P: a module of ours is called as one of Python's own, which it must not stand before.
-        (tmp_path / "sessions_plus", ["-P", "-m", "django", *options]),
+        (tmp_path / "sessions_plus", ["-m", "django", *options]),
         (tmp_path, ["manage.py", *options, "--ignore=sessions_plus"]),
     ):
         words = [sys.executable, *command]

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "tests" / "typed_site"
 PACKAGE = ROOT / "sessions_plus"
 FILES = sorted(path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py"))
-HOME = Path("types.py")
+HOME = Path("named_types.py")
 
 
 def checked(path: Path) -> subprocess.CompletedProcess[str]:
@@ -59,7 +59,7 @@ def test_a_mistake_is_found(tmp_path: Path) -> None:
     assert found.stdout.count("[arg-type]") == 4, found.stdout
 
 
-# How often `Any` stands outside of sessions_plus/types.py: let it become less.
+# How often `Any` stands outside of sessions_plus/named_types.py: let it become less.
 MOST_ANY = 101
 
 IGNORED = re.compile(r"type: ignore\[[\w, -]+\]")

@@ -27,7 +27,7 @@ from sessions_plus.admin.revoking import (
     those_to_remove,
 )
 from sessions_plus.models import Authenticator, Device, Session
-from sessions_plus.types import OthersRows, UserId
+from sessions_plus.named_types import OthersRows, UserId
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

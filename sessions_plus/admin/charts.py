@@ -17,7 +17,7 @@ from django.utils.formats import number_format
 from django.utils.safestring import SafeString
 
 from sessions_plus.admin.periods import Step
-from sessions_plus.types import Words
+from sessions_plus.named_types import Words
 
 TOP = 18
 """Where the highest value is; above it stands its number."""

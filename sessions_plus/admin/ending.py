@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from sessions_plus.admin.listing import ReadOnlyAdmin
 from sessions_plus.admin.questions import Question, ask
 from sessions_plus.admin.revoking import may_revoke
-from sessions_plus.types import Words
+from sessions_plus.named_types import Words
 
 
 class EndableAdmin(ReadOnlyAdmin):

@@ -21,7 +21,7 @@ from sessions_plus.admin.topics import TOPICS
 from sessions_plus.admin.words import reason_choices
 from sessions_plus.lifecycle.in_force import condition, goes_on
 from sessions_plus.models import Device, Session, SessionEvent
-from sessions_plus.types import Words
+from sessions_plus.named_types import Words
 
 Choices = list[tuple[str, Words]]
 

@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
 from sessions_plus.models import Device, Session, SessionEvent
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 
 def list_url(site: admin.AdminSite, model: type[models.Model], **asked: object) -> str | None:

@@ -21,7 +21,7 @@ from django.db.models import Prefetch, Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 if TYPE_CHECKING:  # generic for the type checker only
     AnyPaginator = Paginator[models.Model]

@@ -26,8 +26,8 @@ from sessions_plus.admin.periods import Period, Step, interval_of
 from sessions_plus.admin.topics import ENDS, FACTORS, FAILURES, NEW_DEVICES, SIGN_INS, TOPICS, Topic
 from sessions_plus.admin.words import reason_in_words
 from sessions_plus.models import HourCount, Kind, Measure, Overview, Span
+from sessions_plus.named_types import Words
 from sessions_plus.rows.session_row import database
-from sessions_plus.types import Words
 
 if TYPE_CHECKING:  # generic for the type checker only
     OverviewBase = admin.ModelAdmin[Overview]

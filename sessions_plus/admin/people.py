@@ -39,8 +39,8 @@ from sessions_plus.admin.resetting import (
 from sessions_plus.admin.revoking import may_revoke, revoke_all_of, tell
 from sessions_plus.lifecycle.in_force import goes_on
 from sessions_plus.models import Authenticator, Session
+from sessions_plus.named_types import AnyModelAdmin, AnyView, UserId
 from sessions_plus.rows.session_row import database
-from sessions_plus.types import AnyModelAdmin, AnyView, UserId
 
 PEOPLE_URL_NAME = "sessions_plus_people"
 END, RESET = "end-sessions", "remove-second-factor"

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from sessions_plus.models import Span
-from sessions_plus.types import Words
+from sessions_plus.named_types import Words
 
 HOURS = 24
 DAYS = 30

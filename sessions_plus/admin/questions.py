@@ -14,7 +14,7 @@ from django.http import HttpRequest
 from django.template.response import TemplateResponse
 
 if TYPE_CHECKING:
-    from sessions_plus.types import AnyModelAdmin, OthersRows
+    from sessions_plus.named_types import AnyModelAdmin, OthersRows
 
 TEMPLATE = "admin/sessions_plus/question.html"
 

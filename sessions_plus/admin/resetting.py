@@ -27,12 +27,12 @@ from sessions_plus.lifecycle import Revocation
 from sessions_plus.mfa import answers
 from sessions_plus.mfa.enrolment import remove_all
 from sessions_plus.mfa.passkeys.only_factor import has_given_up_password
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser
 
-    from sessions_plus.types import AnyModelAdmin, OthersRows
+    from sessions_plus.named_types import AnyModelAdmin, OthersRows
 
 Owner = TypeVar("Owner", bound="AnyModelAdmin")
 

@@ -16,7 +16,7 @@ from sessions_plus.authority import acting_user, authority_of
 from sessions_plus.devices.revocation import revoke_device
 from sessions_plus.lifecycle import Revocation, revoke_others, revoke_selected
 from sessions_plus.models import Device, Reason, Session
-from sessions_plus.types import Arguments, OthersRows, UserId
+from sessions_plus.named_types import Arguments, OthersRows, UserId
 
 PERMISSION = "sessions_plus.revoke_any_session"
 

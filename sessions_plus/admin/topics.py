@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.mfa.methods import RECOVERY_CODE, SECOND_FACTORS, TOTP_CODE
 from sessions_plus.models import Event, Reason
-from sessions_plus.types import Words
+from sessions_plus.named_types import Words
 
 CODES = frozenset({TOTP_CODE, RECOVERY_CODE})
 

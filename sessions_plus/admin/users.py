@@ -51,7 +51,7 @@ from sessions_plus.admin.revoking import (
 )
 from sessions_plus.lifecycle.in_force import live_sessions
 from sessions_plus.models import Session
-from sessions_plus.types import AnyModelAdmin, UserId, Words
+from sessions_plus.named_types import AnyModelAdmin, UserId, Words
 
 if TYPE_CHECKING:  # generic for the type checker only
     AnyInlineFormSet = BaseInlineFormSet[Session, models.Model, ModelForm[Session]]

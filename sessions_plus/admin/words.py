@@ -11,8 +11,8 @@ from sessions_plus.devices.recognition import FIRST_DEVICE, NO_REQUEST
 from sessions_plus.events import BY_COMMAND, IMPORTED
 from sessions_plus.lifecycle.passwords import OTHERS_KEPT
 from sessions_plus.models import Event, Reason, Scope
+from sessions_plus.named_types import Words
 from sessions_plus.templatetags.sessions_plus import methods_in_words
-from sessions_plus.types import Words
 
 STAFF_WORDS: dict[str, Words] = {
     Reason.REVOKED: _("Ended by its user from another device"),

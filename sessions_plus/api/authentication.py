@@ -11,9 +11,9 @@ from sessions_plus.api.errors import Refused
 from sessions_plus.authority import authority_of
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.mfa.gate import refuses_bearer
+from sessions_plus.named_types import AnyUser
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
 from sessions_plus.tokens.guards import take
-from sessions_plus.types import AnyUser
 
 # REST framework tells its own wrapper from Django's request by this attribute.
 _DJANGO = "_request"

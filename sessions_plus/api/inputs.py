@@ -10,7 +10,7 @@ from sessions_plus.api.bodies import Body, Text
 from sessions_plus.devices.naming import MAX_NAME_LENGTH
 from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.mfa.typed_code import MAX_TYPED_LENGTH
-from sessions_plus.types import Fields
+from sessions_plus.named_types import Fields
 
 MAX_USERNAME_LENGTH = 254
 MAX_PASSWORD_LENGTH = 4096  # Django's own limit for what it hashes

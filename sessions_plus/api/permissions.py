@@ -22,8 +22,8 @@ from sessions_plus.exceptions import ActingForAnother, MfaRequired, Reauthentica
 from sessions_plus.mfa.policy import has_authenticator, needs_second_factor
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.models import Event, Outcome
+from sessions_plus.named_types import SiteUser
 from sessions_plus.tokens.bearer import Credentials, client_of
-from sessions_plus.types import SiteUser
 
 SAFE = ("GET", "HEAD")
 

@@ -14,7 +14,7 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.request import Request
 
-from sessions_plus.types import JsonObject
+from sessions_plus.named_types import JsonObject
 
 SETTINGS: dict[str, object] = {
     "TITLE": "Sessions, devices and tokens",

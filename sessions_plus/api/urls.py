@@ -7,7 +7,7 @@ from django.urls import path
 from sessions_plus.api.views import mfa, passkeys, sessions, sign_in, staff, tokens
 from sessions_plus.api.views.base import Endpoint
 from sessions_plus.mfa.gate import EXEMPT
-from sessions_plus.types import AnyView
+from sessions_plus.named_types import AnyView
 
 app_name = "sessions_plus_api"
 

@@ -16,7 +16,7 @@ from redis import RedisCluster
 from redis.cluster import ClusterNode
 from redis.connection import parse_url
 
-from sessions_plus.types import Arguments
+from sessions_plus.named_types import Arguments
 
 
 def cluster_arguments(servers: list[str], options: Mapping[str, object]) -> Arguments:

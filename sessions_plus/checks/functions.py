@@ -12,8 +12,8 @@ from sessions_plus.checks import catalogue
 from sessions_plus.checks.catalogue import TAG
 from sessions_plus.checks.values import given, has_right_type, shown
 from sessions_plus.conf import Call, Conf
+from sessions_plus.named_types import AnySetting
 from sessions_plus.policy import Limits, SessionFacts
-from sessions_plus.types import AnySetting
 
 
 @register(TAG)

@@ -15,7 +15,7 @@ from sessions_plus.checks.catalogue import TAG
 from sessions_plus.client_info.ip_address import UNIX_SOCKET, parse_network
 from sessions_plus.conf import PREFIX, Conf, conf
 from sessions_plus.crypto import decode_master_key
-from sessions_plus.types import AnySetting
+from sessions_plus.named_types import AnySetting
 
 SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS", "_TOKEN")
 

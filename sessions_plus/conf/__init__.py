@@ -22,7 +22,7 @@ from sessions_plus.conf.second_factor import SecondFactorSettings
 from sessions_plus.conf.sessions import SessionSettings
 from sessions_plus.conf.setting import PREFIX, Call, FromProfile, Setting
 from sessions_plus.conf.tokens import TokenSettings
-from sessions_plus.types import AnySetting, ResolvedSettings
+from sessions_plus.named_types import AnySetting, ResolvedSettings
 
 __all__ = ["PREFIX", "PROFILES", "Call", "Conf", "FromProfile", "Profile", "Setting", "conf"]
 

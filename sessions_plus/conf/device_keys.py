@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from sessions_plus.conf.problems import BINDINGS, no_binding, no_proof_lifetime
 from sessions_plus.conf.setting import FUNCTION, Call, Setting
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 
 
 class DeviceKeySettings:

@@ -16,7 +16,7 @@ from sessions_plus.conf.problems import (
     positive,
 )
 from sessions_plus.conf.setting import FUNCTION, Call, Setting
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 
 
 class PeopleSettings:

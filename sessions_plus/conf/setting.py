@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar, cast, overload
 from django.conf import settings
 
 from sessions_plus.conf.profiles import Profile
-from sessions_plus.types import ResolvedSettings
+from sessions_plus.named_types import ResolvedSettings
 
 PREFIX = "SESSIONS_PLUS_"
 

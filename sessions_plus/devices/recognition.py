@@ -20,13 +20,13 @@ from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 from sessions_plus.models.device import DeviceQuerySet
 from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.models.session import Kind
+from sessions_plus.named_types import Arguments, Columns
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import agent_columns
 from sessions_plus.rows.session_row import SESSIONS, Row
 from sessions_plus.signals import device_first_seen, session_started
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
-from sessions_plus.types import Arguments, Columns
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

@@ -10,11 +10,11 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 
 from sessions_plus import events
 from sessions_plus.models import Device, SessionEvent
+from sessions_plus.named_types import Values
 from sessions_plus.rows import session_row, together
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.table import Table
 from sessions_plus.rows.together import DevicePart, EventPart, Outcome, SessionPart
-from sessions_plus.types import Values
 
 DEVICES = Table(Device)
 

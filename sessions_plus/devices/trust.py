@@ -21,9 +21,9 @@ from sessions_plus.events import record
 from sessions_plus.keys import new_token, read_token
 from sessions_plus.models import Device, Event
 from sessions_plus.models.device import DeviceQuerySet
+from sessions_plus.named_types import SiteUser
 from sessions_plus.rows import session_row
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import SiteUser
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

@@ -18,7 +18,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.http import HttpRequest
 
-from sessions_plus.types import AnyView
+from sessions_plus.named_types import AnyView
 
 
 class HijackIntegration(AppConfig):

@@ -18,7 +18,7 @@ from django.db import models
 from django.http import HttpRequest
 
 from sessions_plus.mfa.methods import IMPERSONATED
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 OF_WHOM = ("_impersonate", "_impersonate_start", "_impersonate_prev_path")
 """Where it keeps in the session whom it shows."""

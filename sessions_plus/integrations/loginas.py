@@ -17,7 +17,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.http import HttpRequest
 
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 
 
 class LoginasIntegration(AppConfig):

@@ -26,7 +26,7 @@ from sessions_plus.mfa.methods import (
     TOTP_CODE,
     TRUSTED_DEVICE,
 )
-from sessions_plus.types import AnyUser, AnyView, SiteUser
+from sessions_plus.named_types import AnyUser, AnyView, SiteUser
 
 TYPED = "otp_token"
 """How fields for a code are named there, with the step of the wizard before it."""

@@ -21,7 +21,7 @@ from sessions_plus.error_reports import (
     is_named_as_secret,
     secret_cookies,
 )
-from sessions_plus.types import JsonObject
+from sessions_plus.named_types import JsonObject
 
 MASK = "[Filtered]"
 """As Sentry's own."""

@@ -16,9 +16,9 @@ from django.db.models import Q
 
 from sessions_plus.lifecycle.alone import alone_for
 from sessions_plus.models import AdoptionBar
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
-from sessions_plus.types import UserId
 
 
 def bar(user_id: UserId, *, now: datetime) -> None:

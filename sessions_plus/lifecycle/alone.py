@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, router, transaction
 from django.db.models import F
 
-from sessions_plus.types import Arguments, UserId
+from sessions_plus.named_types import Arguments, UserId
 
 
 def alone_for(user_id: UserId) -> AbstractContextManager[None]:

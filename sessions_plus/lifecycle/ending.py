@@ -17,12 +17,12 @@ from django.db import models
 
 from sessions_plus.events import draft, record_all
 from sessions_plus.models import Event, Reason, Session, SessionEvent
+from sessions_plus.named_types import Arguments
 from sessions_plus.rows import session_row
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.signals import session_revoked, sessions_over
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
-from sessions_plus.types import Arguments
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

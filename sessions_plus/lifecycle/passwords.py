@@ -23,6 +23,7 @@ from sessions_plus.exceptions import SealBroken
 from sessions_plus.lifecycle.revocation import revoke_others, revoke_selected
 from sessions_plus.models import Reason, Session
 from sessions_plus.models.session import data_context, unseal_data
+from sessions_plus.named_types import SessionData, UserId
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import next_version
@@ -30,7 +31,6 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.store.engine import site_copies
 from sessions_plus.store.unwritable import telling_of_refusal
 from sessions_plus.store.writing import SAVE_ATTEMPTS, update_version
-from sessions_plus.types import SessionData, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

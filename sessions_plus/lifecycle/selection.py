@@ -12,8 +12,8 @@ from django.db.models import Count
 from sessions_plus.lifecycle.adoption_bars import bar_older
 from sessions_plus.models import Session
 from sessions_plus.models.session import SessionQuerySet
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
-from sessions_plus.types import UserId
 
 
 class Counted(NamedTuple):

@@ -17,9 +17,9 @@ from sessions_plus.lifecycle.adoption_bars import bar
 from sessions_plus.lifecycle.ending import Revocation
 from sessions_plus.lifecycle.revocation import revoke_matching
 from sessions_plus.models import Device, Reason, Session
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.rows.user_state import why_gone
-from sessions_plus.types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

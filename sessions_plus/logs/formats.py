@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sessions_plus.mfa.methods import has_second_factor
-from sessions_plus.types import Json, JsonObject
+from sessions_plus.named_types import Json, JsonObject
 
 Facts = Json
 Record = JsonObject

@@ -43,8 +43,8 @@ from sessions_plus.mfa.policy import (
     must_have_passkey,
 )
 from sessions_plus.mfa.sign_in import CHALLENGE_KEY
+from sessions_plus.named_types import SiteUser
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import SiteUser
 
 EXEMPT = "sessions_plus_mfa_exempt"
 """The attribute of a view that people reach without the factor that they must have."""

@@ -33,9 +33,9 @@ from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.keys import read_token
 from sessions_plus.mfa import throttle
 from sessions_plus.models import Device, Event, Outcome, Scope
+from sessions_plus.named_types import AnyRequest
 from sessions_plus.rows import session_row
 from sessions_plus.store.of_request import find_store
-from sessions_plus.types import AnyRequest
 
 GUESSES = "_sessions_plus_guesses"
 """The attribute of a request that holds its guesses; most requests have none."""

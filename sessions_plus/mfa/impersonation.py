@@ -25,12 +25,12 @@ from sessions_plus.exceptions import ActingForAnother, MfaRequired
 from sessions_plus.mfa.methods import IMPERSONATED
 from sessions_plus.mfa.policy import is_enough
 from sessions_plus.models import Event, Reason, Session, SessionEvent
+from sessions_plus.named_types import Columns, UserId
 from sessions_plus.signals import session_started
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import NOTHING_KNOWN, PendingSignIn
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Beside
-from sessions_plus.types import Columns, UserId
 
 ACTOR_KEY = "_sessions_plus_actor"
 """Where the session's data keeps how the actor had proved themselves, for the way back."""

@@ -26,10 +26,10 @@ from sessions_plus.events import record
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.mfa import throttle
 from sessions_plus.models import Event, Outcome, Scope
+from sessions_plus.named_types import SiteUser
 from sessions_plus.notices.links import site_url
 from sessions_plus.notices.reset_mail import compose_reset
 from sessions_plus.notices.sending import send_after_commit
-from sessions_plus.types import SiteUser
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

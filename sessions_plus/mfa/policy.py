@@ -17,9 +17,9 @@ from sessions_plus.devices.session_rows import DEVICES
 from sessions_plus.mfa import elsewhere
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.models import Authenticator, Device
+from sessions_plus.named_types import SiteUser
 from sessions_plus.rows import session_row
 from sessions_plus.rows.table import Table, fetched
-from sessions_plus.types import SiteUser
 
 AUTHENTICATORS = Table(Authenticator)
 

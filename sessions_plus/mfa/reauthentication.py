@@ -28,8 +28,8 @@ from sessions_plus.mfa.methods import (
 )
 from sessions_plus.mfa.verification import verify_code, verify_password
 from sessions_plus.models import Event, Outcome
+from sessions_plus.named_types import Columns, UserId
 from sessions_plus.rows.session_row import Row
-from sessions_plus.types import Columns, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

@@ -46,11 +46,11 @@ from sessions_plus.mfa.methods import (
 from sessions_plus.mfa.policy import asks_no_factor, standing_of
 from sessions_plus.mfa.reauthentication import Proved
 from sessions_plus.models import Challenge, Device, Reason
+from sessions_plus.named_types import SiteUser
 from sessions_plus.rows.columns import user_id_in
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.pending_sign_in import PendingSignIn
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import SiteUser
 
 CHALLENGE_KEY = "_sessions_plus_challenge"
 

@@ -27,9 +27,9 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, keyed_digests
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.models import Scope, Throttle
+from sessions_plus.named_types import Columns
 from sessions_plus.rows import session_row
 from sessions_plus.rows.find_or_create import find_or_create
-from sessions_plus.types import Columns
 
 FIRST_WAIT = timedelta(seconds=30)  # NIST SP 800-63B-4 §3.2.2
 LONGEST_WAIT = timedelta(hours=1)

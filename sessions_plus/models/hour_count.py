@@ -12,7 +12,7 @@ from django.db.models import Case, Max, Sum, Value, When
 from django.db.models.expressions import Combinable
 from django.utils.translation import gettext_lazy as _
 
-from sessions_plus.types import Json
+from sessions_plus.named_types import Json
 
 
 class Measure(models.TextChoices):

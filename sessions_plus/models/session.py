@@ -19,8 +19,8 @@ from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
 from sessions_plus.models.device import Device
 from sessions_plus.models.text import FittedCharField
+from sessions_plus.named_types import SessionData, UserId
 from sessions_plus.signals import rows_changed
-from sessions_plus.types import SessionData, UserId
 
 
 class Kind(models.TextChoices):

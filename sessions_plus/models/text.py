@@ -17,7 +17,7 @@ from typing import Any
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_plus.types import AnyField
+from sessions_plus.named_types import AnyField
 
 ANYTHING = "utf-8"
 

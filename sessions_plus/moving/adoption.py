@@ -25,6 +25,7 @@ from sessions_plus.mfa.sign_in import CHALLENGE_KEY, hold_back
 from sessions_plus.models import Device, Event, SessionEvent
 from sessions_plus.moving.claims import Claim, Refusal, claim_of, factors_of, signed_in_at, whose
 from sessions_plus.moving.old_proofs import ALLAUTH_KEYS, OTP_KEYS
+from sessions_plus.named_types import Columns, SessionData
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import agent_columns
 from sessions_plus.rows.session_row import Row
@@ -34,7 +35,6 @@ from sessions_plus.store.engine import site_engine
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import Columns, SessionData
 
 
 class MovedVisit:

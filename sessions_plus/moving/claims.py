@@ -29,11 +29,11 @@ from sessions_plus.mfa.methods import (
 from sessions_plus.mfa.sign_in import method_by
 from sessions_plus.models import Authenticator, RecoveryCode
 from sessions_plus.moving.old_proofs import read_proofs
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import user_id_in
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.store.old_engine import OldSession
-from sessions_plus.types import UserId
 
 # Nobody is thrown out on the day of the move for having signed in long before it.
 LEFT_AT_LEAST = timedelta(days=1)

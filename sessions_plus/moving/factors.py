@@ -41,8 +41,8 @@ from sessions_plus.models import (
 from sessions_plus.models.authenticator import TOTP_COLUMNS
 from sessions_plus.moving.old_factors import OldApp, OldCodes, OldFactors, Source
 from sessions_plus.moving.old_passkeys import OldPasskey
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
-from sessions_plus.types import UserId
 
 AT_ONCE = 200
 

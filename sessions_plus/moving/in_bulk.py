@@ -27,6 +27,7 @@ from sessions_plus.models import AdoptedKey, Device, Event, Session, SessionEven
 from sessions_plus.moving.adoption import SessionAdopter, moved_data, proof_columns
 from sessions_plus.moving.claims import Refusal, signed_in_at
 from sessions_plus.moving.judging import Fate, Judge, Plan, read_all
+from sessions_plus.named_types import OthersRow, UserId
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import agent_columns
@@ -35,7 +36,6 @@ from sessions_plus.store.adoption import Outcome, adopted_key, key_columns
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import SESSION_KEY, Caller, KeyState
 from sessions_plus.store.writing import values_of_new
-from sessions_plus.types import OthersRow, UserId
 
 
 def batches(size: int, now: datetime) -> Iterator[Sequence[OthersRow]]:

@@ -27,13 +27,13 @@ from sessions_plus.moving.claims import (
     find_user,
     whose,
 )
+from sessions_plus.named_types import OthersRow, UserId
 from sessions_plus.policy import expires_at
 from sessions_plus.rows import session_row
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.store import old_engine, old_tables
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
-from sessions_plus.types import OthersRow, UserId
 
 
 class Fate(StrEnum):

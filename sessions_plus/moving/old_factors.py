@@ -26,7 +26,7 @@ from sessions_plus.mfa.totp import step_at
 from sessions_plus.mfa.typed_code import DIGITS, IMPORTED, canonical
 from sessions_plus.moving.left import Left
 from sessions_plus.moving.old_passkeys import OldPasskey, of_allauth, of_otp_webauthn
-from sessions_plus.types import OthersRow, OthersRows, UserId
+from sessions_plus.named_types import OthersRow, OthersRows, UserId
 
 LONGEST_PERIOD = 120
 

@@ -24,7 +24,7 @@ from sessions_plus.mfa.passkeys.sent import (
     transports,
 )
 from sessions_plus.moving.left import Left
-from sessions_plus.types import OthersRow
+from sessions_plus.named_types import OthersRow
 
 
 @dataclass(frozen=True, slots=True, repr=False)

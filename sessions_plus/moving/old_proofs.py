@@ -10,7 +10,7 @@ from django.contrib.auth import SESSION_KEY
 
 from sessions_plus.mfa.methods import EXTERNAL, PASSWORD
 from sessions_plus.moments import from_timestamp
-from sessions_plus.types import JsonObject
+from sessions_plus.named_types import JsonObject
 
 OTP_KEYS = ("otp_device_id",)
 """Where django-otp, and so two-factor-auth, keeps which device was used."""

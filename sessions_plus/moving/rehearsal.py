@@ -12,8 +12,8 @@ from django.contrib.sessions.backends.base import VALID_KEY_CHARS
 from sessions_plus.moving.claims import Refusal
 from sessions_plus.moving.in_bulk import fate_of
 from sessions_plus.moving.judging import Fate, Judge, read_all
+from sessions_plus.named_types import OthersRow, OthersRows
 from sessions_plus.store import old_tables
-from sessions_plus.types import OthersRow, OthersRows
 
 SAMPLE = 1_000
 AT_ONCE = 50

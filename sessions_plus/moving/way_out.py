@@ -22,8 +22,8 @@ from sessions_plus.models import Authenticator, RecoveryCode
 from sessions_plus.models.authenticator import Algorithm
 from sessions_plus.moving.factors import people, was_removed
 from sessions_plus.moving.old_factors import OldApp, OldCodes, OldFactors, Source
+from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
-from sessions_plus.types import UserId
 
 
 class Way(StrEnum):

@@ -10,9 +10,9 @@ from django.db import models
 from sessions_plus.client_info.ip_address import apply_privacy
 from sessions_plus.conf import conf
 from sessions_plus.models import Session, SessionEvent
+from sessions_plus.named_types import Columns
 from sessions_plus.rows.session_row import database
 from sessions_plus.store.engine import has_cache, site_copies
-from sessions_plus.types import Columns
 
 ROWS_AT_ONCE = 500
 

@@ -18,6 +18,7 @@ from django.db import models, router
 from sessions_plus.events import record
 from sessions_plus.lifecycle.users import end_access
 from sessions_plus.models import Challenge, Device, Event, Reason, Session
+from sessions_plus.named_types import UserId
 from sessions_plus.privacy.inventory import (
     EVENTS,
     INVENTORY,
@@ -28,7 +29,6 @@ from sessions_plus.privacy.inventory import (
     blank,
 )
 from sessions_plus.rows import session_row
-from sessions_plus.types import UserId
 
 # SQLite allows 999 parameters in old builds.
 ROWS_AT_ONCE = 500

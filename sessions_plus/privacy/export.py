@@ -22,9 +22,9 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 
 from sessions_plus.models import Device
+from sessions_plus.named_types import UserId
 from sessions_plus.privacy.inventory import INVENTORY, SENDER, Holding
 from sessions_plus.rows import session_row
-from sessions_plus.types import UserId
 
 ROWS_AT_ONCE = 500
 

@@ -41,8 +41,8 @@ from sessions_plus.models import (
     Throttle,
     UsedNonce,
 )
+from sessions_plus.named_types import AnyField, UserId
 from sessions_plus.rows import session_row
-from sessions_plus.types import AnyField, UserId
 
 Rows = models.QuerySet[models.Model]
 

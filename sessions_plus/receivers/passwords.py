@@ -19,9 +19,9 @@ from sessions_plus.models import (
     Event,
     Reason,
 )
+from sessions_plus.named_types import Arguments
 from sessions_plus.receivers.users import user_models
 from sessions_plus.store.of_request import find_store
-from sessions_plus.types import Arguments
 
 
 def act_on_new_password(

@@ -20,6 +20,7 @@ from sessions_plus.models import (
     Session,
     SessionEvent,
 )
+from sessions_plus.named_types import Arguments
 from sessions_plus.policy import Verdict
 from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import (
@@ -34,7 +35,6 @@ from sessions_plus.signals import (
 )
 from sessions_plus.store.client_change import ClientChange, Reaction
 from sessions_plus.store.engine import site_copies
-from sessions_plus.types import Arguments
 
 
 @receiver(session_ended, dispatch_uid="sessions_plus.ended")

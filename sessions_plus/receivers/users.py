@@ -13,10 +13,10 @@ from django.dispatch import receiver
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.lifecycle.users import end_access, end_access_if_gone
 from sessions_plus.models import Reason
+from sessions_plus.named_types import UserId
 from sessions_plus.privacy.erasure import erase
 from sessions_plus.rows.user_state import may_have_been_disabled
 from sessions_plus.signals import user_gone
-from sessions_plus.types import UserId
 
 
 def user_models() -> Iterator[type[models.Model]]:

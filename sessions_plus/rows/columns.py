@@ -17,10 +17,10 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, digest, seal
 from sessions_plus.models.device_key import UNBOUND
 from sessions_plus.models.session import data_context
+from sessions_plus.named_types import Columns, UserId, Values
 from sessions_plus.policy import Limits, expires_at
 from sessions_plus.rows.lifetime import limits_of
 from sessions_plus.rows.session_row import Row
-from sessions_plus.types import Columns, UserId, Values
 
 # A row can be written a million million times before its version outgrows what every
 # cache counts exactly (2 to the 53rd).

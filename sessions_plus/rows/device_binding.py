@@ -11,7 +11,7 @@ from django.db import router
 from django.utils.module_loading import import_string
 
 from sessions_plus.conf import conf
-from sessions_plus.types import SiteUser, UserId
+from sessions_plus.named_types import SiteUser, UserId
 
 
 class DeviceBinding(StrEnum):

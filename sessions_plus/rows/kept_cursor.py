@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_plus.types import PsycopgObject
+from sessions_plus.named_types import PsycopgObject
 
 if TYPE_CHECKING:
     from psycopg.abc import Buffer

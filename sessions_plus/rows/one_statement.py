@@ -14,12 +14,12 @@ from typing import NamedTuple, Protocol
 from django.db import IntegrityError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.named_types import Found, Params
 from sessions_plus.rows import statements
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import SESSIONS
 from sessions_plus.rows.statements import Names, Shape, shape_of
 from sessions_plus.rows.table import Table, returned
-from sessions_plus.types import Found, Params
 
 DEVICE_ID = "device_id"
 

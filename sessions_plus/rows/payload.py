@@ -10,7 +10,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from sessions_plus.exceptions import NotSerialisable
-from sessions_plus.types import SessionData
+from sessions_plus.named_types import SessionData
 
 _read_json = json.JSONDecoder().raw_decode
 

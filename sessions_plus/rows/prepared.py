@@ -18,7 +18,7 @@ class Prepared:
     """
 
     sql: str
-    params: tuple[Any, ...]  # see types.Params
+    params: tuple[Any, ...]  # see named_types.Params
     using: str
 
     @classmethod

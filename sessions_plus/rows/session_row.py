@@ -12,11 +12,11 @@ from django.db import connections, router, transaction
 from django.db.models import F, QuerySet
 
 from sessions_plus.models.session import Session
+from sessions_plus.named_types import UserId, Values
 from sessions_plus.policy import Limits
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.table import Table, retried
 from sessions_plus.rows.user_state import living_user, why_gone
-from sessions_plus.types import UserId, Values
 
 
 @dataclass(slots=True, repr=False)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from django.db import connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.named_types import AnyField, Found
 from sessions_plus.rows import lock_wait
 from sessions_plus.rows.lock_wait import LockWait
-from sessions_plus.types import AnyField, Found
 
 # From what a driver gives to what Python has; beside them an expression, which is None here.
 Converter = Callable[[Any, None, BaseDatabaseWrapper], Any]

@@ -19,12 +19,12 @@ from django.db.backends.utils import CursorWrapper
 from django.db.utils import DatabaseError
 
 from sessions_plus.models.text import FittedCharField
+from sessions_plus.named_types import AnyField, Found, Params
 from sessions_plus.rows import statements
 from sessions_plus.rows.kept_cursor import kept_cursor
 from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
 from sessions_plus.rows.write_faults import Fault, fault_of
-from sessions_plus.types import AnyField, Found, Params
 
 M_co = TypeVar("M_co", bound=models.Model, covariant=True)
 T = TypeVar("T")

@@ -11,11 +11,11 @@ from uuid import UUID
 from django.db import connections, transaction
 
 from sessions_plus.models.session import Session
+from sessions_plus.named_types import Values
 from sessions_plus.rows import session_row
 from sessions_plus.rows.session_row import SESSIONS, Row, database
 from sessions_plus.rows.table import retried, returned
 from sessions_plus.rows.user_state import living_user
-from sessions_plus.types import Values
 
 AS_READ = ("public_id", "key_hash", "version", "last_activity")
 CHANGED = ("last_activity", "expire_date")

@@ -30,7 +30,7 @@ from django.utils.module_loading import import_string
 
 from sessions_plus.crypto import same
 from sessions_plus.models.session import Reason, Session
-from sessions_plus.types import SiteUser, UserId
+from sessions_plus.named_types import SiteUser, UserId
 
 
 class Decider(Enum):

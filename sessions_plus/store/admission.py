@@ -16,6 +16,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models.session import unseal_data
+from sessions_plus.named_types import SessionData
 from sessions_plus.policy import Limits, Verdict, judge, touch_is_due, touch_is_near
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows.lifetime import is_told_nothing_by_activity, limits_of, limits_of_row
@@ -24,7 +25,6 @@ from sessions_plus.store.client_change import ClientChange, Reaction, change_to_
 from sessions_plus.store.presentation import Caller, Presentation
 from sessions_plus.store.presented_key import Match, open_successor
 from sessions_plus.store.proof import lacks_proof, shows_device_key
-from sessions_plus.types import SessionData
 
 
 class Refusal(Enum):

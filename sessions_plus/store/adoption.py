@@ -21,6 +21,7 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import Purpose, context, digest, seal, seal_under, unseal, unseal_under
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models import AdoptedKey
+from sessions_plus.named_types import Columns
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine, old_tables, reading
 from sessions_plus.store.copies import Copies
@@ -28,7 +29,6 @@ from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import seal_successor
 from sessions_plus.store.reading import Found
-from sessions_plus.types import Columns
 
 MISSES = 60
 MISSES_COUNTED_FOR = timedelta(minutes=1)

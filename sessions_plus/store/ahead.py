@@ -25,13 +25,13 @@ from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.cache.copies import Recalled
+from sessions_plus.named_types import Columns
 from sessions_plus.rows import touches as rows
 from sessions_plus.rows.session_row import Row, database
 from sessions_plus.rows.touches import RowTouch, Standing
 from sessions_plus.store.admission import is_within_limits
 from sessions_plus.store.ending import end_with_its_user
 from sessions_plus.store.unwritable import doing_without, warning
-from sessions_plus.types import Columns
 
 logger = logging.getLogger("sessions_plus")
 

@@ -18,8 +18,8 @@ from sessions_plus.client_info.ip_address import apply_privacy
 from sessions_plus.conf import conf
 from sessions_plus.models.session import Kind
 from sessions_plus.models.text import was_kept_as
+from sessions_plus.named_types import Columns
 from sessions_plus.rows.session_row import Row
-from sessions_plus.types import Columns
 
 
 class Reaction(IntEnum):

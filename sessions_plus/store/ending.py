@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.models.session import Session
+from sessions_plus.named_types import Arguments
 from sessions_plus.policy import Verdict
 from sessions_plus.rows import session_row
 from sessions_plus.rows.lock_wait import LockWait
@@ -14,7 +15,6 @@ from sessions_plus.rows.user_state import why_gone
 from sessions_plus.signals import session_ended, session_expired, sessions_over, user_gone
 from sessions_plus.store.copies import Copies
 from sessions_plus.store.unwritable import doing_without
-from sessions_plus.types import Arguments
 
 
 def expire(

@@ -12,6 +12,7 @@ from enum import Enum, auto
 
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
+from sessions_plus.named_types import Columns
 from sessions_plus.policy import expires_at
 from sessions_plus.rows import session_row
 from sessions_plus.rows.columns import client_columns, next_version
@@ -21,7 +22,6 @@ from sessions_plus.store.client_change import ClientChange, Reaction, difference
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import doing_without
-from sessions_plus.types import Columns
 
 
 class Written(Enum):

@@ -12,12 +12,12 @@ from enum import StrEnum
 from typing import ClassVar, Protocol
 
 from sessions_plus.cache.entries import Copy
+from sessions_plus.named_types import SessionData
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.presentation import KeyState
 from sessions_plus.store.reading import Found
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.store.writing import Draft
-from sessions_plus.types import SessionData
 
 
 class ServedBy(StrEnum):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sessions_plus.types import SessionData
+from sessions_plus.named_types import SessionData
 
 _ABSENT = object()
 

@@ -24,11 +24,11 @@ from django.core.cache import caches
 
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import NotSerialisable
+from sessions_plus.named_types import SessionData, UserId
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.store import old_tables
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
-from sessions_plus.types import SessionData, UserId
 
 # What Django's engines and those derived from them make.
 KEY = re.compile(r"[0-9a-z]{32}")
@@ -52,7 +52,7 @@ class OldSession:
     """
 
     key: str
-    data: Mapping[str, Any]  # see types.SessionData
+    data: Mapping[str, Any]  # see named_types.SessionData
     details: Details = NOTHING_TOLD
 
     @property

@@ -18,7 +18,7 @@ from django.contrib.auth import get_user_model
 from django.db import connections, models, router
 
 from sessions_plus.conf import conf
-from sessions_plus.types import OthersRows, UserId
+from sessions_plus.named_types import OthersRows, UserId
 
 LISTED = "usersessions_usersession"
 

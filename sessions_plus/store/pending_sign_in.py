@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sessions_plus.cache.copies import Recalled
 from sessions_plus.models.session import Session
+from sessions_plus.named_types import Arguments, SessionData
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
 from sessions_plus.rows.device_binding import DeviceBinding, binding_of
@@ -28,7 +29,6 @@ from sessions_plus.store.lease import Written
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.proof import shows_device_key
 from sessions_plus.store.unwritable import apart
-from sessions_plus.types import Arguments, SessionData
 
 # A row that changes between reading and touching it is read again. Only a rotation is
 # followed by one that lives, and no two of them are this close.

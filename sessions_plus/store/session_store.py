@@ -35,6 +35,7 @@ from sessions_plus.exceptions import OpenedByName, SessionLimitReached, SessionN
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.maintenance.cleanup import cleanup
 from sessions_plus.models.session import Reason, Session
+from sessions_plus.named_types import SessionData
 from sessions_plus.policy import is_passive
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
@@ -74,7 +75,6 @@ from sessions_plus.store.presentation import (
 from sessions_plus.store.reading import Found
 from sessions_plus.store.unwritable import not_stored, telling_of_refusal
 from sessions_plus.store.writing import Beside, Binding, Draft, Uncommitted
-from sessions_plus.types import SessionData
 
 __all__ = ["Binding", "SessionStore"]
 

@@ -21,6 +21,7 @@ from sessions_plus.crypto import digest, same
 from sessions_plus.exceptions import SessionNotStored
 from sessions_plus.keys import new_public_id, new_token, read_token
 from sessions_plus.models.session import Session
+from sessions_plus.named_types import Columns, SessionData
 from sessions_plus.policy import Limits
 from sessions_plus.rows import payload as payloads
 from sessions_plus.rows import session_row
@@ -42,7 +43,6 @@ from sessions_plus.store import lease
 from sessions_plus.store.admission import open_data
 from sessions_plus.store.merge import merge
 from sessions_plus.store.presentation import Caller, KeyState, holds
-from sessions_plus.types import Columns, SessionData
 
 if TYPE_CHECKING:
     from sessions_plus.store.session_store import SessionStore

@@ -24,6 +24,7 @@ from sessions_plus.crypto import digest
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.mfa.methods import in_tokens
 from sessions_plus.moments import from_timestamp
+from sessions_plus.named_types import Json, JsonObject
 from sessions_plus.rows.session_row import Row
 from sessions_plus.tokens import jose
 from sessions_plus.tokens.keys import (
@@ -34,7 +35,6 @@ from sessions_plus.tokens.keys import (
     find_verifier,
     get_signer,
 )
-from sessions_plus.types import Json, JsonObject
 
 TYPE = "at+jwt"
 HEADER = frozenset({"alg", "typ", "kid"})

@@ -28,6 +28,7 @@ from sessions_plus.events import note
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.keys import TOKEN_LENGTH
 from sessions_plus.models import Event
+from sessions_plus.named_types import SiteUser, UserId
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import may_sign_in
 from sessions_plus.store.session_store import SessionStore
@@ -36,7 +37,6 @@ from sessions_plus.tokens import access, refresh
 from sessions_plus.tokens.access import AccessToken
 from sessions_plus.tokens.refresh import Tokens
 from sessions_plus.tokens.sessions import afind_live, browser_session, find_live, user_of
-from sessions_plus.types import SiteUser, UserId
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

@@ -20,6 +20,7 @@ from sessions_plus import authority
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.mfa.answers import refusal
 from sessions_plus.mfa.gate import TAKES_BEARERS, arefuses_bearer, refuses_bearer
+from sessions_plus.named_types import AnyView, SiteUser
 from sessions_plus.tokens.bearer import (
     CHALLENGE,
     REFUSED,
@@ -28,7 +29,6 @@ from sessions_plus.tokens.bearer import (
     aauthenticate,
     authenticate,
 )
-from sessions_plus.types import AnyView, SiteUser
 
 V = TypeVar("V", bound=AnyView)
 

@@ -19,7 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey
 
 from sessions_plus.exceptions import InvalidToken
-from sessions_plus.types import Json, JsonObject
+from sessions_plus.named_types import Json, JsonObject
 
 CURVES: Mapping[str, str] = {"ES256": "P-256", "EdDSA": "Ed25519"}
 

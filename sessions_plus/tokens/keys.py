@@ -25,8 +25,8 @@ from sessions_plus.events import record
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.models import Event, SigningKey
 from sessions_plus.models.signing_key import SigningKeyQuerySet, private_key_context
+from sessions_plus.named_types import JsonObject
 from sessions_plus.tokens import jose
-from sessions_plus.types import JsonObject
 
 # How long others may keep the JWKS, and so how long before its first use a key is published.
 JWKS_MAX_AGE = timedelta(minutes=5)

@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from sessions_plus.devices.activity import Topic, acts_of, in_rows
-from sessions_plus.types import PersonRequest
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.views.protection import page
 
 EVENTS_PER_PAGE = 25

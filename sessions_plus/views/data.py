@@ -17,9 +17,9 @@ from django.utils import timezone
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.events import record
 from sessions_plus.models import Event, SessionEvent
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.privacy.export import write_archive
 from sessions_plus.rows import session_row
-from sessions_plus.types import PersonRequest
 from sessions_plus.views.protection import ask, current_public_id
 
 PAUSE = timedelta(days=1)

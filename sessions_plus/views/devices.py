@@ -25,8 +25,8 @@ from sessions_plus.forms import DeviceNameForm
 from sessions_plus.lifecycle import revoke, revoke_others
 from sessions_plus.lifecycle.in_force import is_live
 from sessions_plus.models import Device, Session
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.rows import session_row
-from sessions_plus.types import PersonRequest
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.protection import (

@@ -15,8 +15,8 @@ from sessions_plus.decorators import mfa_exempt
 from sessions_plus.maintenance.exposition import EXPOSITION, exposition
 from sessions_plus.maintenance.readiness import lookout
 from sessions_plus.maintenance.site_figures import FIGURES, Reading
+from sessions_plus.named_types import AnyView
 from sessions_plus.store.engine import site_tier
-from sessions_plus.types import AnyView
 
 SCHEMES = ("bearer", "token")
 """``Token`` is for sites whose middleware takes every bearer for one of theirs."""

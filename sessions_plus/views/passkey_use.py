@@ -23,8 +23,8 @@ from sessions_plus.mfa.passkeys.accepted import find_accepted
 from sessions_plus.mfa.passkeys.nonces import Use
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty, get_relying_party
 from sessions_plus.models import Challenge
+from sessions_plus.named_types import SiteUser
 from sessions_plus.store.of_request import current_store
-from sessions_plus.types import SiteUser
 from sessions_plus.views.onward import onward_to
 from sessions_plus.views.scripted import body_of, own_proof, scripted, secret_in
 

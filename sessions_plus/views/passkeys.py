@@ -28,8 +28,8 @@ from sessions_plus.mfa.passkeys.sent import parse
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor, must_have_passkey
 from sessions_plus.mfa.refusals import in_words
 from sessions_plus.models import Authenticator
+from sessions_plus.named_types import Fields, PersonRequest
 from sessions_plus.rows import session_row
-from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import PasskeyForm
 from sessions_plus.views.notices import tell
 from sessions_plus.views.onward import onward

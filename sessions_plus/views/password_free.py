@@ -19,7 +19,7 @@ from sessions_plus.mfa.passkeys.only_factor import (
     may_give_up_password,
 )
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party, get_relying_party
-from sessions_plus.types import PersonRequest, SiteUser
+from sessions_plus.named_types import PersonRequest, SiteUser
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import ask, own_authority
 from sessions_plus.views.security import for_changes

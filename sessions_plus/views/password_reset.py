@@ -28,7 +28,7 @@ from sessions_plus.decorators import mfa_exempt
 from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.mfa.password_reset import send_links
 from sessions_plus.mfa.refusals import in_words, refused_status
-from sessions_plus.types import SiteUser
+from sessions_plus.named_types import SiteUser
 from sessions_plus.views.destinations import login_url, site_password_reset_url
 from sessions_plus.views.protection import private
 

@@ -18,7 +18,7 @@ from django.views.decorators.http import require_safe
 from sessions_plus.decorators import reauthentication_required
 from sessions_plus.forms import PasswordChangeForm
 from sessions_plus.mfa.policy import has_authenticator
-from sessions_plus.types import PersonRequest
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.views.destinations import password_change_url
 from sessions_plus.views.notices import tell
 from sessions_plus.views.protection import ask, private

@@ -31,7 +31,7 @@ from sessions_plus.authority import (
 )
 from sessions_plus.exceptions import ActingForAnother
 from sessions_plus.mfa.answers import refuse
-from sessions_plus.types import PersonRequest
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.views.destinations import login_url
 
 P = ParamSpec("P")

@@ -16,7 +16,7 @@ from sessions_plus.mfa.passkeys.relying_party import find_relying_party
 from sessions_plus.mfa.passkeys.ways import Ways, ways_of
 from sessions_plus.mfa.reauthentication import reauthenticate as prove_again
 from sessions_plus.mfa.refusals import in_words, refused_status
-from sessions_plus.types import Fields, PersonRequest
+from sessions_plus.named_types import Fields, PersonRequest
 from sessions_plus.views.code_forms import ReauthenticationForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.onward import onward

@@ -36,9 +36,9 @@ from sessions_plus.mfa.passkeys.relying_party import (
 from sessions_plus.mfa.passkeys.sent import parse
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.models import Challenge
+from sessions_plus.named_types import Fields, PersonRequest
 from sessions_plus.redirects import with_next
 from sessions_plus.store.of_request import current_store
-from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import PasskeyForm, RecoveryForm
 from sessions_plus.views.destinations import login_url
 from sessions_plus.views.notices import tell

@@ -31,9 +31,9 @@ from sessions_plus.mfa.recovery_codes import is_ours
 from sessions_plus.mfa.typed_code import read_code
 from sessions_plus.models import Authenticator, Reason
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
+from sessions_plus.named_types import Fields, PersonRequest
 from sessions_plus.redirects import with_next
 from sessions_plus.rows import session_row
-from sessions_plus.types import Fields, PersonRequest
 from sessions_plus.views.code_forms import EnrolForm
 from sessions_plus.views.notices import tell, tell_if_late
 from sessions_plus.views.onward import onward

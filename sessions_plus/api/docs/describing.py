@@ -28,7 +28,7 @@ from sessions_plus.api.docs.shapes import (
     SecondFactorNeeded,
 )
 from sessions_plus.api.pages import MAX_PAGE_SIZE
-from sessions_plus.types import AnyView
+from sessions_plus.named_types import AnyView
 
 F = TypeVar("F", bound=AnyView)
 

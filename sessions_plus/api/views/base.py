@@ -29,8 +29,8 @@ from sessions_plus.authority import Authority, proof_of, why_nothing_is_proved
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome
+from sessions_plus.named_types import Fields, SiteUser
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, client_of
-from sessions_plus.types import Fields, SiteUser
 
 if TYPE_CHECKING:
     from rest_framework.views import AsView, GenericView

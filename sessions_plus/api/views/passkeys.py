@@ -37,8 +37,8 @@ from sessions_plus.mfa.passkeys.nonces import Use
 from sessions_plus.mfa.passkeys.options import Options
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty, get_relying_party
 from sessions_plus.models import Challenge
+from sessions_plus.named_types import Fields, SiteUser
 from sessions_plus.tokens.bearer import AccessTokenAuthority
-from sessions_plus.types import Fields, SiteUser
 
 NONCE_TOKEN_BYTES = 32
 

@@ -25,10 +25,10 @@ from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.reauthentication import reauthenticate
 from sessions_plus.mfa.sign_in import finish, using, waiting_challenge
 from sessions_plus.models import Reason, Session
+from sessions_plus.named_types import SiteUser
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens.bearer import AccessTokenAuthority
-from sessions_plus.types import SiteUser
 
 
 class CookieEndpoint(Endpoint):

@@ -16,7 +16,7 @@ from sessions_plus.api.views.base import Endpoint
 from sessions_plus.api.views.sessions import outcome, sessions_shown
 from sessions_plus.lifecycle.revocation import revoke_all
 from sessions_plus.models import Reason
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 
 class StaffEndpoint(Endpoint):

@@ -29,11 +29,11 @@ from sessions_plus.mfa import challenge as challenges
 from sessions_plus.mfa import guesses
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
+from sessions_plus.named_types import Fields, SiteUser
 from sessions_plus.store.of_request import find_store
 from sessions_plus.tokens import keys, refresh
 from sessions_plus.tokens.bearer import AccessTokenAuthority
 from sessions_plus.tokens.refresh import Tokens
-from sessions_plus.types import Fields, SiteUser
 
 
 @sensitive_variables()

@@ -23,7 +23,7 @@ from sessions_plus.cache.drivers.deadline import connected_in_time, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
 from sessions_plus.cache.drivers.turns import Crowded, LoopThreads
 from sessions_plus.cache.slots import Reading
-from sessions_plus.types import Arguments
+from sessions_plus.named_types import Arguments
 
 # Of the alias's options, what says how to reach the servers.
 OPTIONS = ("tls_context", "no_delay", "socket_keepalive", "socket_module")

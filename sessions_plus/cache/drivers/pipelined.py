@@ -16,7 +16,7 @@ from typing import TypeAlias
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 
-from sessions_plus.types import RedisAnswer
+from sessions_plus.named_types import RedisAnswer
 
 try:
     from hiredis import HiredisError, Reader, pack_command

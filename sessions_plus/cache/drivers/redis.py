@@ -32,7 +32,7 @@ from sessions_plus.cache.drivers.redis_clients import Configuration, close
 from sessions_plus.cache.drivers.redis_loops import LoopClients
 from sessions_plus.cache.drivers.turns import Crowded
 from sessions_plus.cache.slots import Reading
-from sessions_plus.types import RedisClient
+from sessions_plus.named_types import RedisClient
 
 # slots.successor(), where nothing can come between looking and putting.
 # ARGV: what the caller saw there, its copy, the copy's version, a fresh reservation or

@@ -27,7 +27,7 @@ from redis.sentinel import (
 
 from sessions_plus.cache.drivers import contract
 from sessions_plus.cache.drivers.deadline import TimedSocket, connected_in_time
-from sessions_plus.types import Arguments, RedisClient, Values
+from sessions_plus.named_types import Arguments, RedisClient, Values
 
 # Of what a pool was given, this says where the server is and who we are.
 ADDRESS = (

@@ -19,7 +19,7 @@ from sessions_plus.cache.drivers import pipelined
 from sessions_plus.cache.drivers.pipelined import LATE_SECONDS, Pipeline, Unanswered, Word
 from sessions_plus.cache.drivers.redis_clients import Configuration, sentinels_of
 from sessions_plus.cache.drivers.turns import Turns
-from sessions_plus.types import RedisAnswer, RedisClient
+from sessions_plus.named_types import RedisAnswer, RedisClient
 
 UNREACHABLE = (redis.ConnectionError, redis.TimeoutError, OSError)
 

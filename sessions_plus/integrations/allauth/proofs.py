@@ -25,7 +25,7 @@ from sessions_plus.mfa.methods import (
     TRUSTED_DEVICE,
 )
 from sessions_plus.mfa.reauthentication import Proved
-from sessions_plus.types import Json
+from sessions_plus.named_types import Json
 
 SESSION_TOKEN = "X-Session-Token"  # noqa: S105 - the header in which an app sends its session's key
 

@@ -29,11 +29,11 @@ from sessions_plus.conf import conf
 from sessions_plus.exceptions import SecondFactorRequired
 from sessions_plus.lifecycle import aopen_session
 from sessions_plus.mfa import gate
+from sessions_plus.named_types import AnyUser, SiteUser
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import AnyUser, SiteUser
 
 logger = logging.getLogger("sessions_plus")
 

@@ -12,7 +12,7 @@ from django.db.models import ProtectedError, RestrictedError
 
 from sessions_plus.conf import conf
 from sessions_plus.management.people import get_user
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 if TYPE_CHECKING:
     from django.contrib.auth.base_user import AbstractBaseUser

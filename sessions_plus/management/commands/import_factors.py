@@ -11,7 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.conf import conf
-from sessions_plus.types import UserId
+from sessions_plus.named_types import UserId
 
 if TYPE_CHECKING:
     from sessions_plus.moving.old_factors import Source

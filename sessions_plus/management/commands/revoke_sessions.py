@@ -14,7 +14,7 @@ from sessions_plus.conf import conf
 from sessions_plus.management import arguments
 from sessions_plus.management.people import get_user
 from sessions_plus.management.progress import watched
-from sessions_plus.types import Fields
+from sessions_plus.named_types import Fields
 
 if TYPE_CHECKING:
     from sessions_plus.lifecycle import Revocation

@@ -19,9 +19,9 @@ from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
 from sessions_plus.management.people import first_superuser, get_user
 from sessions_plus.management.sealed_columns import sealed_columns
+from sessions_plus.named_types import Fields
 from sessions_plus.store.adoption import count_waiting
 from sessions_plus.store.engine import site_tier
-from sessions_plus.types import Fields
 
 NO_PAGES = 'nowhere. In urls.py: path("account/", include("sessions_plus.urls"))'
 

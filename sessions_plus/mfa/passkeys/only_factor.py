@@ -29,7 +29,7 @@ from sessions_plus.mfa.passkeys.relying_party import (
 )
 from sessions_plus.mfa.reauthentication import check_own
 from sessions_plus.models import Authenticator, Event
-from sessions_plus.types import Columns
+from sessions_plus.named_types import Columns
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

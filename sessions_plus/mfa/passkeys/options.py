@@ -11,7 +11,7 @@ from sessions_plus.mfa.passkeys import base64url
 from sessions_plus.mfa.passkeys.library import ALGORITHMS
 from sessions_plus.mfa.passkeys.relying_party import RelyingParty
 from sessions_plus.models import Authenticator
-from sessions_plus.types import JsonObject
+from sessions_plus.named_types import JsonObject
 
 TIMEOUT = timedelta(minutes=5)
 

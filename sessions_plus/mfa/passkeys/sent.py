@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from sessions_plus.exceptions import PasskeyRefused
 from sessions_plus.mfa.passkeys import base64url
 from sessions_plus.mfa.passkeys.credentials import MAX_ID_BYTES
-from sessions_plus.types import Json, JsonObject
+from sessions_plus.named_types import Json, JsonObject
 
 MAX_BYTES = 16 * 1024
 """How long the JSON of one credential may be, at most."""

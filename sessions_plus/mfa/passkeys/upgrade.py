@@ -17,8 +17,8 @@ from sessions_plus.mfa.passkeys.credentials import passkeys
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party
 from sessions_plus.mfa.reauthentication import is_fresh, max_age_of
 from sessions_plus.models import Authenticator
+from sessions_plus.named_types import PersonRequest
 from sessions_plus.rows.session_row import Row
-from sessions_plus.types import PersonRequest
 
 LATELY = timedelta(minutes=5)
 """How long browsers remember that a password was filled in."""

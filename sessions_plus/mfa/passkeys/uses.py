@@ -41,7 +41,7 @@ from sessions_plus.mfa.reauthentication import Proved, check_own, prove
 from sessions_plus.mfa.verification import count_attempt
 from sessions_plus.models import Authenticator, Challenge, Event, Outcome, Scope
 from sessions_plus.models.authenticator import AuthenticatorQuerySet
-from sessions_plus.types import Arguments, SiteUser, UserId
+from sessions_plus.named_types import Arguments, SiteUser, UserId
 
 if TYPE_CHECKING:
     from sessions_plus.client_info import ClientInfo

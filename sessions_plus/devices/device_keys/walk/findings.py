@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from sessions_plus.device_proof import headers
 from sessions_plus.device_proof.self_check import is_answer
 from sessions_plus.devices.device_keys.walk.asking import Answer, Site
-from sessions_plus.types import Json, JsonObject
+from sessions_plus.named_types import Json, JsonObject
 
 Findings = dict[str, str]
 """By their subject: a header, or what was asked for."""

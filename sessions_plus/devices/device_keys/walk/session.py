@@ -18,9 +18,9 @@ from sessions_plus.events import record
 from sessions_plus.lifecycle.revocation import revoke
 from sessions_plus.models import Event, Session
 from sessions_plus.models.device_key import UNBOUND
+from sessions_plus.named_types import AnyField, Columns
 from sessions_plus.store.engine import site_engine
 from sessions_plus.store.session_store import SessionStore
-from sessions_plus.types import AnyField, Columns
 
 NO_BACKEND = "sessions_plus.sessionsdoctor"
 """What the session says it was signed in to with, and its event's reason."""
