@@ -84,7 +84,7 @@ deploy-check: $(STAMP)  ## Check the demo's production settings
 messages: $(STAMP)  ## Collect the texts to translate, and compile the translations (needs gettext)
 	cd sessions_plus && $(CURDIR)/$(BIN)/django-admin makemessages $(COLLECT) --add-location file
 	$(BIN)/python manage.py makemessages $(COLLECT) --no-location $(NO_TEXTS:%=--ignore=%)
-	$(BIN)/python manage.py compilemessages --ignore=$(VENV) --ignore=build
+	$(BIN)/python manage.py compilemessages --ignore=$(VENV) --ignore=.cache --ignore=build
 
 docs: $(STAMP)  ## Build the site of the documentation into build/docs; a dead link is an error
 	$(BIN)/sphinx-build --fail-on-warning --fresh-env -q -b html docs build/docs

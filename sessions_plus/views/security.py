@@ -21,7 +21,7 @@ from sessions_plus.decorators import mfa_exempt, reauthentication_required
 from sessions_plus.exceptions import EnrolmentOver, InvalidCode, LastWayIn
 from sessions_plus.lifecycle import revoke_others
 from sessions_plus.masked import Secret
-from sessions_plus.mfa import enrolment, qr_code, recovery_codes, totp
+from sessions_plus.mfa import elsewhere, enrolment, qr_code, recovery_codes, totp
 from sessions_plus.mfa.passkeys.accepted import accepted_of, unknown
 from sessions_plus.mfa.passkeys.only_factor import check_not_last, has_given_up, may_do_without
 from sessions_plus.mfa.passkeys.relying_party import find_relying_party
@@ -90,6 +90,7 @@ def security(request: PersonRequest) -> HttpResponse:
         "codes_are_imported": any(codes),
         "codes_are_low": left <= recovery_codes.LOW,
         "must_have_factor": must_have_factor(request.user),
+        "is_kept_elsewhere": not authenticators and elsewhere.has_factor(request.user),
     }
     return render(request, "sessions_plus/security.html", context)
 

@@ -68,6 +68,15 @@ def test_their_factor_counts(client: Client, ann: Person, theirs: App, settings:
     assert client.get("/vault/").status_code == 200
 
 
+def test_our_page_does_not_call_it_off(client: Client, ann: Person, theirs: App) -> None:
+    """The security page knows of a factor that is kept there."""
+    sign_in_with_otp(client, ann)
+    page = client.get("/ours/security/").content.decode()
+
+    assert "which you manage on another page of this site" in page
+    assert ">Off<" not in page
+
+
 def test_never_two(client: Client, ann: Person, theirs: App) -> None:
     """Who has one here and one there is asked once."""
     enrol(ann.user)
