@@ -132,6 +132,7 @@ def test_staff_ends_a_session(laptop: Visitor, phone: Visitor, person: str) -> N
     row.locator("input[type=checkbox]").check()
     admin.locator("select[name=action]").select_option(label="End the selected sessions")
     admin.get_by_role("button", name="Go", exact=True).click()
+    admin.get_by_role("button", name="End the selected sessions", exact=True).click()
     expect(admin.get_by_text("1 session was ended.")).to_be_visible()
 
     phone.link("Devices").click()
