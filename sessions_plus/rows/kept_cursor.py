@@ -5,8 +5,10 @@ On PostgreSQL with psycopg 3. Django makes a cursor for each statement, writes t
 text and reads moments from text, in Python; on this one values are sent apart and rows come in
 binary. Django's own wrapper is around it, so who traces or counts statements there sees this one.
 
-Invariant for whoever edits this: nothing is prepared that the site's ``prepare_threshold`` does
+Invariants for whoever edits this: nothing is prepared that the site's ``prepare_threshold`` does
 not ask for, so that a pooler which lends connections for a transaction each may stand between.
+It hangs on its connection and knows nothing of Django's object for that, which ends with its
+thread: else the connection would stay open. And one read at a time has it.
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from __future__ import annotations
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -24,29 +25,38 @@ if TYPE_CHECKING:
     from psycopg.abc import Buffer
     from psycopg.adapt import Loader
 
-_kept: WeakKeyDictionary[BaseDatabaseWrapper, PsycopgObject] = WeakKeyDictionary()
+KEPT = "_sessions_plus_cursor"
+"""The attribute of Django's connection under which it waits for the next read."""
 
 # What a wrapper of somebody else's, or a patch of one, may do for each cursor that is made.
 MAKES_CURSORS = ("cursor", "_cursor", "create_cursor", "make_cursor", "_prepare_cursor")
 
 
-def kept_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
+def take_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
     """
-    Return the connection's kept cursor, made now if need be; None where it can have none.
+    Take the connection's kept cursor, made now if need be; None where it can have none.
 
     Then Django's is to be asked for one: statements are logged, or cursors are made in a way
-    of the site's, as for tenants or to be traced.
+    of the site's, as for tenants or to be traced. Whoever reads while this one is taken, as what
+    is called for each statement may, or another thread on the same connection, gets another.
     """
     if not _may_have(connection):
         return None
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     connection.validate_thread_sharing()
-    kept = _kept.get(connection)
     raw: PsycopgObject = connection.connection
-    if kept is None or kept.cursor.connection is not raw:
-        kept = _kept[connection] = _new(connection, raw) if _is_made_by_django(raw) else None
-    return kept
+    cursor = vars(connection).pop(KEPT, None)
+    if cursor is None or cursor.connection is not raw:
+        if not _is_made_by_django(raw):
+            return None
+        cursor = _new(raw)
+    return connection.make_cursor(cursor)
+
+
+def give_back(connection: BaseDatabaseWrapper, taken: PsycopgObject) -> None:
+    """Keep a cursor for the next read, once all that it found was fetched."""
+    vars(connection)[KEPT] = taken.cursor
 
 
 def _may_have(connection: BaseDatabaseWrapper) -> bool:
@@ -71,12 +81,15 @@ def _is_djangos(kind: object) -> bool:
 
 
 def _is_made_by_django(raw: PsycopgObject) -> bool:
+    """Say whether its cursors are Django's: who traces puts its own class, or a proxy, there."""
     from django.db.backends.postgresql import base
+    from psycopg import Connection
 
-    return raw.cursor_factory in (base.Cursor, base.ServerBindingCursor)
+    is_djangos = raw.cursor_factory in (base.Cursor, base.ServerBindingCursor)
+    return is_djangos and type(raw) is Connection
 
 
-def _new(connection: BaseDatabaseWrapper, raw: PsycopgObject) -> PsycopgObject:
+def _new(raw: PsycopgObject) -> PsycopgObject:
     from django.db.backends.postgresql import base
     from psycopg.pq import Format
 
@@ -84,7 +97,7 @@ def _new(connection: BaseDatabaseWrapper, raw: PsycopgObject) -> PsycopgObject:
     cursor = factory(raw)
     cursor.format = Format.BINARY
     cursor.adapters.register_loader("inet", _inet_loader())
-    return connection.make_cursor(cursor)
+    return cursor
 
 
 @lru_cache(maxsize=1)

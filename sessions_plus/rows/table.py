@@ -21,7 +21,7 @@ from django.db.utils import DatabaseError
 from sessions_plus.models.text import FittedCharField
 from sessions_plus.named_types import AnyField, Found, Params
 from sessions_plus.rows import statements
-from sessions_plus.rows.kept_cursor import kept_cursor
+from sessions_plus.rows.kept_cursor import give_back, take_cursor
 from sessions_plus.rows.lock_wait import LockWait, in_sql, waiting
 from sessions_plus.rows.statements import shape_of
 from sessions_plus.rows.write_faults import Fault, fault_of
@@ -261,10 +261,11 @@ def fetched(
     """Execute a statement that reads; return what it found, as the database has it."""
 
     def read() -> list[Found]:
-        kept = kept_cursor(connection) if is_frequent else None
+        kept = take_cursor(connection) if is_frequent else None
         if kept is not None:
             kept.execute(sql, params)
             rows: list[Found] = kept.fetchall()
+            give_back(connection, kept)
             return rows
         with connection.cursor() as cursor:
             cursor.execute(sql, params)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import threading
+import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,7 +20,7 @@ from django.utils import timezone
 from sessions_plus.models import Session
 from sessions_plus.rows import kept_cursor as module
 from sessions_plus.rows import session_row
-from sessions_plus.rows.kept_cursor import kept_cursor, text_of
+from sessions_plus.rows.kept_cursor import KEPT, take_cursor, text_of
 from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.table import fetched
 from tests.support.services.databases import start_pgbouncer, start_postgresql
@@ -45,9 +49,9 @@ ADDRESSES = [
 
 @pytest.fixture(autouse=True)
 def _none_is_kept() -> Iterator[None]:
-    module._kept.pop(connections["default"], None)
+    vars(connections["default"]).pop(KEPT, None)
     yield
-    module._kept.pop(connections["default"], None)
+    vars(connections["default"]).pop(KEPT, None)
 
 
 @pytest.fixture
@@ -93,7 +97,7 @@ def test_same_values(
     assert [type(getattr(kept, name)) for name in session_row.ATTRIBUTES] == [
         type(getattr(as_ever, name)) for name in session_row.ATTRIBUTES
     ]
-    assert (kept_cursor(connections["default"]) is not None) is (connection.timezone is not None)
+    assert (take_cursor(connections["default"]) is not None) is (connection.timezone is not None)
 
 
 def test_network_of_an_address() -> None:
@@ -104,15 +108,16 @@ def test_network_of_an_address() -> None:
 @ON_POSTGRESQL
 def test_it_is_kept(session: Session) -> None:
     """One for all reads of a connection, and another for the next connection."""
+    kept = vars(connections["default"])
     fetch(session)
-    first = kept_cursor(connections["default"])
+    first = kept[KEPT]
     fetch(session)
-    assert kept_cursor(connections["default"]) is first
+    assert kept[KEPT] is first
 
     connection.close()
     fetch(session)
 
-    assert kept_cursor(connections["default"]) is not first
+    assert kept[KEPT] is not first
 
 
 @ON_POSTGRESQL
@@ -142,17 +147,103 @@ def test_who_makes_cursors_makes_these_too(
     own = connections["default"]
     of_tenants = type("OfTenants", (type(own),), {"_cursor": lambda self, name=None: None})
     assert not module._is_djangos(of_tenants)
-    assert (kept_cursor(own) is not None) is (own.timezone is not None)
+    assert (take_cursor(own) is not None) is (own.timezone is not None)
     with monkeypatch.context() as patch:
         patch.setitem(vars(own), "cursor", own.cursor)
-        assert kept_cursor(own) is None
+        assert take_cursor(own) is None
 
     fetch(session)
     raw: Any = own.connection
     monkeypatch.setattr(raw, "cursor_factory", type("Traced", (raw.cursor_factory,), {}))
-    module._kept.pop(own, None)
-    assert kept_cursor(own) is None
+    vars(own).pop(KEPT, None)
+    assert take_cursor(own) is None
     assert fetch(session).public_id == session.public_id
+
+
+class Traced:
+    """A connection of psycopg as tracers wrap it: theirs make the cursors, the rest is its own."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+        self.traced: list[object] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        self.traced.append(args)
+        return self.raw.cursor(*args, **kwargs)
+
+
+@ON_POSTGRESQL
+def test_who_wraps_connections_traces_these_reads_too(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy in the connection's place passes all through but the making of cursors."""
+    own: Any = connections["default"]
+    own.ensure_connection()
+    proxy = Traced(own.connection)
+    with monkeypatch.context() as patch:
+        patch.setattr(own, "connection", proxy)
+        fetch(session)
+
+    assert len(proxy.traced) == 1
+
+
+@ON_POSTGRESQL
+def test_it_ends_with_its_thread(session: Session) -> None:
+    """A thread that ends takes its connection along, also where nobody closed that."""
+    ended: list[weakref.ref[Any]] = []
+
+    def read() -> None:
+        fetch(session)
+        own: Any = connections["default"]
+        ended.append(weakref.ref(own.connection))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # psycopg's, of a connection left open
+        thread = threading.Thread(target=read)
+        thread.start()
+        thread.join()
+        gc.collect()
+
+    assert [raw() for raw in ended] == [None]
+
+
+@ON_POSTGRESQL
+def test_read_within_a_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is called for each statement may read a session, too: each gets its own row."""
+    inner: list[Row] = []
+
+    def reading(execute: Any, *args: Any) -> Any:
+        executed = execute(*args)
+        with monkeypatch.context() as patch:
+            patch.setattr(own, "execute_wrappers", [])
+            inner.append(fetch(session))
+        return executed
+
+    own: Any = connections["default"]
+    fetch(session)  # keeps one
+    with connection.execute_wrapper(reading):
+        outer = fetch(session)
+
+    assert inner == [outer]
+
+
+@ON_POSTGRESQL
+def test_threads_that_share_a_connection(session: Session, other_user: User) -> None:
+    """Each gets the row that it asked for, whoever asks while it has not fetched it yet."""
+    signed_in(other_user)
+    other = Session.objects.exclude(pk=session.pk).get()
+    own: Any = connections["default"]
+    fetch(other)  # keeps one
+    taken = take_cursor(own)
+    if taken is None:
+        pytest.skip("See test_same_values.")
+    taken.execute("SELECT %s::int", [1])
+
+    assert fetch(other).public_id == other.public_id
+    assert taken.fetchall() == [(1,)]
 
 
 @ON_POSTGRESQL
@@ -218,7 +309,7 @@ def test_behind_a_pooler(pooler: tuple[Server, Server]) -> None:
     try:
         for _ in range(20):
             for client in clients:
-                kept = kept_cursor(client)
+                kept = take_cursor(client)
                 assert kept is not None
                 kept.execute(READ, [name, moment])
                 (found,) = kept.fetchall()
@@ -236,7 +327,7 @@ def test_site_may_have_it_prepared(pooler: tuple[Server, Server]) -> None:
     client = connected_to(postgresql, prepare_threshold=0)
     client.timezone = timezone.get_fixed_timezone(0)
     try:
-        kept = kept_cursor(client)
+        kept = take_cursor(client)
         for _ in range(2):
             kept.execute(READ, ["0197b9f2-4c3e-7cc1-9d5f-2f5f3f1b8a11", timezone.now()])
             kept.fetchall()
