@@ -180,6 +180,19 @@ def test_answer_that_came_too_late_is_for_nobody(driver: RedisDriver, server: Se
     asyncio.run(ask())
 
 
+def test_what_cannot_be_sent_takes_no_answer(driver: RedisDriver) -> None:
+    """A name that no connection can carry is its own sender's fault, and nobody else's."""
+
+    async def ask() -> None:
+        client = await client_of(driver)
+        assert await reads_own(driver, NAMES[0])
+        with pytest.raises(UnicodeEncodeError):
+            await client.ask("GET", "\ud800")
+        assert all(await asyncio.gather(*(reads_own(driver, name) for name in NAMES)))
+
+    asyncio.run(ask())
+
+
 END = b""
 
 

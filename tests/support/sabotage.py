@@ -451,6 +451,17 @@ SABOTAGES = (
         f"{ON_ONE_CONNECTION} -k test_frozen_server",
     ),
     Sabotage(
+        "give a place to what cannot be sent",
+        PIPELINED,
+        "        packed = pack_command(command)  # type: ignore[arg-type]  # its stub: one word\n",
+        "        try:\n"
+        "            packed = pack_command(command)\n"
+        "        except UnicodeError:\n"
+        "            self._places.append((self._loop.create_future(), until))\n"
+        "            raise\n",
+        f"{ON_ONE_CONNECTION} -k cannot_be_sent",
+    ),
+    Sabotage(
         "let who gives up leave the queue",
         PIPELINED,
         "        self._places.append((answer, until))\n",

@@ -74,9 +74,11 @@ class Pipeline(asyncio.Protocol):
             TimeoutError: Redis does not answer.
             ResponseError: it refuses.
         """
+        packed = pack_command(command)  # type: ignore[arg-type]  # its stub: one word
+        self._transport.write(packed)
         answer = self._loop.create_future()
+        # Only who has asked has a place: any other would be given the next one's answer.
         self._places.append((answer, until))
-        self._transport.write(pack_command(command))  # type: ignore[arg-type]  # its stub: one word
         if self._watch is None:
             # In no request's context, which it would keep for as long.
             self._watch = self._loop.call_at(until, self._look, context=self._context)
