@@ -24,7 +24,6 @@ from hypothesis import settings as hypothesis_settings
 
 from sessions_plus.cache import copies
 from sessions_plus.maintenance import event_reader
-from sessions_plus.store import ahead
 from tests.support.emptying import empty_quickly
 from tests.support.moments import START
 from tests.support.partitions import move_into_partitions
@@ -39,8 +38,6 @@ hypothesis_settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 hypothesis_settings.load_profile("any machine")
-
-MAY_USE_THREAD = ahead.may_use_thread
 
 PASSWORD = "correct horse battery staple"
 
@@ -141,12 +138,6 @@ def django_db_setup(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
-
-
-@pytest.fixture(autouse=True)
-def _touches_in_their_own_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Record activity ahead of time where a test can count it, unless threads are its subject."""
-    monkeypatch.setattr(ahead, "may_use_thread", lambda: False)
 
 
 @pytest.fixture(autouse=True)

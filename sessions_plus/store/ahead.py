@@ -13,13 +13,17 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import NamedTuple
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
+from django.contrib.auth import get_user_model
+from django.core import mail
 from django.core.cache import caches
-from django.db import DatabaseError, close_old_connections, connections
+from django.db import Error, close_old_connections, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.utils import load_backend
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 
@@ -83,15 +87,29 @@ def may_use_thread() -> bool:
     """
     Say whether another thread can ask for the row that this one serves.
 
-    Not from within a transaction, as it may have made the row (a test's goes around everything);
-    not where the database is of this thread; nor where a function of the site's says for each
-    thread which tenant it serves.
+    Not from within a transaction, as it may have made the row; not in a test, whose transaction
+    may be another thread's, and which is over before the thread is; not where the database is
+    of this thread; nor where code of the site's says for each thread which tenant it serves.
     """
     alias = database()
-    if copies.tier().has_names_of_the_sites or is_in_memory(alias):
+    if copies.tier().has_names_of_the_sites or is_in_memory(alias) or is_test():
+        return False
+    if has_cursors_of_the_sites(connections.settings[alias]["ENGINE"]):
         return False
     opened = connections.all(initialized_only=True)
     return not any(one.alias == alias and one.in_atomic_block for one in opened)
+
+
+def is_test() -> bool:
+    """Say whether a test runs here: Django puts the mails of one there."""
+    return hasattr(mail, "outbox")
+
+
+@lru_cache(maxsize=8)
+def has_cursors_of_the_sites(engine: str) -> bool:
+    """Say whether a database is told with each cursor whose schema it is to look in."""
+    made_by = load_backend(engine).DatabaseWrapper._cursor
+    return made_by is not BaseDatabaseWrapper._cursor  # type: ignore[attr-defined]  # private
 
 
 def is_in_memory(alias: str) -> bool:
@@ -103,7 +121,7 @@ def make_calmly(touches: Sequence[Touch]) -> None:
     """Make touches where nobody can be told of a failure: then they are made when they are due."""
     try:
         make(touches)
-    except DatabaseError as error:
+    except Error as error:
         if warning.is_due():
             logger.warning(
                 "Activity of %d sessions was not recorded ahead of time (%s: %s). It is when it "
@@ -157,6 +175,30 @@ def as_read(row: Row) -> Standing:
     return Standing(row.key_hash, row.version, row.last_activity)
 
 
+class Databases(NamedTuple):
+    """Where sessions and users are. A router of the site's may say so for each thread."""
+
+    sessions: str
+    users: str
+
+
+def databases() -> Databases:
+    return Databases(database(), router.db_for_write(get_user_model()))
+
+
+class Left(NamedTuple):
+    """A touch that was left to the thread, and where it is to look."""
+
+    touch: Touch
+    databases: Databases
+
+
+def seen_from_here(left: Sequence[Left]) -> list[Touch]:
+    """Return what this thread can ask for. In another's database none of them would be alive."""
+    here = databases()
+    return [one.touch for one in left if one.databases == here]
+
+
 class Waiting:
     """
     The touches of this process that wait for others, and the thread that makes them.
@@ -172,7 +214,7 @@ class Waiting:
 
     def _start_afresh(self) -> None:
         """Leave to a parent process what it has to do: its thread is not ours."""
-        self._touches: dict[UUID, Touch] = {}
+        self._touches: dict[UUID, Left] = {}
         self._is_working = False
         self._is_hurried = threading.Event()
         self._is_done = threading.Condition()
@@ -182,9 +224,10 @@ class Waiting:
 
     def add(self, touch: Touch) -> bool:
         """Take on a touch, one for each session. False where there is no thread to make it."""
+        left = Left(touch, databases())
         with self._is_done:
             if len(self._touches) < MOST_WAITING:
-                self._touches[touch.row.public_id] = touch
+                self._touches[touch.row.public_id] = left
             return self._is_working or self._begin()
 
     def _begin(self) -> bool:
@@ -200,18 +243,26 @@ class Waiting:
     def _work(self) -> None:
         try:
             while self._gather():
-                close_old_connections()
-                try:
-                    while touches := self._take():
-                        make_calmly(touches)
-                except Exception:
-                    logger.exception("Activity was not recorded ahead of time.")
-                close_old_connections()
+                self._make_all()
+        except BaseException:
+            self._is_working = False  # so that the next touch begins another thread
+            raise
         finally:
             connections.close_all()
             caches.close_all()
             with self._is_done:
                 self._is_done.notify_all()
+
+    def _make_all(self) -> None:
+        try:
+            while left := self._take():
+                close_old_connections()
+                if touches := seen_from_here(left):
+                    make_calmly(touches)
+            close_old_connections()
+        except Exception:
+            if warning.is_due():
+                logger.exception("Activity was not recorded ahead of time.")
 
     def _gather(self) -> bool:
         """Wait for touches to come together; False: there are none, and the thread may go."""
@@ -220,7 +271,7 @@ class Waiting:
             self._is_working = bool(self._touches)
             return self._is_working
 
-    def _take(self) -> list[Touch]:
+    def _take(self) -> list[Left]:
         with self._is_done:
             names = list(self._touches)[:MOST_AT_ONCE]
             return [self._touches.pop(name) for name in names]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from types import ModuleType
 from typing import Any
 
 import pytest
 import time_machine
 from django.contrib.auth.models import User
+from django.core import mail
 from django.core.cache import caches
-from django.db import OperationalError, connection, connections, transaction
+from django.db import InterfaceError, OperationalError, connection, connections, transaction
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.http import HttpResponse
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -24,10 +28,11 @@ from sessions_plus.policy import Limits
 from sessions_plus.rows import touches as rows
 from sessions_plus.store import ahead, unwritable
 from sessions_plus.store.ahead import Touch
-from tests.conftest import MAY_USE_THREAD, World, people
+from tests.conftest import World, people
 from tests.support.browsers import FIREFOX, SAFARI, Browser
 from tests.support.locks import locked_rows
 from tests.support.moments import START
+from tests.support.pauses import PATIENCE_SECONDS, in_thread
 from tests.support.refusals import READ_ONLY, refusing
 from tests.support.stores import signed_in
 
@@ -466,13 +471,18 @@ def test_what_ended_is_found_without_writing(ann: Browser, clock: Any) -> None:
         assert ann.text("who") == "AnonymousUser"
 
 
+@pytest.mark.parametrize("kind", [OperationalError, InterfaceError])
 def test_database_that_does_not_answer(
-    ann: Browser, clock: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ann: Browser,
+    clock: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: type[Exception],
 ) -> None:
-    """The request was answered long since, so nobody is told but the log."""
+    """Nobody waits for it, so nobody is told but the log, whichever of Django's errors it is."""
 
     def fail(touches: object) -> None:
-        raise OperationalError("the server closed the connection")
+        raise kind("the server closed the connection")
 
     monkeypatch.setattr(rows, "touch_many", fail)
     clock.shift(HALF)
@@ -498,8 +508,48 @@ def test_thread_of_others_where_it_can_ask_for_the_row(
 
 
 @pytest.fixture
-def own_choice() -> Callable[[], bool]:
-    return MAY_USE_THREAD
+def own_choice(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
+    """What is said where no test runs."""
+    monkeypatch.delattr(mail, "outbox")
+    return ahead.may_use_thread
+
+
+def test_no_thread_in_a_test(
+    own_choice: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    Its transaction goes around everything, and may be another thread's, as in an async one.
+
+    A thread would find no row there, take it for over, and outlive the test.
+    """
+    monkeypatch.setattr(ahead, "is_in_memory", lambda alias: False)
+    with transaction.atomic():
+        assert in_thread(own_choice).result(PATIENCE_SECONDS)  # which sees no transaction
+    monkeypatch.setattr(mail, "outbox", [], raising=False)
+
+    assert not own_choice()
+
+
+class OfTenants(DatabaseWrapper):
+    """As django-tenants' does, this says with each cursor in which schema to look."""
+
+    def _cursor(self, name: str | None = None) -> Any:
+        return super()._cursor(name)  # type: ignore[misc]  # the stubs do not know it
+
+
+def test_no_thread_where_cursors_are_the_sites(
+    own_choice: Callable[[], bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread of nobody's tenant would look into another schema, also without a function."""
+    monkeypatch.setattr(ahead, "is_in_memory", lambda alias: False)
+    assert own_choice()
+    backend = ModuleType("tenants.base")
+    backend.DatabaseWrapper = OfTenants  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, backend.__name__, backend)
+    monkeypatch.setitem(sys.modules, "tenants", ModuleType("tenants"))
+    monkeypatch.setitem(connections.settings["default"], "ENGINE", "tenants")
+
+    assert not own_choice()
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import caches
+from django.db import InterfaceError, router
 from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.models import Session
-from sessions_plus.store import ahead
+from sessions_plus.store import ahead, unwritable
 from sessions_plus.store.ahead import Touch, waiting
 from tests.conftest import World
 from tests.support.browsers import Browser
@@ -37,6 +38,7 @@ def _in_a_thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     settings.SESSION_ENGINE = "sessions_plus.backends.cached_db"
     caches["default"].clear()
     copies.tier()
+    unwritable.warning.reset()
     monkeypatch.setattr(ahead, "may_use_thread", lambda: True)
     monkeypatch.setattr(ahead, "GATHERING_SECONDS", 3600.0)
     monkeypatch.setattr(ahead, "DRAIN_SECONDS", PATIENCE_SECONDS)
@@ -154,6 +156,82 @@ def test_thread_goes_on_after_a_failure(
     waiting.drain()
 
     assert were_recorded() == 1
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize("where", ["make", "close_old_connections"])
+def test_thread_that_is_ended_leaves_room_for_another(
+    world: World, user: User, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Whatever ends it, as a library of green threads may, the next touch is made."""
+    browsers = people_signed_in(world, 1)
+
+    def end(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ahead, where, end)
+        browsers[0].get("read")
+        waiting.drain()
+        wait_until(lambda: not threads(), what="the end of the thread")
+    browsers[0].get("read")
+    waiting.drain()
+
+    assert were_recorded() == 1
+
+
+def test_connection_that_cannot_be_closed(
+    world: World, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread outlives that as any other failure."""
+    browsers = people_signed_in(world, 1)
+
+    def fail() -> None:
+        raise InterfaceError("connection already closed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ahead, "close_old_connections", fail)
+        browsers[0].get("read")
+        waiting.drain()
+    browsers[0].get("read")
+    waiting.drain()
+
+    assert were_recorded() == 1
+
+
+class ForEachThread:
+    """A router that finds the database of this thread's tenant: the main thread has one."""
+
+    def db_for_write(self, model: type, **hints: Any) -> str | None:
+        is_ours = threading.current_thread().name != "sessions_plus touches"
+        return "default" if is_ours else "nobody's"
+
+
+@pytest.mark.parametrize("whose", ["Session", "User"])
+def test_database_of_another_thread(
+    world: World,
+    user: User,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    whose: str,
+) -> None:
+    """What a router sends this thread elsewhere for is left to the moment when it is due."""
+
+    class Router(ForEachThread):
+        def db_for_write(self, model: type, **hints: Any) -> str | None:
+            return super().db_for_write(model) if model.__name__ == whose else None
+
+    monkeypatch.setattr(router, "routers", [Router()])
+    (browser,) = people_signed_in(world, 1)
+    with caplog.at_level(logging.WARNING, "sessions_plus"):
+        browser.get("read")
+        waiting.drain()
+
+    assert caplog.records == []
+    assert were_recorded() == 0
+    assert copies.tier().peek(Session.objects.get().public_id) is not None
+    assert browser.text("who") == "ann"
 
 
 def test_where_no_thread_can_begin(

@@ -841,10 +841,45 @@ SABOTAGES = (
         AHEAD,
     ),
     Sabotage(
+        "touch ahead: fail where a connection is gone",
+        PACKAGE + "store/ahead.py",
+        "    except Error as error:\n",
+        "    except DatabaseError as error:\n",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in a thread beside a test",
+        PACKAGE + "store/ahead.py",
+        " or is_test():",
+        ":",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in a thread of nobody's schema",
+        PACKAGE + "store/ahead.py",
+        "return made_by is not BaseDatabaseWrapper._cursor",
+        "return False",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: in another thread's database",
+        PACKAGE + "store/ahead.py",
+        " if one.databases == here]",
+        "]",
+        IN_A_THREAD,
+    ),
+    Sabotage(
+        "touch ahead: no thread after one that was ended",
+        PACKAGE + "store/ahead.py",
+        "            self._is_working = False  # so",
+        "            pass  # so",
+        IN_A_THREAD,
+    ),
+    Sabotage(
         "touch ahead: in silence where the database does not answer",
         PACKAGE + "store/ahead.py",
-        "        if warning.is_due():\n",
-        "        if False:\n",
+        "    except Error as error:\n        if warning.is_due():\n",
+        "    except Error as error:\n        if False:\n",
         AHEAD,
     ),
     Sabotage(
@@ -906,8 +941,8 @@ SABOTAGES = (
     Sabotage(
         "touch ahead: in a thread beside a database in memory",
         PACKAGE + "store/ahead.py",
-        " or is_in_memory(alias):",
-        ":",
+        " or is_in_memory(alias) or",
+        " or",
         AHEAD,
     ),
     Sabotage(
@@ -941,8 +976,8 @@ SABOTAGES = (
     Sabotage(
         "touch ahead: end the thread with a failure",
         PACKAGE + "store/ahead.py",
-        "                except Exception:\n",
-        "                except DatabaseError:\n",
+        "        except Exception:\n",
+        "        except Error:\n",
         IN_A_THREAD,
     ),
     Sabotage(
