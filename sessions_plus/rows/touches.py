@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -26,14 +25,6 @@ class RowTouch(NamedTuple):
 
     row: Row
     columns: Values
-
-
-class Standing(NamedTuple):
-    """What says whether a row is as it was read."""
-
-    key_hash: str
-    version: int
-    last_activity: datetime
 
 
 def touch_many(touches: Sequence[RowTouch]) -> set[UUID]:
@@ -126,9 +117,8 @@ def _compose(alias: str, condition: str) -> str:
     )
 
 
-def standing_of(public_ids: Collection[UUID]) -> dict[UUID, Standing]:
-    """Return how the rows stand that have not ended, by name. One statement."""
+def alive_of(public_ids: Collection[UUID]) -> set[UUID]:
+    """Return the names of those rows that are there and have not ended. One statement."""
     rows = Session._base_manager.using(database())
     found = rows.filter(public_id__in=public_ids, revoked_at=None)
-    columns = found.values_list("public_id", *Standing._fields)
-    return {public_id: Standing._make(rest) for public_id, *rest in columns}
+    return set(found.values_list("public_id", flat=True))

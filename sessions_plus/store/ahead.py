@@ -32,9 +32,8 @@ from sessions_plus.cache.copies import Recalled
 from sessions_plus.named_types import Columns
 from sessions_plus.rows import touches as rows
 from sessions_plus.rows.session_row import Row, database
-from sessions_plus.rows.touches import RowTouch, Standing
+from sessions_plus.rows.touches import RowTouch
 from sessions_plus.store.admission import is_within_limits
-from sessions_plus.store.ending import end_with_its_user
 from sessions_plus.store.unwritable import doing_without, warning
 
 logger = logging.getLogger("sessions_plus")
@@ -150,29 +149,22 @@ def make(touches: Sequence[Touch]) -> None:
             copies.keep(touch.row, touch.recalled)
     unchanged = [touch.row for touch in touches if touch.row.public_id not in changed]
     if unchanged:
-        forget_what_is_over(unchanged)
+        outdate_what_is_over(unchanged)
 
 
-def forget_what_is_over(unchanged: Sequence[Row]) -> None:
+def outdate_what_is_over(unchanged: Sequence[Row]) -> None:
     """
     Let no copy serve of a session that is over, among those whose rows were not touched.
 
-    A row that moved on lives, and whoever moved it has seen to its copy. Of one that did not,
-    somebody has locked it, nothing can be written, or its user is gone.
+    Others live: somebody moved their row, and has seen to its copy, or has locked it; nothing can
+    be written; or their user is gone, which the request finds on which they are due. Nothing is
+    ended here, and no tombstone put: a site may show this thread other rows than its requests, as
+    by a role or a search path, so the next request finds by itself what is over.
     """
-    standing = rows.standing_of([row.public_id for row in unchanged])
-    over = [
-        row.public_id
-        for row in unchanged
-        if row.public_id not in standing
-        or (standing[row.public_id] == as_read(row) and end_with_its_user(row, client=None))
-    ]
-    if over:
-        copies.forget_many(over)
-
-
-def as_read(row: Row) -> Standing:
-    return Standing(row.key_hash, row.version, row.last_activity)
+    alive = rows.alive_of([row.public_id for row in unchanged])
+    for row in unchanged:
+        if row.public_id not in alive:
+            copies.outdate(row.public_id)
 
 
 class Databases(NamedTuple):

@@ -812,25 +812,17 @@ SABOTAGES = (
         AHEAD,
     ),
     Sabotage(
-        "touch ahead: look for nobody who is gone",
-        PACKAGE + "store/ahead.py",
-        "        or (standing[row.public_id] == as_read(row) and "
-        "end_with_its_user(row, client=None))\n",
-        "",
-        AHEAD,
-    ),
-    Sabotage(
         "touch ahead: leave the copies of what is over",
         PACKAGE + "store/ahead.py",
-        "        copies.forget_many(over)\n",
-        "        pass\n",
+        "            copies.outdate(row.public_id)\n",
+        "            pass\n",
         AHEAD,
     ),
     Sabotage(
         "touch ahead: forget the copies of rows that moved on",
         PACKAGE + "store/ahead.py",
-        "        if row.public_id not in standing\n",
-        "        if True\n",
+        "if row.public_id not in alive:",
+        "if True:",
         AHEAD,
     ),
     Sabotage(
