@@ -32,6 +32,7 @@ SQLSTATES = {
 NUMBERS = {
     1205: Fault.LOCKED,
     3572: Fault.LOCKED,  # MySQL's, for NOWAIT
+    1180: Fault.LOCKED,  # MariaDB's, where a statement with a timeout of its own skips a row
     1020: Fault.CONFLICT,  # changed since the snapshot
     1213: Fault.CONFLICT,  # a deadlock
     1021: Fault.UNWRITABLE,  # disk full

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,7 +21,10 @@ from sessions_plus.models import Device, Session, SessionEvent
 from tests.conftest import PASSWORD
 from tests.support.partitions import move_into_partitions, partitions_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(bool(os.environ.get("TEST_PARTITIONS")), reason="all are in partitions"),
+]
 
 DAY = timedelta(days=1)
 SESSIONS, EVENTS = "sessions_plus_session", "sessions_plus_sessionevent"
