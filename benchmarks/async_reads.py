@@ -11,11 +11,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
 
+from benchmarks.calls import counted_calls
 from sessions_plus.cache.drivers.redis_clients import Configuration
 from sessions_plus.cache.drivers.redis_loops import LoopClient, PipelinedClient, PooledClient
 from tests.support.services.caches import start_redis
@@ -56,18 +55,9 @@ async def many_at_once(way: Way, count: int) -> None:
 
 async def calls_of(way: Way, act: Act, count: int = 100) -> float:
     """Return how many Python functions one command calls, the loop's own among them."""
-    found = 0
-
-    def note(frame: Any, event: str, _: Any) -> None:
-        nonlocal found
-        found += event == "call"
-
-    sys.setprofile(note)
-    try:
+    with counted_calls() as calls:
         await act(way, count)
-    finally:
-        sys.setprofile(None)
-    return found / count
+    return calls.count / count
 
 
 async def report(port: int, turns: int, count: int) -> list[str]:

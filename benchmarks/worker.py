@@ -24,6 +24,7 @@ from typing import Any
 import django
 from django.conf import settings
 
+from benchmarks.calls import counted_calls
 from benchmarks.stacks import STACKS, settings_for
 
 BOGUS = "A" * 76
@@ -207,18 +208,9 @@ class Counter:
             return int(cursor.fetchone()[0])
 
     def calls(self, act: Callable[[], object]) -> int:
-        found = 0
-
-        def count(frame: Any, event: str, _: Any) -> None:
-            nonlocal found
-            found += event == "call"
-
-        sys.setprofile(count)
-        try:
+        with counted_calls() as calls:
             act()
-        finally:
-            sys.setprofile(None)
-        return found
+        return calls.count
 
     def count(self, act: Callable[[], object]) -> dict[str, int]:
         from django.db.backends.utils import CursorWrapper

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -26,6 +24,7 @@ from sessions_plus.cache.drivers.contract import Driver, stem
 from sessions_plus.cache.drivers.redis import RedisDriver
 from sessions_plus.keys import new_public_id
 from tests.support import caches
+from tests.support.forks import forked, was_right
 from tests.support.services.caches import ask_redis
 from tests.support.services.process import Server, wait_until
 
@@ -221,19 +220,11 @@ def test_refusal_is_an_answer(
 
 def test_child_process_has_its_own(driver: Driver) -> None:
     """After a fork parent and child share no connection."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
-        child = os.fork()
-    if child == 0:
-        is_right = False
-        with suppress(BaseException):
-            is_right = all(text_at(driver, BEN) == BEN for _ in range(500))
-        os._exit(0 if is_right else 1)
+    child = forked(lambda: all(text_at(driver, BEN) == BEN for _ in range(500)))
     is_right = all(text_at(driver, ANN) == ANN for _ in range(500))
-    _, status = os.waitpid(child, 0)
 
+    assert was_right(child)
     assert is_right
-    assert status == 0
 
 
 @only_redis

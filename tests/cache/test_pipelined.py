@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import random
 import time
-import warnings
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -43,6 +41,7 @@ from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from sessions_plus.store import reading as reading_module
 from tests.support import caches
+from tests.support.forks import forked, was_right
 from tests.support.pauses import Pause, stopped
 from tests.support.services.caches import RedisCluster, RedisSentinel, ask_redis, start_redis
 from tests.support.services.process import HOST, Server, wait_until
@@ -647,21 +646,13 @@ def test_child_process_has_its_own(driver: RedisDriver) -> None:
     async def read_many() -> bool:
         return all([await reads_own(driver, name) for name in NAMES * 10])
 
-    async def part() -> tuple[bool, int]:
+    async def part() -> tuple[bool, bool]:
         await driver.aread(NAMES[0])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of forking beside threads
-            child = os.fork()
-        if child == 0:
-            is_right = False
-            with suppress(BaseException):
-                is_right = asyncio.run(read_many())
-            os._exit(0 if is_right else 1)
+        child = forked(lambda: asyncio.run(read_many()))
         is_right = await read_many()
-        _, status = await in_thread(lambda: os.waitpid(child, 0))
-        return is_right, status
+        return is_right, await in_thread(lambda: was_right(child))
 
-    assert asyncio.run(part()) == (True, 0)
+    assert asyncio.run(part()) == (True, True)
 
 
 # A read beside a revocation

@@ -33,6 +33,7 @@ from tests.notices.mail_servers import (
     take_mail,
 )
 from tests.support.browsers import FIREFOX, SAFARI, Browser
+from tests.support.forks import forked, was_right
 from tests.support.pauses import in_thread
 
 pytestmark = [pytest.mark.urls("tests.notices.urls"), pytest.mark.django_db(transaction=True)]
@@ -297,14 +298,11 @@ def test_a_child_waits_for_no_mail_of_its_parent(server: Server) -> None:
     go_on = threading.Event()
     future: Future[None] = doing.start(lambda: go_on.wait(60))
 
-    child = os.fork()
-    if child == 0:
-        free = doing._slots.acquire(blocking=False) and not doing._under_way
-        os._exit(0 if free else 1)
+    child = forked(lambda: doing._slots.acquire(blocking=False) and not doing._under_way)
     go_on.set()
     future.result(60)
 
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert was_right(child)
 
 
 def test_it_is_done_or_failed() -> None:

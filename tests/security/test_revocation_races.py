@@ -8,9 +8,8 @@ commits late or never, a cache that forgot the tombstone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,22 +33,9 @@ from tests.support.pauses import Pause, in_thread, stopped
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
-# One for each way in which the tier decides what may be put where.
-KINDS: dict[str, Callable[[pytest.FixtureRequest], dict[str, Any]]] = {
-    "Redis": lambda request: caches.django_redis(request.getfixturevalue("redis_server").url),
-    "Memcached": lambda request: caches.memcached(request.getfixturevalue("memcached_server").url),
-    "files": lambda request: caches.files(str(request.getfixturevalue("tmp_path"))),
-}
-
-
-@pytest.fixture(params=list(KINDS))
-def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tier]:
-    with caches.site_with(KINDS[request.param](request)) as found:
-        yield found
-
 
 @pytest.fixture
-def visitor(tier: Tier, world: World, user: User) -> Browser:
+def visitor(raced_tier: Tier, world: World, user: User) -> Browser:
     """Somebody who is signed in."""
     visitor = Browser(world)
     visitor.get("sign-in", name="ann")
@@ -184,7 +170,7 @@ def test_writer_that_had_read_before(visitor: Browser, end: Alone) -> None:
     assert {bytes(session.data) for session in Session.objects.all()} == {b""}
 
 
-def test_sign_in_beside_revoke_all(tier: Tier, world: World, user: User) -> None:
+def test_sign_in_beside_revoke_all(raced_tier: Tier, world: World, user: User) -> None:
     """A sign-in whose row is there is ended with the others, though its copy comes later (V4)."""
     visitor = Browser(world)
 
@@ -196,7 +182,7 @@ def test_sign_in_beside_revoke_all(tier: Tier, world: World, user: User) -> None
     assert is_over(visitor)
 
 
-def test_many_sign_ins_are_all_ended(tier: Tier, world: World, user: User) -> None:
+def test_many_sign_ins_are_all_ended(raced_tier: Tier, world: World, user: User) -> None:
     """Every one of ten concurrent sign-ins is ended: no list of them can be overwritten (V1)."""
     visitors = [Browser(world, user_agent=f"{SAFARI} {number}") for number in range(10)]
     for running in [in_thread(lambda v=v: v.get("sign-in", name="ann")) for v in visitors]:  # type: ignore[misc]
@@ -306,25 +292,25 @@ def exact_clocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("exact_clocks")
-def test_reader_across_a_fault(visitor: Browser, end: Alone, tier: Tier) -> None:
+def test_reader_across_a_fault(visitor: Browser, end: Alone, raced_tier: Tier) -> None:
     """A row that was read before the cache failed is no proof after it, whenever it is stored."""
     forget_copies()
 
     with stopped(lambda: visitor.get("read"), at=Pause(session_row, "fetch")):
         end_untold(end)
-        caches.fail_and_recover(tier)
+        caches.fail_and_recover(raced_tier)
 
     assert is_over(visitor)
 
 
 @pytest.mark.usefixtures("exact_clocks")
-def test_writer_across_a_fault(visitor: Browser, end: Alone, tier: Tier) -> None:
+def test_writer_across_a_fault(visitor: Browser, end: Alone, raced_tier: Tier) -> None:
     """Nor is a row that was written before it."""
     visitor.get("read")
 
     with stopped(lambda: visitor.get("write"), at=Pause(session_row, "update")):
         end_untold(end)
-        caches.fail_and_recover(tier)
+        caches.fail_and_recover(raced_tier)
 
     assert is_over(visitor)
 
@@ -382,7 +368,7 @@ def test_commit_of_a_bulk_update_leaves_no_window(visitor: Browser) -> None:
 
 
 @pytest.mark.urls("tests.urls")
-def test_admin_delete(tier: Tier, user: User, staff: User) -> None:
+def test_admin_delete(raced_tier: Tier, user: User, staff: User) -> None:
     """Deleting a session in the admin ends it, also in the cache."""
     visitor, admin = Client(), Client()
     visitor.force_login(user)
@@ -442,7 +428,7 @@ def test_uncommitted_change_is_not_shared(visitor: Browser) -> None:
     assert visitor.text("read") == "red"
 
 
-def test_read_in_a_transaction_leaves_others_copies(visitor: Browser, tier: Tier) -> None:
+def test_read_in_a_transaction_leaves_others_copies(visitor: Browser, raced_tier: Tier) -> None:
     """A view under ATOMIC_REQUESTS that only reads drops no copy."""
     visitor.get("read")
     public_id = Session.objects.get().public_id
@@ -451,7 +437,7 @@ def test_read_in_a_transaction_leaves_others_copies(visitor: Browser, tier: Tier
         touched = cache_store(visitor.key)
         touched.load()
 
-    assert tier.read(public_id).entry is not None
+    assert raced_tier.read(public_id).entry is not None
 
 
 def cache_store(key: str | None = None) -> Any:

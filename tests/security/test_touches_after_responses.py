@@ -7,9 +7,8 @@ is revoked, gets another key, is saved by another request, or its user is disabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,22 +24,15 @@ from sessions_plus.models import Session
 from sessions_plus.rows import touches
 from sessions_plus.store import ahead
 from tests.conftest import World, people
-from tests.security.test_revocation_races import KINDS, is_over
-from tests.support import caches
+from tests.security.test_revocation_races import is_over
 from tests.support.browsers import Browser
 from tests.support.pauses import Pause, stopped
 
 pytestmark = [pytest.mark.urls("tests.support.sites"), pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture(params=list(KINDS))
-def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tier]:
-    with caches.site_with(KINDS[request.param](request)) as found:
-        yield found
-
-
 @pytest.fixture
-def visitor(tier: Tier, world: World, user: User) -> Browser:
+def visitor(raced_tier: Tier, world: World, user: User) -> Browser:
     """Somebody who is signed in, and of whose session there is a copy for which half is over."""
     visitor = Browser(world)
     visitor.get("sign-in", name="ann")

@@ -24,6 +24,7 @@ from sessions_plus.store import ahead, unwritable
 from sessions_plus.store.ahead import Touch, waiting
 from tests.conftest import World
 from tests.support.browsers import Browser
+from tests.support.forks import forked, was_right
 from tests.support.pauses import PATIENCE_SECONDS, Pause, in_thread
 from tests.support.services.process import wait_until
 
@@ -292,13 +293,9 @@ def test_child_leaves_it_to_its_parent(world: World, user: User) -> None:
     browser.get("read")
     assert len(waiting) == 1
 
-    child = os.fork()
-    if child == 0:
-        has_begun_afresh = not len(waiting) and not waiting._is_working
-        os._exit(0 if has_begun_afresh else 1)
-    _, status = os.waitpid(child, 0)
+    child = forked(lambda: not len(waiting) and not waiting._is_working)
 
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert was_right(child)
     waiting.drain()
     assert were_recorded() == 1
 

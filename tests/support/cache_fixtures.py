@@ -22,6 +22,8 @@ KINDS: dict[str, Callable[[pytest.FixtureRequest], dict[str, Any]]] = {
     "files": lambda r: caches.files(str(r.getfixturevalue("tmp_path"))),
 }
 
+# One for each way in which the tier decides what may be put where.
+RACED = ("django-redis", "Memcached", "files")
 
 PATIENCE_SECONDS = 20.0
 
@@ -36,6 +38,13 @@ def _patience(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture(params=list(KINDS))
 def tier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tier]:
     """The cache tier of a site, over each kind of cache in turn."""
+    with caches.site_with(KINDS[request.param](request)) as found:
+        yield found
+
+
+@pytest.fixture(params=RACED)
+def raced_tier(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Tier]:
+    """The same, over one of each way to decide."""
     with caches.site_with(KINDS[request.param](request)) as found:
         yield found
 
