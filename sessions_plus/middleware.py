@@ -163,26 +163,10 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return super().process_response(request, response)
-        if not is_used(session):
-            return response
-        if response.status_code >= 500:
-            response = answers.instead_of_failure(request, session) or response
-        if (user_id := _user_who_was_refused(request, session)) is not None:
-            _end_if_gone(session, user_id)
-        if was_only_read(session, response):
-            vary_on_cookie(response)
-            return response
-        if session.unproved is not None:
-            response = _without_proof(request, response, session)
-        _rotate_if_due(session, response)
-        was_saved = must_save(session, response) and _save(session)
-        if session.refusal is not None:
-            response = _refused(request, response, session.refusal)
-        if session.begun_challenge:
-            answers.lead_to_challenge(request, response)
-        tell_browser(request, response, session, was_saved=was_saved)
-        if session.touched_ahead is not None:
-            session.hand_over_touch(response)
+        if is_used(session):
+            response = _conclude(request, response, session)
+            if session.touched_ahead_at is not None:
+                session.hand_over_touch(response)
         return response
 
     async def aprocess_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
@@ -190,27 +174,55 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = getattr(request, "session", None)
         if not isinstance(session, SessionStore):
             return await sync_to_async(super().process_response)(request, response)
-        if not is_used(session):
-            return response
-        if response.status_code >= 500:
-            response = answers.instead_of_failure(request, session) or response
-        if (user_id := _user_who_was_refused(request, session)) is not None:
-            await sync_to_async(_end_if_gone)(session, user_id)
-        if was_only_read(session, response):
-            vary_on_cookie(response)
-            return response
-        if session.unproved is not None:
-            response = _without_proof(request, response, session)
-        await _arotate_if_due(session, response)
-        was_saved = must_save(session, response) and await _asave(session)
-        if session.refusal is not None:
-            response = await sync_to_async(_refused)(request, response, session.refusal)
-        if session.begun_challenge:
-            answers.lead_to_challenge(request, response)
-        tell_browser(request, response, session, was_saved=was_saved)
-        if session.touched_ahead is not None:
-            await session.ahand_over_touch(response)
+        if is_used(session):
+            response = await _aconclude(request, response, session)
+            if session.touched_ahead_at is not None:
+                await session.ahand_over_touch(response)
         return response
+
+
+def _conclude(request: HttpRequest, response: HttpResponse, session: SessionStore) -> HttpResponse:
+    """Store what the request did to its session, and return the response that tells of it."""
+    if response.status_code >= 500:
+        response = answers.instead_of_failure(request, session) or response
+    if (user_id := _user_who_was_refused(request, session)) is not None:
+        _end_if_gone(session, user_id)
+    if was_only_read(session, response):
+        vary_on_cookie(response)
+        return response
+    if session.unproved is not None:
+        response = _without_proof(request, response, session)
+    _rotate_if_due(session, response)
+    was_saved = must_save(session, response) and _save(session)
+    if session.refusal is not None:
+        response = _refused(request, response, session.refusal)
+    if session.begun_challenge:
+        answers.lead_to_challenge(request, response)
+    tell_browser(request, response, session, was_saved=was_saved)
+    return response
+
+
+async def _aconclude(
+    request: HttpRequest, response: HttpResponse, session: SessionStore
+) -> HttpResponse:
+    """See _conclude()."""
+    if response.status_code >= 500:
+        response = answers.instead_of_failure(request, session) or response
+    if (user_id := _user_who_was_refused(request, session)) is not None:
+        await sync_to_async(_end_if_gone)(session, user_id)
+    if was_only_read(session, response):
+        vary_on_cookie(response)
+        return response
+    if session.unproved is not None:
+        response = _without_proof(request, response, session)
+    await _arotate_if_due(session, response)
+    was_saved = must_save(session, response) and await _asave(session)
+    if session.refusal is not None:
+        response = await sync_to_async(_refused)(request, response, session.refusal)
+    if session.begun_challenge:
+        answers.lead_to_challenge(request, response)
+    tell_browser(request, response, session, was_saved=was_saved)
+    return response
 
 
 def _without_proof(
@@ -287,7 +299,8 @@ def is_used(session: SessionStore) -> bool:
 def was_only_read(session: SessionStore, response: HttpResponseBase) -> bool:
     """Say whether the request merely read its session, so that nothing is to be done about it."""
     return (
-        session.is_at_rest
+        not session.modified
+        and session.is_at_rest
         and not settings.SESSION_SAVE_EVERY_REQUEST
         and settings.SESSION_COOKIE_NAME not in response.cookies  # the view may set it itself
     )

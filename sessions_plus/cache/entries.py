@@ -25,7 +25,7 @@ from sessions_plus.crypto import Purpose, context, seal, unseal
 from sessions_plus.exceptions import SealBroken
 from sessions_plus.rows.session_row import ATTRIBUTES, Row
 
-LAYOUT = 5
+LAYOUT = 6
 MOMENTS = ("rotated_at", "successor_told_at", "created_at", "authenticated_at",
            "reauthenticated_at", "client_changed_at", "device_key_at", "last_activity",
            "expire_date", "revoked_at")  # fmt: skip
@@ -37,8 +37,9 @@ _DATA_AT = ATTRIBUTES.index("data")
 _DEVICE_KEY_AT = ATTRIBUTES.index("device_key_id")
 _PEOPLE_AT = tuple(ATTRIBUTES.index(name) for name in ("user_id", "actor_id"))
 
-# When it was proven; the fast path; and the bytes that the user agent and the row take up.
-_FRONT = Struct(">d dd I ? 32s 16s H I")
+# When it was proven; its version; the fast path; and the bytes that the user agent and the row
+# take up.
+_FRONT = Struct(">d Q ddd I ? 32s 16s H I")
 _head_of = attrgetter(*ATTRIBUTES)
 _read_json = json.JSONDecoder().raw_decode
 
@@ -46,10 +47,13 @@ _read_json = json.JSONDecoder().raw_decode
 class Copy:
     """An opened entry: what the fast path looks at, the payload, and the row."""
 
-    __slots__ = ("_row", "fast_path", "payload", "public_id")
+    __slots__ = ("_row", "fast_path", "payload", "public_id", "version")
 
-    def __init__(self, public_id: UUID, fast_path: FastPath, row: bytes, payload: bytes) -> None:
+    def __init__(
+        self, public_id: UUID, version: int, fast_path: FastPath, row: bytes, payload: bytes
+    ) -> None:
         self.public_id = public_id
+        self.version = version
         self.fast_path = fast_path
         self.payload = payload
         self._row = row
@@ -92,7 +96,9 @@ def encode(row: Row, *, proven_at: float) -> bytes:
     agent = shown.user_agent.encode()
     front = _FRONT.pack(
         proven_at,
+        row.version,
         shown.after,
+        shown.near,
         shown.until,
         shown.settings_stamp,
         shown.is_of_browser,
@@ -115,9 +121,7 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Co
         whole = unseal(envelope, purpose=Purpose.CACHE_ENTRY, bound_to=_context(public_id))
     except SealBroken:
         return None
-    proven_at, after, until, stamp, is_of_browser, key_digest, device_key, agent_length, length = (
-        _FRONT.unpack_from(whole)
-    )
+    proven_at, version, *known, agent_length, length = _FRONT.unpack_from(whole)
     if proven_at < proven_since:
         return None
     facts_at = _FRONT.size + agent_length
@@ -125,7 +129,8 @@ def decode(envelope: bytes, public_id: UUID, *, proven_since: float = 0.0) -> Co
     agent = whole[_FRONT.size : facts_at].decode()
     return Copy(
         public_id,
-        FastPath(after, until, stamp, is_of_browser, key_digest, device_key, agent),
+        version,
+        FastPath._make((*known, agent)),
         whole[facts_at:payload_at],
         whole[payload_at:],
     )

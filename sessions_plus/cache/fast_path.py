@@ -20,10 +20,10 @@ from sessions_plus.conf import conf
 from sessions_plus.crypto import has_digest
 from sessions_plus.models.session import Kind
 from sessions_plus.policy import TOUCHED_AHEAD_FROM, between_touches, expires_at
-from sessions_plus.rows.lifetime import is_told_nothing_by_activity, limits_of_row
+from sessions_plus.rows.lifetime import limits_of_row, may_be_touched_ahead
 from sessions_plus.rows.session_row import Row
 
-NEVER = (0.0, 0.0)
+NEVER = (0.0, 0.0, 0.0)
 UNBOUND = bytes(16)
 
 
@@ -32,7 +32,10 @@ class FastPath(NamedTuple):
     What most requests need to know of a session.
 
     ``after``, ``until``
-        Unix times between which, both left out, nothing has to be written or judged.
+        Unix times between which, both left out, nothing has to be judged, nor written before
+        the response.
+    ``near``
+        the Unix time from which on activity is recorded after it; ``until``, where it never is.
     ``settings_stamp``
         of the settings that this was worked out with.
     ``key_digest``
@@ -45,6 +48,7 @@ class FastPath(NamedTuple):
     """
 
     after: float
+    near: float
     until: float
     settings_stamp: int
     is_of_browser: bool
@@ -67,10 +71,11 @@ class FastPath(NamedTuple):
 
 def of(row: Row) -> FastPath:
     """Return what a copy of ``row`` shows."""
-    after, until = _window(row)
+    after, near, until = _window(row)
     knows_agent = row.user_id is not None and conf.CLIENT_CHANGE != "ignore"
     return FastPath(
         after,
+        near,
         until,
         settings_stamp(),
         row.kind == Kind.BROWSER,
@@ -103,20 +108,26 @@ def _stamp() -> int:
     return crc32(repr(values).encode())
 
 
-def _window(row: Row) -> tuple[float, float]:
-    """Return when nothing is to be done about a session. Never, where the site is to be asked."""
+def _window(row: Row) -> tuple[float, float, float]:
+    """
+    Return from when on, and until when, nothing is to be done before a session serves.
+
+    Between them, from when on its activity is near. Never, where the site is to be asked.
+    """
     if conf.LIMITS is not None or conf.NETWORK_CHANGE != "ignore" or not row.successor_seen:
         return NEVER
     if not row.device_key_seen:
         return NEVER
     limits = row.limits or limits_of_row(row)
     pause = between_touches(conf.ACTIVITY_INTERVAL, limits)
-    is_ahead = is_told_nothing_by_activity(row, limits)
     end = min(
-        row.last_activity + pause * (TOUCHED_AHEAD_FROM if is_ahead else 1),
+        row.last_activity + pause,
         expires_at(started_at=row.started_at, last_activity=row.last_activity, limits=limits),
     ).timestamp()
     if row.user_id is not None and conf.ROTATION_INTERVAL is not None:
         key_is_of = row.rotated_at or row.started_at
         end = min(end, key_is_of.timestamp() + conf.ROTATION_INTERVAL.total_seconds())
-    return (row.last_activity - pause).timestamp(), end
+    near = end
+    if may_be_touched_ahead(row, limits):
+        near = min(end, (row.last_activity + pause * TOUCHED_AHEAD_FROM).timestamp())
+    return (row.last_activity - pause).timestamp(), near, end

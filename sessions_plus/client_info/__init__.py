@@ -24,6 +24,15 @@ from sessions_plus.conf import conf
 __all__ = ["ClientInfo", "UserAgent", "client_info_from"]
 
 
+# What all of it is found in, beside the header that a site may name for the address.
+TOLD_IN = ("REMOTE_ADDR", "HTTP_X_FORWARDED_FOR", "HTTP_USER_AGENT", "HTTP_X_REQUEST_ID")
+
+
+def name_in_meta(header: str) -> str:
+    """Return what ``request.META`` calls a header."""
+    return "HTTP_" + header.upper().replace("-", "_")
+
+
 class ClientInfo:
     """
     What one request tells of its sender, each part found when first asked for.
@@ -40,6 +49,15 @@ class ClientInfo:
     def of(cls, *, ip_address: str | None = None, user_agent: str = "") -> ClientInfo:
         """Describe a client that calls directly from ``ip_address``."""
         return cls({"REMOTE_ADDR": ip_address or "", "HTTP_USER_AGENT": user_agent})
+
+    def apart_from_request(self) -> ClientInfo:
+        """Return the same with what it knows of the sender alone, to be kept when all is over."""
+        known = self._meta
+        kept = {name: known[name] for name in TOLD_IN if name in known}
+        header = conf.IP_ADDRESS_HEADER
+        if header is not None and (name := name_in_meta(header)) in known:
+            kept[name] = known[name]
+        return ClientInfo(kept)
 
     @cached_property
     def ip_address(self) -> str | None:
@@ -60,9 +78,7 @@ class ClientInfo:
     def _told_address(self) -> str | None:
         """What stands in the header that the site names; None: it names none."""
         header = conf.IP_ADDRESS_HEADER
-        if header is None:
-            return None
-        return str(self._meta.get("HTTP_" + header.upper().replace("-", "_")) or "")
+        return None if header is None else str(self._meta.get(name_in_meta(header)) or "")
 
     @cached_property
     def stored_ip_address(self) -> str | None:

@@ -81,15 +81,17 @@ def limits_of_row(row: Row) -> Limits:
     )
 
 
-def is_told_nothing_by_activity(row: Row, limits: Limits) -> bool:
+def may_be_touched_ahead(row: Row, limits: Limits) -> bool:
     """
     Say whether activity leaves the cookie as it is, so that no response has to wait for it.
 
     As where somebody is signed in until a moment that activity cannot move. All others are
     given a cookie that lives longer with it, which may be told only of a key that was proved.
+    Whoever has to prove themselves again keeps nothing alive until they did.
     """
     return (
         row.user_id is not None
+        and not row.must_reauthenticate
         and limits.absolute_lifetime is not None
         and not payloads.may_hold(EXPIRY_KEY, row.payload)
     )

@@ -19,7 +19,7 @@ from sessions_plus.models.session import unseal_data
 from sessions_plus.named_types import SessionData
 from sessions_plus.policy import Limits, Verdict, judge, touch_is_due, touch_is_near
 from sessions_plus.rows import payload as payloads
-from sessions_plus.rows.lifetime import is_told_nothing_by_activity, limits_of, limits_of_row
+from sessions_plus.rows.lifetime import limits_of, limits_of_row, may_be_touched_ahead
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.client_change import ClientChange, Reaction, change_to_act_on
 from sessions_plus.store.presentation import Caller, Presentation
@@ -162,16 +162,10 @@ def serves(
     return not _touch_is_due(copy, limits, now) and _verdict(copy, limits, now) is Verdict.ALIVE
 
 
-def may_be_touched_ahead(copy: Row, now: datetime) -> bool:
-    """
-    Say whether the lease of a copy that serves may be renewed once its caller was answered.
-
-    Whoever has to prove themselves again keeps nothing alive until they did.
-    """
-    if copy.must_reauthenticate:
-        return False
+def is_touched_ahead(copy: Row, now: datetime) -> bool:
+    """Say whether the lease of a copy that serves is renewed once its caller was answered."""
     limits = limits_of_row(copy)
-    return is_told_nothing_by_activity(copy, limits) and touch_is_near(
+    return may_be_touched_ahead(copy, limits) and touch_is_near(
         last_activity=copy.last_activity, now=now, interval=conf.ACTIVITY_INTERVAL, limits=limits
     )
 

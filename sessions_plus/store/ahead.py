@@ -13,6 +13,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import lru_cache, partial
 from typing import NamedTuple
 from uuid import UUID
@@ -21,7 +22,7 @@ from asgiref.sync import sync_to_async
 from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.cache import caches
-from django.db import Error, close_old_connections, connections, router
+from django.db import DEFAULT_DB_ALIAS, Error, close_old_connections, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 from django.http.response import HttpResponseBase
@@ -29,10 +30,12 @@ from django.utils import timezone
 
 from sessions_plus.cache import copies
 from sessions_plus.cache.copies import Recalled
-from sessions_plus.named_types import Columns
+from sessions_plus.cache.entries import Copy
+from sessions_plus.client_info import ClientInfo
 from sessions_plus.rows import touches as rows
 from sessions_plus.rows.session_row import Row, database
 from sessions_plus.rows.touches import RowTouch
+from sessions_plus.store import lease
 from sessions_plus.store.admission import is_within_limits
 from sessions_plus.store.unwritable import doing_without, warning
 
@@ -52,11 +55,22 @@ DRAIN_SECONDS = 5.0
 
 
 class Touch(NamedTuple):
-    """Activity to record: the row as its copy had it, the columns, and where the copy lay."""
+    """
+    Activity to record: the copy that served, who came, when (Unix time), and where the copy lay.
 
-    row: Row
-    columns: Columns
+    Little is worked out as long as anybody waits: neither the row nor what it has to learn.
+    """
+
+    copy: Copy
+    client: ClientInfo | None
+    moment: float
     recalled: Recalled
+
+    def on_row(self) -> RowTouch:
+        """Return the row as its copy has it, and what is to be written there."""
+        row = self.copy.row()
+        moment = datetime.fromtimestamp(self.moment, row.last_activity.tzinfo)
+        return RowTouch(row, lease.activity(row, self.client, moment))
 
 
 def hand_over(touch: Touch, response: HttpResponseBase) -> None:
@@ -79,10 +93,11 @@ async def ahand_over(touch: Touch, response: HttpResponseBase) -> None:
 
 def leave_to_thread(touch: Touch) -> bool:
     """Let a touch be made soon, together with others. False where no thread may do it."""
-    return may_use_thread() and waiting.add(touch)
+    here = databases()
+    return may_use_thread(here.sessions) and waiting.add(touch, here)
 
 
-def may_use_thread() -> bool:
+def may_use_thread(alias: str) -> bool:
     """
     Say whether another thread can ask for the row that this one serves.
 
@@ -90,13 +105,11 @@ def may_use_thread() -> bool:
     may be another thread's, and which is over before the thread is; not where the database is
     of this thread; nor where code of the site's says for each thread which tenant it serves.
     """
-    alias = database()
     if copies.tier().has_names_of_the_sites or is_in_memory(alias) or is_test():
         return False
     if has_cursors_of_the_sites(connections.settings[alias]["ENGINE"]):
         return False
-    opened = connections.all(initialized_only=True)
-    return not any(one.alias == alias and one.in_atomic_block for one in opened)
+    return not connections[alias].in_atomic_block
 
 
 def is_test() -> bool:
@@ -139,15 +152,16 @@ def make(touches: Sequence[Touch]) -> None:
     are read. What comes too late revives nothing: the next request ends such a session.
     """
     now = timezone.now()
-    touches = [touch for touch in touches if is_within_limits(touch.row, now)]
+    planned = [(touch.recalled, touch.on_row()) for touch in touches]
+    planned = [(recalled, one) for recalled, one in planned if is_within_limits(one.row, now)]
     changed: set[UUID] = set()
     with doing_without():
-        changed = rows.touch_many([RowTouch(touch.row, touch.columns) for touch in touches])
-    for touch in touches:
-        if touch.row.public_id in changed:
-            touch.row.take(touch.columns)
-            copies.keep(touch.row, touch.recalled)
-    unchanged = [touch.row for touch in touches if touch.row.public_id not in changed]
+        changed = rows.touch_many([one for _, one in planned])
+    for recalled, (row, columns) in planned:
+        if row.public_id in changed:
+            row.take(columns)
+            copies.keep(row, recalled)
+    unchanged = [one.row for _, one in planned if one.row.public_id not in changed]
     if unchanged:
         outdate_what_is_over(unchanged)
 
@@ -174,7 +188,12 @@ class Databases(NamedTuple):
     users: str
 
 
+ONLY_ONE = Databases(DEFAULT_DB_ALIAS, DEFAULT_DB_ALIAS)
+
+
 def databases() -> Databases:
+    if not router.routers:
+        return ONLY_ONE
     return Databases(database(), router.db_for_write(get_user_model()))
 
 
@@ -209,17 +228,22 @@ class Waiting:
         self._touches: dict[UUID, Left] = {}
         self._is_working = False
         self._is_hurried = threading.Event()
-        self._is_done = threading.Condition()
+        self._lock = threading.Lock()
+        self._is_done = threading.Condition(self._lock)
 
     def __len__(self) -> int:
         return len(self._touches)
 
-    def add(self, touch: Touch) -> bool:
+    def has(self, public_id: UUID) -> bool:
+        """Say whether a session's activity will soon be recorded."""
+        return self._is_working and public_id in self._touches
+
+    def add(self, touch: Touch, seen_in: Databases) -> bool:
         """Take on a touch, one for each session. False where there is no thread to make it."""
-        left = Left(touch, databases())
-        with self._is_done:
+        left = Left(touch, seen_in)
+        with self._lock:
             if len(self._touches) < MOST_WAITING:
-                self._touches[touch.row.public_id] = left
+                self._touches[touch.copy.public_id] = left
             return self._is_working or self._begin()
 
     def _begin(self) -> bool:

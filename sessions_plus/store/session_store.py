@@ -114,9 +114,8 @@ class SessionStore(SessionBase):
     ``refusal``
         why what this request had to store is not stored, or its sign-in is over again, where
         nobody could be told by an exception: it was saved in a transaction, and refused after it.
-    ``touched_ahead``
-        when this request was, and the row's version, where its activity is to be recorded after
-        the response.
+    ``touched_ahead_at``
+        the Unix time of the activity that is to be recorded after the response, or None.
     """
 
     copies: Copies = NO_COPIES
@@ -151,7 +150,7 @@ class SessionStore(SessionBase):
     has_shown_key: bool = False
     unproved: UUID | None = None
     refusal: SessionLimitReached | SessionNotStored | None = None
-    touched_ahead: tuple[datetime, int] | None = None
+    touched_ahead_at: float | None = None
     _session_cache: SessionData  # Django's: the dictionary, once it was asked for
     _row: Row | None = None
     _copy: Copy | None = None  # of the fast path: the row is rebuilt when somebody asks for it
@@ -275,8 +274,8 @@ class SessionStore(SessionBase):
 
     @property
     def is_at_rest(self) -> bool:
-        """Whether the fast path was enough, and the request has changed nothing."""
-        return self._copy is not None and not self.modified
+        """Whether the fast path was enough, so that nobody asked for the row."""
+        return self._copy is not None
 
     def _caller(self) -> Caller:
         device_token = self.device_token  # first of all: it may find out who is calling
@@ -309,7 +308,8 @@ class SessionStore(SessionBase):
         now = timezone.now()
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
-            self._touch_ahead(known, now)
+            if admission.is_touched_ahead(known, now):
+                self._touch_ahead(public_id, now.timestamp())
             return self._take_row(known, payloads.decode(known.payload))
         found = reading.settle(public_id, known, self._caller(), now, recalled, self.copies)
         return self._take(found)
@@ -326,7 +326,8 @@ class SessionStore(SessionBase):
         now = timezone.now()
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
-            self._touch_ahead(known, now)
+            if admission.is_touched_ahead(known, now):
+                self._touch_ahead(public_id, now.timestamp())
             return self._take_row(known, payloads.decode(known.payload))
         found = await read_in_thread(reading.settle)(
             public_id, known, self._caller(), now, recalled, self.copies
@@ -404,6 +405,9 @@ class SessionStore(SessionBase):
 
     def _take_copy(self, copy: Copy) -> SessionData:
         self._copy = copy
+        now = time.time()
+        if copy.fast_path.near <= now:
+            self._touch_ahead(copy.public_id, now)
         data = payloads.decode(copy.payload)
         self._known_expiry = data.get(EXPIRY_KEY)
         return data
@@ -462,11 +466,11 @@ class SessionStore(SessionBase):
         """See record_postponed_activity()."""
         await sync_to_async(self.record_postponed_activity)(now)
 
-    def _touch_ahead(self, copy: Row, now: datetime) -> None:
-        """Let activity be recorded after the response, where it will soon be due."""
-        if self.is_passive or not admission.may_be_touched_ahead(copy, now):
+    def _touch_ahead(self, public_id: UUID, moment: float) -> None:
+        """Let activity be recorded after the response, as it will soon be due."""
+        if self.is_passive or ahead.waiting.has(public_id):
             return
-        self.touched_ahead = now, copy.version
+        self.touched_ahead_at = moment
         if self.cookies is None:
             after_view(self._make_touch)  # opened within a request that has another one
 
@@ -489,11 +493,18 @@ class SessionStore(SessionBase):
             ahead.make_calmly([touch])
 
     def _planned_touch(self) -> Touch | None:
-        row, planned = self.row, self.touched_ahead
-        self.touched_ahead = None
-        if row is None or planned is None or row.version != planned[1]:
+        moment, copy = self.touched_ahead_at, self._recalled.copy
+        self.touched_ahead_at = None
+        if moment is None or copy is None or not self._is_as(copy):
             return None
-        return Touch(row, lease.activity(row, self.client, planned[0]), self._recalled)
+        client = None if self.client is None else self.client.apart_from_request()
+        return Touch(copy, client, moment, self._recalled)
+
+    def _is_as(self, copy: Copy) -> bool:
+        """Say whether this request has neither written to the row, nor ended it."""
+        if self._copy is not None:
+            return True
+        return self._row is not None and self._row.version == copy.version
 
     def _renew(self, row: Row, now: datetime) -> bool:
         caller = self._caller()

@@ -122,8 +122,8 @@ def test_cookie_age_of_django_is_one_of_these_settings(make_row: MakeRow, settin
 @pytest.mark.parametrize(
     ("settings_changed", "last_moment"),
     [
-        ({"ACTIVITY_INTERVAL": timedelta(seconds=90)}, timedelta(seconds=45)),
-        ({"IDLE_TIMEOUT": timedelta(seconds=300)}, timedelta(seconds=15)),
+        ({"ACTIVITY_INTERVAL": timedelta(seconds=90)}, timedelta(seconds=90)),
+        ({"IDLE_TIMEOUT": timedelta(seconds=300)}, timedelta(seconds=30)),
         ({"ABSOLUTE_LIFETIME": timedelta(seconds=20)}, timedelta(seconds=20)),
         ({"ROTATION_INTERVAL": timedelta(seconds=10)}, timedelta(seconds=10)),
     ],
@@ -139,6 +139,35 @@ def test_it_holds_until_something_is_due(
 
     assert suffices(seen, after=last_moment - timedelta(milliseconds=1))
     assert not suffices(seen, after=last_moment)
+
+
+@pytest.mark.parametrize(
+    ("settings_changed", "facts", "is_near_at"),
+    [
+        ({"ACTIVITY_INTERVAL": timedelta(seconds=90)}, {}, 0.5),
+        ({"IDLE_TIMEOUT": timedelta(seconds=300)}, {}, 0.5),
+        ({"ROTATION_INTERVAL": timedelta(seconds=10)}, {}, 1.0),
+        ({"ABSOLUTE_LIFETIME": None}, {}, 1.0),
+        ({}, {"user_id": None}, 1.0),
+        ({}, {"must_reauthenticate": True}, 1.0),
+    ],
+    ids=["interval", "idle", "ends sooner", "no absolute end", "nobody's", "to be proved again"],
+)
+def test_when_activity_is_near(
+    make_row: MakeRow,
+    settings: Any,
+    settings_changed: dict[str, Any],
+    facts: dict[str, Any],
+    is_near_at: float,
+) -> None:
+    """From half of what goes unrecorded on; never, where it is recorded before the response."""
+    for name, value in settings_changed.items():
+        setattr(settings, f"SESSIONS_PLUS_{name}", value)
+    row = make_row(**facts)
+    seen = fast_path.of(row)
+
+    began = row.last_activity.timestamp()
+    assert seen.near - began == pytest.approx((seen.until - began) * is_near_at)
 
 
 @pytest.mark.parametrize(

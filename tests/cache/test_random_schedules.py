@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,7 +31,9 @@ from sessions_plus.cache.tier import Tier
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle import revoke, revoke_all
 from sessions_plus.models import Session
-from sessions_plus.rows import session_row
+from sessions_plus.rows import session_row, touches
+from sessions_plus.store import ahead
+from sessions_plus.store.ahead import Touch
 from tests.support import schedules
 from tests.support.schedules import Actor
 
@@ -92,6 +95,7 @@ class World:
         self.nodes = [Tier("default", Unreliable(driver_for("default"))) for _ in range(NODES)]
         self.user_ids = user_ids
         self.known: list[Known] = []
+        self.touches: list[Touch] = []
         self.counter = 0
         self.has_faults = self.rng.random() < 0.5
         self.ends_of_all, self.ends_under_way = Counter[int](), Counter[int]()
@@ -120,6 +124,21 @@ class World:
         assert data or known.may_end or may_have_ended, "a session that lives was turned away"
         if data and not self.has_faults:
             assert kept <= set(data), "a stored change was not seen"
+
+    def leave_touch(self, known: Known) -> None:
+        """Read, and leave the activity to whoever makes what waits."""
+        store = SessionStore(known.key)
+        store.load()
+        recalled = store._recalled
+        if recalled.copy is not None:
+            self.touches.append(Touch(recalled.copy, None, time.time(), recalled))
+
+    def make_touches(self) -> None:
+        """Record what waits, of sessions that may have changed or ended since."""
+        count = self.rng.randrange(len(self.touches) + 1)
+        waiting, self.touches = self.touches[:count], self.touches[count:]
+        one_by_session = {touch.copy.public_id: touch for touch in waiting}
+        ahead.make(list(one_by_session.values()))
 
     def write(self, actor: Actor, known: Known) -> None:
         self.counter += 1
@@ -168,8 +187,12 @@ class World:
             actor.node = self.rng.randrange(NODES)
             known = self.rng.choice(self.known)
             chance = self.rng.random()
-            if chance < 0.45:
+            if chance < 0.3:
                 self.read(actor, known)
+            elif chance < 0.4:
+                self.leave_touch(known)
+            elif chance < 0.47:
+                self.make_touches()
             elif chance < 0.75:
                 self.write(actor, known)
             elif chance < 0.85:
@@ -208,9 +231,10 @@ def run_schedule(seed: int, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(copies, "tier", world.tier)
     for user_id in world.user_ids:
         world.sign_in(user_id)
-    statements = [
+    statements: list[tuple[Any, str]] = [
         (session_row, name) for name in ("fetch", "insert", "update", "end_many", "touch")
     ]
+    statements += [(touches, name) for name in ("touch_many", "alive_of")]
     with schedules.stepping(*statements):
         actors = [Actor(f"actor {number}", world.act) for number in range(ACTORS)]
         schedules.run(actors, rng=world.rng, between=world.between)

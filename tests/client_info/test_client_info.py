@@ -55,6 +55,33 @@ def test_nothing_is_read_until_asked() -> None:
     assert meta.read == ["HTTP_USER_AGENT", "REMOTE_ADDR", "HTTP_X_FORWARDED_FOR"]
 
 
+@pytest.mark.parametrize(
+    ("configured", "header"),
+    [
+        ({}, "REMOTE_ADDR"),
+        ({"TRUSTED_PROXY_COUNT": 1}, "HTTP_X_FORWARDED_FOR"),
+        (
+            {"IP_ADDRESS_HEADER": "X-Real-IP", "TRUSTED_PROXIES": ["127.0.0.1"]},
+            "HTTP_X_REAL_IP",
+        ),
+    ],
+)
+def test_apart_from_its_request_it_is_the_same(
+    settings: Settings, configured: dict[str, Any], header: str
+) -> None:
+    """It knows the sender wherever the address is told, and nothing else of the request."""
+    for name, value in configured.items():
+        setattr(settings, f"SESSIONS_PLUS_{name}", value)
+    meta = {"REMOTE_ADDR": "127.0.0.1", "HTTP_USER_AGENT": FIREFOX, "HTTP_X_REQUEST_ID": "r1"}
+    whole = ClientInfo({**meta, header: BERLIN, "HTTP_COOKIE": "sessionid=x", "wsgi.input": None})
+
+    kept = whole.apart_from_request()
+
+    for info in (whole, kept):
+        assert (info.ip_address, info.user_agent, info.request_id) == (BERLIN, FIREFOX, "r1")
+    assert kept._meta.keys() == {*meta, header}
+
+
 def test_nothing_is_parsed_until_asked() -> None:
     """A request whose user agent nobody asks for is not parsed, nor one that is only stored."""
     _parse.cache_clear()

@@ -21,6 +21,7 @@ from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
 from sessions_plus.cache import copies
+from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Reason, Session, SessionEvent
@@ -203,14 +204,14 @@ def test_touch_that_comes_too_late_revives_nothing(ann: Browser, clock: Any) -> 
     assert ann.text("who") == "AnonymousUser"
 
 
-def touch_of(row: Session, **columns: Any) -> Touch:
-    """Return what a request that came now would leave to do."""
+def touch_of(row: Session, *, seconds: int = 31, ip_address: str | None = None) -> Touch:
+    """Return what a request that came so long after the last activity would leave to do."""
     recalled = copies.recall(row.public_id)
     assert recalled.copy is not None
     known = recalled.copy.row()
-    moved = {"last_activity": known.last_activity + timedelta(seconds=31)}
-    moved["expire_date"] = known.expire_date + timedelta(seconds=31)
-    return Touch(known, {**moved, **columns}, recalled)
+    client = ClientInfo.of(ip_address=ip_address or known.ip_address, user_agent=known.user_agent)
+    moment = (known.last_activity + timedelta(seconds=seconds)).timestamp()
+    return Touch(recalled.copy, client, moment, recalled)
 
 
 def without_absolute_end(settings: Any) -> None:
@@ -378,9 +379,10 @@ def test_row_that_moved_on_keeps_its_copies(ann: Browser, clock: Any) -> None:
 
 def test_other_worker_was_faster(ann: Browser, clock: Any) -> None:
     """Of two touches of one copy one is made, and the copy of that stays."""
-    first, second = (touch_of(Session.objects.get()) for _ in range(2))
-    later = first.row.last_activity + timedelta(seconds=32)
-    ahead.make([second._replace(columns={**second.columns, "last_activity": later})])
+    row = Session.objects.get()
+    first, second = touch_of(row), touch_of(row, seconds=32)
+    later = row.last_activity + timedelta(seconds=32)
+    ahead.make([second])
 
     ahead.make([first])
 
@@ -417,7 +419,7 @@ def test_statements_of_a_batch(clock: Any, user: User, count: int) -> None:
     assert len([sql for sql in found if "UPDATE" in sql]) == (1 if is_one else count)
     assert not [sql for sql in found if sql.startswith("SELECT")]
     assert {row.last_activity for row in Session.objects.all()} == {
-        touch.columns["last_activity"] for touch in batch
+        touch.on_row().columns["last_activity"] for touch in batch
     }
 
 
@@ -427,7 +429,7 @@ def test_batch_with_some_of_each_kind(clock: Any, user: User, other_user: User) 
         signed_in(person)
     living, ended, gone, moving = Session.objects.order_by("pk")
     batch = [touch_of(living), touch_of(ended), touch_of(gone)]
-    batch.append(touch_of(moving, user_agent=SAFARI))
+    batch.append(touch_of(moving, ip_address="203.0.113.9"))
     revoke(ended)
     people().filter(pk=other_user.pk).update(is_active=False)
 
@@ -438,7 +440,7 @@ def test_batch_with_some_of_each_kind(clock: Any, user: User, other_user: User) 
         for row in Session.objects.order_by("pk")
     ]
     assert states == [(True, ""), (False, "revoked"), (False, ""), (True, "")]
-    assert Session.objects.get(pk=moving.pk).user_agent == SAFARI
+    assert Session.objects.get(pk=moving.pk).ip_address == "203.0.113.9"
     of_rows = [sql for sql in found if sql.startswith("SELECT") and " IN (" in sql]
     assert len([sql for sql in of_rows if Session._meta.db_table in sql]) >= 1
     kept = [copies.tier().peek(row.public_id) is not None for row in Session.objects.order_by("pk")]
@@ -512,7 +514,7 @@ def test_thread_of_others_where_it_can_ask_for_the_row(
 def own_choice(monkeypatch: pytest.MonkeyPatch) -> Callable[[], bool]:
     """What is said where no test runs."""
     monkeypatch.delattr(mail, "outbox")
-    return ahead.may_use_thread
+    return lambda: ahead.may_use_thread("default")
 
 
 def test_no_thread_in_a_test(

@@ -40,7 +40,7 @@ def _in_a_thread(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     caches["default"].clear()
     copies.tier()
     unwritable.warning.reset()
-    monkeypatch.setattr(ahead, "may_use_thread", lambda: True)
+    monkeypatch.setattr(ahead, "may_use_thread", lambda alias: True)
     monkeypatch.setattr(ahead, "GATHERING_SECONDS", 3600.0)
     monkeypatch.setattr(ahead, "DRAIN_SECONDS", PATIENCE_SECONDS)
     yield
@@ -181,6 +181,60 @@ def test_thread_that_is_ended_leaves_room_for_another(
     assert were_recorded() == 1
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_an_ended_thread_left_is_made_by_the_next(
+    world: World, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody takes it for waiting then: the next request of such a session begins a thread."""
+    browsers = people_signed_in(world, 2)
+
+    def end(*_: object) -> None:
+        raise SystemExit
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ahead, "MOST_AT_ONCE", 1)
+        patch.setattr(ahead, "make", end)
+        for browser in browsers:
+            browser.get("read")
+        waiting.drain()
+        wait_until(lambda: not threads(), what="the end of the thread")
+    assert len(waiting) == 1
+    for browser in browsers:
+        browser.get("read")
+    waiting.drain()
+
+    assert were_recorded() == 2
+
+
+def test_one_touch_waits_for_each_session(
+    world: World, user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as it waits, the session's other requests merely read."""
+    taken = []
+    add = waiting.add
+
+    def adding(touch: Touch, seen_in: ahead.Databases) -> bool:
+        taken.append(touch)
+        return add(touch, seen_in)
+
+    monkeypatch.setattr(waiting, "add", adding)
+    for browser in people_signed_in(world, 2):
+        for _ in range(3):
+            browser.get("read")
+
+    assert len(taken) == 2
+
+
+def test_what_waits_holds_nothing_of_the_request(world: World, user: User) -> None:
+    """A server's request has its socket, its body and its cookies, for as long as it is known."""
+    (browser,) = people_signed_in(world, 1)
+    browser.get("read", secret="of the URL")
+
+    (left,) = waiting._touches.values()
+    assert left.touch.client is not None
+    assert left.touch.client._meta.keys() <= {"REMOTE_ADDR", "HTTP_USER_AGENT"}
+
+
 def test_connection_that_cannot_be_closed(
     world: World, user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -306,8 +360,9 @@ def test_process_that_ends_records_first() -> None:
         "from sessions_plus.store import ahead\n"
         "ahead.GATHERING_SECONDS = 3600.0\n"
         "ahead.make = lambda touches: print('recorded', len(touches), flush=True)\n"
-        "class row: public_id = 1\n"
-        "assert ahead.waiting.add(ahead.Touch(row, {}, None))\n"
+        "class copy: public_id = 1\n"
+        "touch = ahead.Touch(copy, None, 0.0, None)\n"
+        "assert ahead.waiting.add(touch, ahead.databases())\n"
         "raise SystemExit\n"
     )
     setup = "import django; django.setup()\n"
