@@ -24,6 +24,8 @@ TAG_BYTES = 9
 TOKEN_BYTES = PUBLIC_ID_BYTES + SECRET_BYTES + TAG_BYTES
 TOKEN_LENGTH = 76
 
+STANDARD_ALPHABET = bytes.maketrans(b"-_", b"+/")
+
 
 def new_public_id() -> UUID:
     """
@@ -50,7 +52,8 @@ def read_token(token: str | None, *, purpose: Purpose = Purpose.SESSION_KEY) -> 
     if not token or len(token) != TOKEN_LENGTH or "+" in token or "/" in token:
         return None
     try:
-        whole = base64.urlsafe_b64decode(token)
+        # As base64.urlsafe_b64decode() does, which calls four functions more for it.
+        whole = binascii.a2b_base64(token.encode("ascii").translate(STANDARD_ALPHABET))
     except (binascii.Error, ValueError):
         return None
     if len(whole) != TOKEN_BYTES:  # the decoder drops what is not of its alphabet

@@ -48,11 +48,43 @@ class EventPart(Protocol):
 
 
 class _Form(NamedTuple):
-    """What one part looks like: its attributes, and the WHERE of a row that is there."""
+    """
+    What one part looks like: its attributes, and the WHERE of a row that is there.
+
+    ``values`` are SQL: a parameter's place, or what most rows have there. A new row has many of
+    these, and psycopg reads a statement anew each time that has more than fifty parameters.
+    """
 
     table: Names
     attributes: tuple[str, ...]
+    values: tuple[str, ...]
     shape: Shape | None = None
+
+
+class _LaidOut(NamedTuple):
+    """A part as it is written, and the values that the statement is given for it."""
+
+    form: _Form
+    values: Mapping[str, object]
+
+
+def _lay_out(
+    table: Names, values: Mapping[str, object], where: Mapping[str, object] | None = None
+) -> _LaidOut:
+    in_sql: list[str] = []
+    given: dict[str, object] = {}
+    for name, value in values.items():
+        if value is None:
+            in_sql.append("NULL")
+        elif value is True or value is False:
+            in_sql.append("true" if value else "false")
+        elif value == "":
+            in_sql.append("''")
+        else:
+            in_sql.append("%s")
+            given[name] = value
+    shape = None if where is None else shape_of(where, None)
+    return _LaidOut(_Form(table, tuple(values), tuple(in_sql), shape), given)
 
 
 def execute(
@@ -64,25 +96,22 @@ def execute(
     A new device is written only where the session is; a known one may be alone.
     """
     has_device = device is not None
-    session_values = _without_device(session.values, has_device)
-    rows = [_without_device(row, has_device) for row in events.rows]
+    own = _lay_out(SESSIONS, _without_device(session.values, has_device), session.where)
+    used = _lay_out(device.table, device.values, device.where) if device is not None else None
+    told = [_lay_out(events.table, _without_device(row, has_device)) for row in events.rows]
     sql = _compose(
-        connection.alias,
-        _Form(SESSIONS, tuple(session_values), _shape(session.where)),
-        _Form(device.table, tuple(device.values), _shape(device.where)) if device else None,
-        _Form(events.table, tuple(rows[0]) if rows else ()),
-        len(rows),
+        connection.alias, own.form, used and used.form, tuple(event.form for event in told)
     )
     params: Params = []
-    if device is not None:
+    if device is not None and used is not None:
         if _must_lock(session, device):
             params += SESSIONS.params(connection, session.where or {}, but_none=True)
-        params += device.table.params(connection, device.values)
+        params += device.table.params(connection, used.values)
         params += device.table.params(connection, device.where or {}, but_none=True)
-    params += SESSIONS.params(connection, session_values)
+    params += SESSIONS.params(connection, own.values)
     params += SESSIONS.params(connection, session.where or {}, but_none=True)
-    for row in rows:
-        params += events.table.params(connection, row)
+    for event in told:
+        params += events.table.params(connection, event.values)
     return returned(connection, sql, params)[0]
 
 
@@ -99,17 +128,13 @@ def _without_device(values: Mapping[str, object], has_device: bool) -> Mapping[s
     return {name: value for name, value in values.items() if name != DEVICE_ID}
 
 
-def _shape(where: Mapping[str, object] | None) -> Shape | None:
-    return None if where is None else shape_of(where, None)
-
-
 def _must_lock(session: Part, device: Part) -> bool:
     """Say whether the session's row comes first, as a new device is not to be left without it."""
     return session.where is not None and device.where is None
 
 
-@lru_cache(maxsize=64)
-def _compose(alias: str, session: _Form, device: _Form | None, events: _Form, count: int) -> str:
+@lru_cache(maxsize=256)
+def _compose(alias: str, session: _Form, device: _Form | None, events: tuple[_Form, ...]) -> str:
     connection = connections[alias]
     parts: list[str] = []
     if device is not None:
@@ -118,8 +143,11 @@ def _compose(alias: str, session: _Form, device: _Form | None, events: _Form, co
         parts.append(f"device AS ({_of_device(connection, device, bool(parts))})")
     has_device = device is not None
     parts.append(f"written AS ({_of_session(connection, session, has_device)})")
-    names = [f"event_{number}" for number in range(count)]
-    parts += [f"{name} AS ({_of_event(connection, events, has_device)})" for name in names]
+    names = [f"event_{number}" for number in range(len(events))]
+    parts += [
+        f"{name} AS ({_of_event(connection, event, has_device)})"
+        for name, event in zip(names, events, strict=True)
+    ]
     told = [
         "(SELECT id FROM device)" if has_device else "NULL",
         "(SELECT count(*) FROM written)",
@@ -171,9 +199,12 @@ def _insert(
 ) -> str:
     names = [*form.attributes, *(name for name, _ in more)]
     columns = ", ".join(form.table.column(connection, name) for name in names)
-    values = ", ".join([*["%s"] * len(form.attributes), *(value for _, value in more)])
+    values = ", ".join([*form.values, *(value for _, value in more)])
     return f"INSERT INTO {form.table.name(connection)} ({columns}) SELECT {values}"
 
 
 def _setting(connection: BaseDatabaseWrapper, form: _Form) -> str:
-    return ", ".join(f"{form.table.column(connection, name)} = %s" for name in form.attributes)
+    return ", ".join(
+        f"{form.table.column(connection, name)} = {value}"
+        for name, value in zip(form.attributes, form.values, strict=True)
+    )

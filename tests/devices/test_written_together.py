@@ -28,6 +28,7 @@ from sessions_plus.exceptions import SessionNotStored
 from sessions_plus.keys import new_public_id, new_token
 from sessions_plus.models import Device, Event, Reason, Session, SessionEvent
 from sessions_plus.rows import lock_wait, one_statement, together
+from sessions_plus.rows.table import returned
 from sessions_plus.signals import event_recorded
 from tests.conftest import World
 from tests.support.browsers import Browser
@@ -96,6 +97,26 @@ def test_number_of_statements(browser: Browser, case: str) -> None:
     frames = [sql for sql in sent if sql in ("BEGIN", "BEGIN IMMEDIATE", "COMMIT")]
     assert len(sent) - len(frames) == (at_once if IS_POSTGRESQL else in_a_row)
     assert len(frames) == (0 if IS_POSTGRESQL else 2)
+
+
+@pytest.mark.skipif(not IS_POSTGRESQL, reason="one statement, on PostgreSQL alone")
+@pytest.mark.parametrize("before", [nothing, visit, come_back])
+def test_statement_is_one_that_psycopg_keeps(
+    browser: Browser, before: Callable[[Browser], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A longer one, or one with more parameters, it would read anew each time."""
+    before(browser)
+    sent: list[tuple[str, int]] = []
+
+    def noting(connection: Any, sql: str, params: list[Any]) -> Any:
+        sent.append((sql, len(params)))
+        return returned(connection, sql, params)
+
+    monkeypatch.setattr(one_statement, "returned", noting)
+    browser.get("sign-in", name="ann")
+
+    ((sql, count),) = sent
+    assert (len(sql) <= 4096, count <= 50) == (True, True), (len(sql), count)
 
 
 @pytest.mark.parametrize("before", [nothing, visit, come_back])

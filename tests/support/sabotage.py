@@ -453,9 +453,9 @@ SABOTAGES = (
     Sabotage(
         "give a place to what cannot be sent",
         PIPELINED,
-        "        packed = pack_command(command)  # type: ignore[arg-type]  # its stub: one word\n",
+        "        self._transport.write(packed(command))\n",
         "        try:\n"
-        "            packed = pack_command(command)\n"
+        "            self._transport.write(packed(command))\n"
         "        except UnicodeError:\n"
         "            self._places.append((self._loop.create_future(), until))\n"
         "            raise\n",

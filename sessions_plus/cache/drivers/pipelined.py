@@ -34,6 +34,12 @@ Word: TypeAlias = str | bytes | int | float
 REFUSALS = {"OOM": OutOfMemoryError, "READONLY": ReadOnlyError}
 
 
+def packed(command: tuple[Word, ...]) -> bytes:
+    """Return a command as it is sent, where hiredis is available."""
+    sent: bytes = pack_command(command)  # type: ignore[arg-type]  # its stub: one word
+    return sent
+
+
 class Unanswered(Disconnected):
     """The answer was lost, or is too old to count. The server may well be there: ask again."""
 
@@ -74,8 +80,7 @@ class Pipeline(asyncio.Protocol):
             TimeoutError: Redis does not answer.
             ResponseError: it refuses.
         """
-        packed = pack_command(command)  # type: ignore[arg-type]  # its stub: one word
-        self._transport.write(packed)
+        self._transport.write(packed(command))
         answer = self._loop.create_future()
         # Only who has asked has a place: any other would be given the next one's answer.
         self._places.append((answer, until))

@@ -25,9 +25,11 @@ from redis.exceptions import (
 )
 
 from sessions_plus.cache import slots
+from sessions_plus.cache.drivers import pipelined
 from sessions_plus.cache.drivers.contract import ServerState, stem
 from sessions_plus.cache.drivers.deadline import Prepared, in_time
 from sessions_plus.cache.drivers.idle import IdleConnections
+from sessions_plus.cache.drivers.pipelined import Word
 from sessions_plus.cache.drivers.redis_clients import Configuration, close
 from sessions_plus.cache.drivers.redis_loops import LoopClients
 from sessions_plus.cache.drivers.turns import Crowded
@@ -138,7 +140,7 @@ class RedisDriver:
             return self._ask("SET", name, value, "PX", milliseconds, "NX")
         return self._client.set(name, value, nx=True, px=milliseconds)
 
-    def _run(self, text: str, name: str, args: Sequence[object]) -> object:
+    def _run(self, text: str, name: str, args: Sequence[Word]) -> object:
         client = self._client
         script = self._scripts[text]
         if self._asks_itself:
@@ -146,7 +148,7 @@ class RedisDriver:
                 return self._ask("EVALSHA", script.sha, 1, name, *args)
         return script(keys=[name], args=args, client=client)
 
-    def _ask(self, *command: object) -> object:
+    def _ask(self, *command: Word) -> object:
         """
         Send one command on a connection of ours, and return the answer.
 
@@ -212,12 +214,18 @@ class RedisDriver:
     def _store(
         self, name: str, entry: bytes, version: int, seen: bytes, vacated: bytes, seconds: float
     ) -> bool:
-        args = [seen, slots.copy(version, entry), version, vacated, _milliseconds(seconds)]
+        args: list[Word] = [
+            seen,
+            slots.copy(version, entry),
+            version,
+            vacated,
+            _milliseconds(seconds),
+        ]
         return self._or_clear(name, lambda: self._run(SWAP, name, args))
 
     @in_time
     def occupy(self, name: str, value: bytes, *, seconds: float) -> None:
-        args = [value, _milliseconds(seconds)]
+        args: list[Word] = [value, _milliseconds(seconds)]
         self._or_clear(name, lambda: self._run(OCCUPY, name, args))
 
     @in_time
@@ -310,21 +318,25 @@ class RedisDriver:
             self._lost()
 
 
-def _exchange(connection: RedisClient, command: Sequence[object]) -> object:
+def _exchange(connection: RedisClient, command: tuple[Word, ...]) -> object:
     """
     Send one command and return its answer.
 
     Each of ours may be sent twice, so one that was lost with its connection is.
     """
+    if pipelined.is_available:
+        sent = [pipelined.packed(command)]  # redis-py would look at each word first
+    else:
+        sent = connection.pack_command(*command)
     try:
-        connection.send_command(*command, check_health=False)
+        connection.send_packed_command(sent, check_health=False)
         return connection.read_response()
     except Disconnected:
         if not connection.was_used:
             raise
     # The server closed it while nobody asked, or is another by now.
     connection.disconnect()
-    connection.send_command(*command, check_health=False)
+    connection.send_packed_command(sent, check_health=False)
     return connection.read_response()
 
 
