@@ -104,8 +104,14 @@ def _stamp() -> int:
         conf.LIMITS is None,
         conf.CLIENT_CHANGE,
         conf.NETWORK_CHANGE,
+        conf.ADOPT_KEEP_OLD,
     )
     return crc32(repr(values).encode())
+
+
+def _asks_each_request() -> bool:
+    """Say whether something has to be asked that no copy tells: of the site, or an old engine."""
+    return conf.LIMITS is not None or conf.NETWORK_CHANGE != "ignore" or conf.ADOPT_KEEP_OLD
 
 
 def _window(row: Row) -> tuple[float, float, float]:
@@ -114,9 +120,9 @@ def _window(row: Row) -> tuple[float, float, float]:
 
     Between them, from when on its activity is near. Never, where the site is to be asked.
     """
-    if conf.LIMITS is not None or conf.NETWORK_CHANGE != "ignore" or not row.successor_seen:
+    if conf.derived("asks each request", _asks_each_request):
         return NEVER
-    if not row.device_key_seen:
+    if not row.successor_seen or not row.device_key_seen:
         return NEVER
     limits = row.limits or limits_of_row(row)
     pause = between_touches(conf.ACTIVITY_INTERVAL, limits)

@@ -12,23 +12,36 @@ import threading
 from collections import OrderedDict
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sessions_plus.cache.copies import NOTHING
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
-from sessions_plus.crypto import Purpose, context, digest, seal, seal_under, unseal, unseal_under
+from sessions_plus.crypto import (
+    Purpose,
+    context,
+    digest,
+    same,
+    seal,
+    seal_under,
+    unseal,
+    unseal_under,
+)
 from sessions_plus.exceptions import SealBroken
-from sessions_plus.models import AdoptedKey
+from sessions_plus.models import AdoptedKey, Reason
 from sessions_plus.named_types import Columns
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine, old_tables, reading
+from sessions_plus.store.admission import Refused, admit
 from sessions_plus.store.copies import Copies
+from sessions_plus.store.ending import end
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import seal_successor
 from sessions_plus.store.reading import Found
+from sessions_plus.store.unwritable import apart
 
 MISSES = 60
 MISSES_COUNTED_FOR = timedelta(minutes=1)
@@ -114,6 +127,52 @@ def follow(
     if row.device_id is not None and not row.user_agent and caller.client is not None:
         adopter.meet(row.device_id, client=caller.client, now=now)
     return Arrival(found, open_device_token(adopted, key))
+
+
+def leave(
+    public_id: UUID, caller: Caller, now: datetime, copies: Copies, adopter: Adopter
+) -> Arrival | None:
+    """
+    Return what a browser goes on with that has left the old session of this one. None: it has not.
+
+    It signed out at the old engine, or signed in there, which made its old cookie another. So it
+    leaves this one as well, and whatever its old cookie names now takes its place.
+    """
+    if not has_left(public_id, caller, now):
+        return None
+    row = session_row.fetch(public_id)
+    if row is None or isinstance(admit(row, caller, now), Refused):
+        return None
+    with apart():
+        end(row, Reason.SIGNED_OUT, client=caller.client, now=now, copies=copies)
+    key = old_engine.cookie_in(caller.cookies or {}) or ""
+    stranger = caller._replace(key=key, key_state=KeyState.PRESENTED)
+    arrival = arrive(key, stranger, now, copies, adopter) if key else None
+    return arrival or Arrival(reading.nobody(stranger, has_ended=row.user_id is not None))
+
+
+def has_left(public_id: UUID, caller: Caller, now: datetime) -> bool:
+    """
+    Say whether a browser shows no longer the old key of a session, and the old engine lost it.
+
+    A cookie may be gone while its session is not: of another path, or forgotten by the browser.
+    And an old engine that keeps sessions in cookies never loses one.
+    """
+    if not old_engine.is_adopting(now) or conf.ADOPT_COOKIE_NAME is None:
+        return False
+    kept = digest_of_kept_key(public_id)
+    shown = old_engine.cookie_in(caller.cookies or {})
+    if not kept or (shown is not None and same(digest(shown), kept)):
+        return False
+    old_key = kept_old_key(public_id)
+    return old_key is not None and old_engine.is_gone(old_key)
+
+
+@lru_cache(maxsize=10_000)
+def digest_of_kept_key(public_id: UUID) -> str:
+    """Return that of the old session which goes on beside this one, or "". It never changes."""
+    rows = AdoptedKey.objects.using(session_row.database()).filter(session_public_id=public_id)
+    return rows.exclude(sealed_old_key=b"").values_list("key_hash", flat=True).first() or ""
 
 
 def is_adopted(key: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.sessions.backends.base import SessionBase
+from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core import signing
@@ -112,6 +113,25 @@ def read(key: str) -> OldSession | None:
     store = open_store(key)
     data = store.load()
     return OldSession(key, storable(data)) if store.session_key == key else None
+
+
+def is_gone(key: str) -> bool:
+    """
+    Say whether the old engine no longer has a session that it had.
+
+    Never where it keeps them in cookies, nor where it cannot be asked: nobody is signed out for
+    a cache that does not answer.
+    """
+    engine = store_class()
+    if issubclass(engine, SignedCookies):
+        return False
+    try:
+        if issubclass(engine, CacheStore):
+            # Itself it takes whatever its cache fails with for a session that is not there.
+            return caches[settings.SESSION_CACHE_ALIAS].get(open_store(key).cache_key) is None
+        return read(key) is None
+    except Exception:  # each engine has errors of its own
+        return False
 
 
 def with_details(old: OldSession) -> OldSession:

@@ -306,6 +306,8 @@ class SessionStore(SessionBase):
         if copy is not None and self._is_enough(copy):
             return self._take_copy(copy)
         now = timezone.now()
+        if conf.ADOPT_KEEP_OLD and (arrival := self._leave(public_id, now)):
+            return self._take_arrival(arrival)
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
             if admission.is_touched_ahead(known, now):
@@ -324,6 +326,8 @@ class SessionStore(SessionBase):
         if copy is not None and self._is_enough(copy):
             return self._take_copy(copy)
         now = timezone.now()
+        if conf.ADOPT_KEEP_OLD and (arrival := await sync_to_async(self._leave)(public_id, now)):
+            return self._take_arrival(arrival)
         known = copy.row() if copy is not None else None
         if known is not None and self._is_served_by(known, now):
             if admission.is_touched_ahead(known, now):
@@ -394,6 +398,12 @@ class SessionStore(SessionBase):
     def _arrive(self, key: str, caller: Caller, now: datetime) -> Arrival | None:
         adopter = type(self).adopter
         return adoption.arrive(key, caller, now, self.copies, adopter) if adopter else None
+
+    def _leave(self, public_id: UUID, now: datetime) -> Arrival | None:
+        adopter = type(self).adopter
+        if adopter is None or not self._may_be_adopted:
+            return None
+        return adoption.leave(public_id, self._caller(), now, self.copies, adopter)
 
     def _take_arrival(self, arrival: Arrival | None) -> SessionData:
         if arrival is not None:

@@ -191,10 +191,10 @@ def test_nobody_is_signed_out(shop: Shop, browsers: list[Browser]) -> None:
 
 def test_signing_in_and_out_meanwhile(shop: Shop, browsers: list[Browser]) -> None:
     """
-    What each code alone does, as the page tells.
+    Whoever signs out by either code is signed out by both.
 
-    Who signs out by the new one is signed out by both; by the old one, there alone. Who signs
-    in by the new one is known there alone, and known to both once they sign in by the old one.
+    Who signs in by the new one is known there alone, and known to both once they sign in by the
+    old one.
     """
     ann, ben, cleo, *_ = browsers
     old = shop.serve("before")
@@ -207,10 +207,35 @@ def test_signing_in_and_out_meanwhile(shop: Shop, browsers: list[Browser]) -> No
     ann.sign_out(new)
     ben.sign_out(old)
 
-    assert [ann.ask(site)["user"] for site in (old, new, old)] == [""] * 3
-    assert [ben.ask(site)["user"] for site in (old, new)] == ["", ben.name]
+    for browser in (ann, ben):
+        assert [browser.ask(site)["user"] for site in (new, old, new)] == [""] * 3
 
     cleo.sign_in(new)
     assert [cleo.ask(site)["user"] for site in (new, old, new)] == [cleo.name, "", cleo.name]
     cleo.sign_in(old)
     assert [cleo.ask(site)["user"] for site in (new, old)] == [cleo.name] * 2
+
+
+def test_signing_in_by_the_old_one_meanwhile(shop: Shop, browsers: list[Browser]) -> None:
+    """
+    Whoever signs in there is that person here, too, whatever was taken over before.
+
+    A visitor with a cart; the same person once more; and another one in the same browser.
+    """
+    visitor, ann, ben, *_ = browsers
+    old = shop.serve("before")
+    ann.sign_in(old)
+    old.get(visitor.client, "fill", what=visitor.cart)
+    shop.manage("after", "migrate", "--verbosity", "0")
+    new = shop.serve("after")
+    assert visitor.ask(new) == {"user": "", "cart": visitor.cart}
+    assert ann.ask(new)["user"] == ann.name
+
+    visitor.sign_in(old)
+    ann.sign_in(old)
+    for browser in (visitor, ann):
+        assert [browser.ask(site)["user"] for site in (new, old, new)] == [browser.name] * 3
+    assert visitor.ask(new)["cart"] == visitor.cart
+    ann.name = ben.name
+    ann.sign_in(old)
+    assert [ann.ask(site)["user"] for site in (new, old, new)] == [ben.name] * 3

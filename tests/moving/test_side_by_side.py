@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import override_settings
+from django.test.utils import CaptureQueriesContext
 
 from sessions_plus.lifecycle import revoke_all
-from sessions_plus.models import AdoptedKey, Session
+from sessions_plus.models import AdoptedKey, Reason, Session
+from sessions_plus.store import old_engine as old_engine_module
+from sessions_plus.store.adoption import kept_old_key
+from tests.conftest import World
 from tests.moving.conftest import Arrive
 from tests.support.browsers import Browser
 from tests.support.old_engines import DIAGONAL, SERVERS, is_there
@@ -38,7 +44,7 @@ def ann(kept: str, arrive: Arrive, user: User, settings: Any) -> Browser:
     return ann
 
 
-def old_process(engine: str, browser: Browser, name: str) -> str:
+def old_process(engine: str, browser: Browser, view: str, /, **parameters: str) -> str:
     """Ask a process that still runs the old code: its engine, its cookie's name, Django's way."""
     middleware = "django.contrib.sessions.middleware.SessionMiddleware"
     with override_settings(
@@ -46,7 +52,9 @@ def old_process(engine: str, browser: Browser, name: str) -> str:
         SESSION_COOKIE_NAME=OLD,
         MIDDLEWARE=[middleware, "django.contrib.auth.middleware.AuthenticationMiddleware"],
     ):
-        return browser.text(name)
+        process = Browser(browser.world)  # a client of its own, as each keeps its middleware
+        process.client.cookies = browser.client.cookies
+        return process.text(view, **parameters)
 
 
 def test_side_by_side(ann: Browser, kept: str) -> None:
@@ -93,3 +101,77 @@ def test_the_old_key_is_kept_sealed(ann: Browser, kept: str) -> None:
     adopted = AdoptedKey.objects.get()
     assert adopted.sealed_old_key
     assert old_key.encode() not in bytes(adopted.sealed_old_key)
+
+
+# What happens at the old process. Of signing in there: test_roll_out.py, with real ones.
+
+
+def has_left(kept: str) -> None:
+    if kept not in SERVERS:
+        pytest.skip("a cookie that holds the session is never found gone")
+
+
+def test_signing_out_there(ann: Browser, kept: str) -> None:
+    """Whoever signs out there is signed out here, on their next request."""
+    has_left(kept)
+    ann.get("who")
+    old_process(kept, ann, "sign-out")
+
+    response = ann.get("who")
+
+    assert response.content == b"AnonymousUser"
+    assert response.cookies[NEW]["max-age"] == 0
+    assert Session.objects.get().revoked_reason == Reason.SIGNED_OUT
+
+
+def test_old_cookie_that_is_lost(ann: Browser, kept: str) -> None:
+    """It may have had another path than the new one. Its session is there, so nothing ends."""
+    ann.get("who")
+    del ann.cookies[OLD]
+
+    assert [ann.text("who") for _ in range(2)] == ["ann"] * 2
+
+
+def test_old_engine_that_cannot_be_asked(
+    ann: Browser, kept: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is signed out as it does not answer."""
+    ann.get("who")
+    old_process(kept, ann, "sign-out")
+
+    def fail(*_: object, **__: object) -> None:
+        raise ConnectionError("the old engine does not answer")
+
+    monkeypatch.setattr(old_engine_module.store_class(), "load", fail)
+    monkeypatch.setattr(old_engine_module, "caches", {"default": SimpleNamespace(get=fail)})
+
+    assert ann.text("who") == "ann"
+
+
+def test_who_signed_in_here_is_looked_for_once(
+    kept: str, world: World, engine: str, user: User, settings: Any
+) -> None:
+    """A session that was never taken over has nothing there: each process asks that once."""
+    settings.SESSION_COOKIE_NAME = NEW
+    browser = Browser(world)
+    browser.get("sign-in", name="ann")
+    asked = []
+    for _ in range(3):
+        with CaptureQueriesContext(connection) as captured:
+            assert browser.text("who") == "ann"
+        asked.append(sum("adoptedkey" in query["sql"] for query in captured))
+
+    assert asked == [1, 0, 0]
+
+
+def test_stranger_with_an_old_key_of_ours_ends_nothing(ann: Browser, kept: str) -> None:
+    """Whoever lacks the current key says nothing of who left what."""
+    has_left(kept)
+    ann.get("who")
+    stolen = ann.twin()
+    ann.get("sign-in", name="ann")  # which changes the key
+    del stolen.cookies[OLD]
+    old_engine_module.end([kept_old_key(Session.objects.active().get().public_id) or ""])
+    stolen.get("who")
+
+    assert Session.objects.active().count() == 1

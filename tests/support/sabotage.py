@@ -112,6 +112,7 @@ STAMPED = (
     "conf.LIMITS is None",
     "conf.CLIENT_CHANGE",
     "conf.NETWORK_CHANGE",
+    "conf.ADOPT_KEEP_OLD",
 )
 
 
@@ -3307,6 +3308,41 @@ SABOTAGES = (
         "coalesce(pg_relation_size(%s::regclass), max(pg_relation_size(relid)))",
         "tests/maintenance/test_partitions.py -k clean_up",
         database="postgresql",
+    ),
+    Sabotage(
+        "go on with what was left at the old engine",
+        PACKAGE + "store/adoption.py",
+        "    return old_key is not None and old_engine.is_gone(old_key)\n",
+        "    return False\n",
+        "tests/moving/test_side_by_side.py",
+    ),
+    Sabotage(
+        "end a session for a cookie of the old engine that was lost",
+        PACKAGE + "store/adoption.py",
+        "    return old_key is not None and old_engine.is_gone(old_key)\n",
+        "    return True\n",
+        "tests/moving/test_side_by_side.py",
+    ),
+    Sabotage(
+        "sign people out for an old engine that does not answer",
+        PACKAGE + "store/old_engine.py",
+        "        return False\n\n\ndef with_details",
+        "        return True\n\n\ndef with_details",
+        "tests/moving/test_side_by_side.py",
+    ),
+    Sabotage(
+        "let who lacks the key say what was left at the old engine",
+        PACKAGE + "store/adoption.py",
+        "    if row is None or isinstance(admit(row, caller, now), Refused):\n",
+        "    if row is None:\n",
+        "tests/moving/test_side_by_side.py",
+    ),
+    Sabotage(
+        "serve on the fast path while old code serves beside",
+        PACKAGE + "cache/fast_path.py",
+        " or conf.ADOPT_KEEP_OLD\n",
+        "\n",
+        "tests/moving/test_side_by_side.py",
     ),
     Sabotage(
         "hold a session by the keys that it is bound to",
