@@ -141,14 +141,17 @@ def leave(
     if not has_left(public_id, caller, now):
         return None
     row = session_row.fetch(public_id)
-    if row is None or isinstance(admit(row, caller, now), Refused):
-        return None
-    with apart():
-        end(row, Reason.SIGNED_OUT, client=caller.client, now=now, copies=copies)
+    if row is not None and row.revoked_at is None:
+        if isinstance(admit(row, caller, now), Refused):
+            return None
+        with apart():
+            end(row, Reason.SIGNED_OUT, client=caller.client, now=now, copies=copies)
+    # Else another of its requests ended it, a moment ago: all go on alike.
     key = old_engine.cookie_in(caller.cookies or {}) or ""
     stranger = caller._replace(key=key, key_state=KeyState.PRESENTED)
     arrival = arrive(key, stranger, now, copies, adopter) if key else None
-    return arrival or Arrival(reading.nobody(stranger, has_ended=row.user_id is not None))
+    has_ended = row is not None and row.user_id is not None
+    return arrival or Arrival(reading.nobody(stranger, has_ended=has_ended))
 
 
 def has_left(public_id: UUID, caller: Caller, now: datetime) -> bool:

@@ -512,9 +512,10 @@ class SessionStore(SessionBase):
 
     def _is_as(self, copy: Copy) -> bool:
         """Say whether this request has neither written to the row, nor ended it."""
-        if self._copy is not None:
-            return True
-        return self._row is not None and self._row.version == copy.version
+        row = self._row
+        return self._copy is not None or (
+            row is not None and row.public_id == copy.public_id and row.version == copy.version
+        )
 
     def _renew(self, row: Row, now: datetime) -> bool:
         caller = self._caller()

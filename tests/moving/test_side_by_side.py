@@ -114,7 +114,8 @@ def has_left(kept: str) -> None:
 def test_signing_out_there(ann: Browser, kept: str) -> None:
     """Whoever signs out there is signed out here, on their next request."""
     has_left(kept)
-    ann.get("who")
+    for _ in range(3):
+        ann.get("who")  # until its copy would serve by itself
     old_process(kept, ann, "sign-out")
 
     response = ann.get("who")
@@ -122,6 +123,22 @@ def test_signing_out_there(ann: Browser, kept: str) -> None:
     assert response.content == b"AnonymousUser"
     assert response.cookies[NEW]["max-age"] == 0
     assert Session.objects.get().revoked_reason == Reason.SIGNED_OUT
+
+
+def test_signing_in_there_in_several_tabs(ann: Browser, kept: str, other_user: User) -> None:
+    """What they ask next is answered alike: the first ends what was, and nobody loses a cookie."""
+    has_left(kept)
+    ann.get("who")
+    old_process(kept, ann, "sign-in", name=other_user.username)
+    tabs = [ann.twin() for _ in range(3)]
+
+    answers = [tab.get("who") for tab in tabs]
+
+    assert [answer.content.decode() for answer in answers] == [other_user.username] * 3
+    assert {answer.cookies[NEW].value for answer in answers} == {tabs[0].key}
+    assert not any(OLD in answer.cookies for answer in answers)
+    ended, lives = Session.objects.order_by("pk")
+    assert (ended.revoked_reason, lives.user) == (Reason.SIGNED_OUT, other_user)
 
 
 def test_old_cookie_that_is_lost(ann: Browser, kept: str) -> None:

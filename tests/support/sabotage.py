@@ -701,7 +701,7 @@ SABOTAGES = (
     Sabotage(
         "fast path: whether or not a successor was seen",
         PACKAGE + "cache/fast_path.py",
-        " or not row.successor_seen",
+        "not row.successor_seen or ",
         "",
         FAST_PATH,
     ),
@@ -878,8 +878,8 @@ SABOTAGES = (
     Sabotage(
         "touch ahead: what this request has written",
         STORE,
-        "self._row.version == copy.version",
-        "True",
+        "and row.version == copy.version",
+        "",
         AHEAD,
     ),
     Sabotage(
@@ -1074,9 +1074,9 @@ SABOTAGES = (
     ),
     Sabotage(
         "leave a changed session at rest",
-        STORE,
-        "return self._copy is not None and not self.modified",
-        "return self._copy is not None",
+        PACKAGE + "middleware.py",
+        "        not session.modified\n        and session.is_at_rest",
+        "        session.is_at_rest",
         IN_REQUESTS,
     ),
     Sabotage(
@@ -3333,8 +3333,8 @@ SABOTAGES = (
     Sabotage(
         "let who lacks the key say what was left at the old engine",
         PACKAGE + "store/adoption.py",
-        "    if row is None or isinstance(admit(row, caller, now), Refused):\n",
-        "    if row is None:\n",
+        "        if isinstance(admit(row, caller, now), Refused):\n            return None\n",
+        "",
         "tests/moving/test_side_by_side.py",
     ),
     Sabotage(
