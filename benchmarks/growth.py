@@ -2,8 +2,8 @@
 How the cost of each act grows with the number of rows: 10 thousand, a million, five million.
 
 ``python -m benchmarks.growth [--sizes N …] [--keep FILE]``. Each size is a PostgreSQL database
-of its own, filled by one statement; acts are measured in turns and shown as medians. What is
-under way is told meanwhile, and what was measured is kept in FILE as JSON after each size.
+of its own, filled by one statement; sizes and acts take turns, and medians are shown. What is
+under way is told meanwhile, and what was measured is kept in FILE as JSON after each turn.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from tests.support.services.caches import start_redis
 from tests.support.services.databases import start_postgresql
 
 SESSIONS_PER_USER = 10
+TURNS = 10
+
+Act = Callable[[], object]
 
 FILL = """
 INSERT INTO auth_user (username, email, password, first_name, last_name, is_staff, is_active,
@@ -86,7 +89,7 @@ def fill(sessions: int) -> None:
         cursor.execute(sql, {"users": users, "sessions": sessions})
 
 
-def acts() -> dict[str, Callable[[], object]]:
+def acts() -> dict[str, Act]:
     """What is measured; each callable acts on a user of its own."""
     import itertools
 
@@ -166,31 +169,76 @@ def site(url: str, redis_url: str) -> Iterator[None]:
     yield
 
 
-def measure(sessions: int, rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each act at this number of rows."""
+def prepare(sessions: int) -> dict[str, Act]:
+    """Make a database with this number of sessions; return what is measured there."""
     from django.core.management import call_command
     from django.db import connection
 
     with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        cursor.execute(f"CREATE DATABASE {name_of(sessions)}")
+    use(sessions)
     call_command("migrate", verbosity=0)
     say(f"{sessions:,d} sessions: filling the table …")
     fill(sessions)
-    return measure_acts(f"{sessions:,d} sessions", rounds)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")  # now, and not beside what is measured
+        cursor.execute("CHECKPOINT")
+    return acts()
 
 
-def measure_acts(title: str, rounds: int) -> dict[str, float]:
-    """Return the median milliseconds of each act on the tables as they are."""
-    todo = acts()
+def name_of(sessions: int) -> str:
+    return f"growth_{sessions}"
+
+
+def use(sessions: int) -> None:
+    """Go on with the database of this size."""
+    from django.db import connection
+
+    connection.close()
+    connection.settings_dict["NAME"] = name_of(sessions)
+
+
+def measure(sizes: Sequence[int], rounds: int, path: Path) -> dict[int, dict[str, float]]:
+    """
+    Return the median milliseconds of each act at each number of rows.
+
+    The sizes take turns, so that what else the machine does is no part of a ratio.
+    """
+    todo = {size: prepare(size) for size in sizes}
+    times: dict[int, dict[str, list[float]]] = {
+        size: {name: [] for name in named} for size, named in todo.items()
+    }
+    found: dict[int, dict[str, float]] = {}
+    for turn in range(TURNS):
+        say(f"turn {turn + 1} of {TURNS} …")
+        for size, named in todo.items():
+            use(size)
+            take_turns(named, 1)  # to connect, and to warm up
+            for name, took in take_turns(named, max(1, rounds // TURNS)).items():
+                times[size][name] += took
+        found = {
+            size: {name: statistics.median(took) * 1000 for name, took in named.items()}
+            for size, named in times.items()
+        }
+        keep(path, found, {})
+    return found
+
+
+def take_turns(todo: Mapping[str, Act], rounds: int) -> dict[str, list[float]]:
+    """Return the seconds that each act took, one after the other in each round."""
     times: dict[str, list[float]] = {name: [] for name in todo}
-    for turn in range(rounds):
-        if turn % max(1, rounds // 10) == 0:
-            say(f"{title}: turn {turn + 1} of {rounds} …")
+    for _ in range(rounds):
         for name, act in todo.items():
             start = time.perf_counter()
             act()
             times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(found) * 1000 for name, found in times.items()}
+    return times
+
+
+def measure_acts(rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each act on the tables as they are."""
+    took = take_turns(acts(), rounds)
+    return {name: statistics.median(found) * 1000 for name, found in took.items()}
 
 
 def say(text: str) -> None:
@@ -301,10 +349,7 @@ def main() -> None:
     postgresql, redis = start_postgresql(), start_redis()
     try:
         with site(postgresql.url, redis.url):
-            found: dict[int, dict[str, float]] = {}
-            for size in options.sizes:
-                found[size] = measure(size, options.rounds)
-                keep(options.keep, found, {})
+            found = measure(options.sizes, options.rounds, options.keep)
             cleaned = clean_up(options.clean_ups)
             keep(options.keep, found, cleaned)
     finally:

@@ -46,14 +46,14 @@ def measure(options: Any, keep: Callable[..., None]) -> dict[str, Any]:
     fill(options.sessions)
     fill_events(options.events)
     _run("VACUUM ANALYZE")
-    found: dict[str, Any] = {"plain": measure_acts("Plain tables", options.rounds)}
+    found: dict[str, Any] = {"plain": measure_acts(options.rounds)}
     keep(found)
     say("Dividing them …")
     found["dividing, s"] = timed(move_into_partitions)
     _run("VACUUM ANALYZE")
     found["rows"] = {table: partitions_of(table) for table in TABLES}
     keep(found)
-    found["divided"] = measure_acts("Partitions", options.rounds)
+    found["divided"] = measure_acts(options.rounds)
     keep(found)
     say("Counting the events, which comes before …")
     call_command("count_events")
