@@ -96,6 +96,7 @@ def test_any_news_asks_for_the_row(make_row: MakeRow, news: dict[str, Any]) -> N
         ("ACTIVITY_INTERVAL", timedelta(seconds=1)),
         ("CLIENT_CHANGE", "revoke"),
         ("NETWORK_CHANGE", "revoke"),
+        ("ADOPT_KEEP_OLD", True),
         ("LIMITS", lambda facts: None),
     ],
 )
@@ -172,8 +173,12 @@ def test_when_activity_is_near(
 
 @pytest.mark.parametrize(
     "changes",
-    [{"LIMITS": lambda facts: Limits(None, None)}, {"NETWORK_CHANGE": "record"}],
-    ids=["the site's own limits", "networks are told apart"],
+    [
+        {"LIMITS": lambda facts: Limits(None, None)},
+        {"NETWORK_CHANGE": "record"},
+        {"ADOPT_KEEP_OLD": True},
+    ],
+    ids=["the site's own limits", "networks are told apart", "old code serves beside"],
 )
 def test_what_each_request_has_to_be_asked_for_is_never_on_the_fast_path(
     make_row: MakeRow, settings: Any, changes: dict[str, Any]
