@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
@@ -25,6 +26,12 @@ class RowTouch(NamedTuple):
 
     row: Row
     columns: Values
+
+    @property
+    def is_later(self) -> bool:
+        """Whether it is of after the last activity that the row tells of."""
+        latest: datetime = self.columns["last_activity"]
+        return latest > self.row.last_activity
 
 
 def touch_many(touches: Sequence[RowTouch]) -> set[UUID]:

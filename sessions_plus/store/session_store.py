@@ -416,7 +416,7 @@ class SessionStore(SessionBase):
     def _take_copy(self, copy: Copy) -> SessionData:
         self._copy = copy
         now = time.time()
-        if copy.fast_path.near <= now:
+        if copy.fast_path.near <= now < copy.fast_path.until:
             self._touch_ahead(copy.public_id, now)
         data = payloads.decode(copy.payload)
         self._known_expiry = data.get(EXPIRY_KEY)

@@ -20,7 +20,9 @@ from django.http import HttpResponse
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 
+from sessions_plus.backends.cached_db import SessionStore
 from sessions_plus.cache import copies
+from sessions_plus.cache.fast_path import FastPath
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.conf import conf
 from sessions_plus.lifecycle import revoke
@@ -277,6 +279,42 @@ def test_request_that_writes_has_recorded_it(ann: Browser, clock: Any) -> None:
 
     assert len(statements(lambda: ann.get("write"))) == 1
     assert last_activity() == HALF
+
+
+def test_request_that_reads_its_session_twice(ann: Browser, clock: Any) -> None:
+    """What other tabs did between is not set back to when it read it first."""
+    clock.shift(HALF)
+    store, response = SessionStore(ann.key), HttpResponse()
+    store.cookies = {}
+    store.load()
+    clock.shift(HALF / 2)
+    ann.get("read")
+    store.load()
+
+    store.hand_over_touch(response)
+    for act in response._resource_closers:  # type: ignore[attr-defined]  # as when it was sent
+        act()
+
+    assert last_activity() == HALF + HALF / 2
+
+
+def test_session_that_comes_to_be_due_meanwhile(
+    ann: Browser, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has to prove themselves keeps nothing alive, either, in the moment when it does."""
+    Session.objects.update(must_reauthenticate=True)
+    ann.get("read")
+    clock.shift(INTERVAL - MOMENT)
+    suffices = FastPath.suffices
+
+    def slowly(*args: Any, **values: Any) -> bool:
+        is_enough = suffices(*args, **values)
+        clock.shift(2 * MOMENT)
+        return is_enough
+
+    monkeypatch.setattr(FastPath, "suffices", slowly)
+
+    assert statements(lambda: ann.get("read")) == []
 
 
 def test_request_that_signs_out(ann: Browser, clock: Any) -> None:

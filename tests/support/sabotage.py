@@ -813,6 +813,20 @@ SABOTAGES = (
         AHEAD,
     ),
     Sabotage(
+        "touch ahead: earlier than what is known",
+        PACKAGE + "store/ahead.py",
+        "for recalled, one in planned if one.is_later]",
+        "for recalled, one in planned]",
+        AHEAD,
+    ),
+    Sabotage(
+        "touch ahead: what is due by now",
+        STORE,
+        "copy.fast_path.near <= now < copy.fast_path.until",
+        "copy.fast_path.near <= now",
+        AHEAD,
+    ),
+    Sabotage(
         "touch ahead: leave the copies of what is over",
         PACKAGE + "store/ahead.py",
         "            copies.outdate(row.public_id)\n",
@@ -922,7 +936,7 @@ SABOTAGES = (
         PACKAGE + "client_info/__init__.py",
         "            kept[name] = known[name]\n",
         "            pass\n",
-        "tests/client_info",
+        "tests/client_info/test_client_info.py",
     ),
     Sabotage(
         "touch ahead: before half the interval",
