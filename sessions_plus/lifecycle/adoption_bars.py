@@ -11,14 +11,17 @@ from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 
+from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
+from sessions_plus.conf import conf
 from sessions_plus.lifecycle.alone import alone_for
-from sessions_plus.models import AdoptionBar
+from sessions_plus.models import AdoptedKey, AdoptionBar, Session
 from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
+from sessions_plus.store.adoption import end_others_of
 
 
 def bar(user_id: UserId, *, now: datetime) -> None:
@@ -32,7 +35,22 @@ def bar(user_id: UserId, *, now: datetime) -> None:
         return
     with alone_for(user_id):
         _write(user_id, now)
-    old_engine.end_all_of(user_id)
+    end_others_of(user_id)
+
+
+def note_new_hash(user: AbstractBaseUser) -> None:
+    """
+    Take note that nobody is signed in any more to what a user has at the old engine.
+
+    It compares sessions with their user's password, as Django does, and that is another or was
+    hashed anew. So it will lose them, and nobody has signed out.
+    """
+    if not conf.ADOPT_KEEP_OLD:
+        return
+    alias = session_row.database()
+    here = Session.objects.using(alias).for_user(user).filter(revoked_at=None)
+    adopted = AdoptedKey.objects.using(alias).filter(session_public_id__in=here.values("public_id"))
+    adopted.update(is_signed_in=False)
 
 
 def bar_everybody(*, now: datetime) -> None:

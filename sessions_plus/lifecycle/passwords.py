@@ -20,6 +20,7 @@ from django.db import models
 
 from sessions_plus.crypto import Purpose, same, seal
 from sessions_plus.exceptions import SealBroken
+from sessions_plus.lifecycle.adoption_bars import note_new_hash
 from sessions_plus.lifecycle.revocation import revoke_others, revoke_selected
 from sessions_plus.models import Reason, Session
 from sessions_plus.models.session import data_context, unseal_data
@@ -82,6 +83,7 @@ def keep_sessions_if_rehashed(user: AbstractBaseUser) -> Iterator[None]:
     yield
     if user.get_session_auth_hash() == hashes[0]:
         return
+    note_new_hash(user)
     live = Session.objects.using(session_row.database()).for_user(user).filter(revoked_at=None)
     for public_id in live.values_list("public_id", flat=True):
         _goes_on(public_id, user, hashes)
@@ -118,6 +120,7 @@ def end_or_keep_others(
     Return the reason for the event: ``others_kept``, or empty where they ended. Called with
     the new password in ``user``.
     """
+    note_new_hash(user)
     hashes = _kept.get().get(user.pk)
     if hashes is None or own is None:
         revoke_others(user, keep=own, reason=Reason.PASSWORD_CHANGED, actor=actor, client=client)

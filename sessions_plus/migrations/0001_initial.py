@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
                 ("session_public_id", models.UUIDField(editable=False, unique=True)),
                 ("sealed_device_token", models.BinaryField(default=b"")),
                 ("sealed_old_key", models.BinaryField(default=b"")),
+                ("is_signed_in", models.BooleanField(default=False, editable=False)),
                 (
                     "adopted_at",
                     models.DateTimeField(

@@ -12,6 +12,9 @@ class AdoptedKey(models.Model):
     """
     One key of the old engine that was taken over: it opens one session here, once.
 
+    While old code serves beside the new, that of a later session of the same person may stand in
+    its place.
+
     Removed a day after ``SESSIONS_PLUS_ADOPT_UNTIL``, when no old key is looked at any more.
 
     Fields:
@@ -26,6 +29,8 @@ class AdoptedKey(models.Model):
     ``sealed_old_key``
         the old key, to end the old session with this one; empty unless
         ``SESSIONS_PLUS_ADOPT_KEEP_OLD`` was on.
+    ``is_signed_in``
+        whether somebody is signed in there, as far as is known here: else nobody signs out there.
     ``adopted_at``
         when.
     """
@@ -34,6 +39,7 @@ class AdoptedKey(models.Model):
     session_public_id = models.UUIDField(unique=True, editable=False)
     sealed_device_token = models.BinaryField(default=b"")
     sealed_old_key = models.BinaryField(default=b"")
+    is_signed_in = models.BooleanField(default=False, editable=False)
     adopted_at = models.DateTimeField(_("taken over"), default=timezone.now)
 
     class Meta:

@@ -188,7 +188,7 @@ class Move:
         if not is_signed_in:
             store.bind(MovedVisit(moved))
         adopted = adopted_key(
-            self.old.key, public_id, device_token=token if is_signed_in else None, now=self.now
+            self.old, public_id, device_token=token if is_signed_in else None, now=self.now
         )
         adopted.save(using=session_row.database(), force_insert=True)
         store.save(must_create=True)

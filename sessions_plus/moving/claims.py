@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import cast
 
 from django.conf import settings
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, load_backend
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, load_backend
 from django.contrib.auth.base_user import AbstractBaseUser
 
 from sessions_plus.crypto import same
@@ -63,7 +63,7 @@ def find_user(path: str, user_id: UserId) -> AbstractBaseUser | None:
 
 def whose(old: OldSession, *, find: FindUser = find_user) -> AbstractBaseUser | Refusal | None:
     """Return whom an old session lets in, or why it does not; None: it is nobody's."""
-    if SESSION_KEY not in old.data:
+    if not old.is_somebodys:
         return None
     if old.is_acted_in:
         return Refusal.ACTING

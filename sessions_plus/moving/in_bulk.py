@@ -170,7 +170,7 @@ def _made(plan: Plan, now: datetime) -> _Made:
             last_seen_at=plan.last_activity,
             **agent,
         )
-    adopted = adopted_key(plan.old.key, public_id, device_token=token, now=now)
+    adopted = adopted_key(plan.old, public_id, device_token=token, now=now)
     return _Made(plan, new_token(public_id), public_id, adopted, device, client)
 
 

@@ -398,6 +398,7 @@ ADOPTED_KEYS = Holding(
         "session_public_id": owner(),
         "sealed_device_token": secret(),
         "sealed_old_key": secret(),
+        "is_signed_in": internal(),
         "adopted_at": personal(),
     },
     of=by_session,

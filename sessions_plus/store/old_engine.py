@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from importlib import import_module
+from secrets import token_hex
 from typing import Any
 
 from django.conf import settings
@@ -21,12 +22,13 @@ from django.contrib.sessions.backends.cache import SessionStore as CacheStore
 from django.contrib.sessions.backends.file import SessionStore as FileStore
 from django.contrib.sessions.backends.signed_cookies import SessionStore as SignedCookies
 from django.core import signing
-from django.core.cache import caches
+from django.core.cache import BaseCache, caches
 
 from sessions_plus.conf import conf
 from sessions_plus.exceptions import NotSerialisable
-from sessions_plus.named_types import SessionData, UserId
+from sessions_plus.named_types import SessionData
 from sessions_plus.rows import payload as payloads
+from sessions_plus.rows.columns import AUTH_USER_KEY
 from sessions_plus.rows.lifetime import EXPIRY_KEY
 from sessions_plus.store import old_tables
 from sessions_plus.store.old_tables import NOTHING_TOLD, Details
@@ -39,6 +41,9 @@ SIGNS_IN_COOKIE = 2
 
 # What an engine keeps in the data for itself.
 KEPT_FOR_ITSELF = ("_qsessions_ip", "_qsessions_user_agent")
+
+# What shows that a cache answers stays there for so long.
+ASKED_SECONDS = 10
 
 # Whoever had one of these in a session was somebody else, and acted as its user.
 ACTING_KEYS = ("hijack_history", "loginas_from_user")
@@ -55,6 +60,11 @@ class OldSession:
     key: str
     data: Mapping[str, Any]  # see named_types.SessionData
     details: Details = NOTHING_TOLD
+
+    @property
+    def is_somebodys(self) -> bool:
+        """Whether it names who is signed in to it. Not yet, whether they are let in."""
+        return AUTH_USER_KEY in self.data
 
     @property
     def is_acted_in(self) -> bool:
@@ -119,19 +129,31 @@ def is_gone(key: str) -> bool:
     """
     Say whether the old engine no longer has a session that it had.
 
-    Never where it keeps them in cookies, nor where it cannot be asked: nobody is signed out for
-    a cache that does not answer.
+    Never where it keeps them in cookies, nor where a cache does not answer. Whatever an engine
+    fails with is raised.
     """
     engine = store_class()
     if issubclass(engine, SignedCookies):
         return False
-    try:
-        if issubclass(engine, CacheStore):
-            # Itself it takes whatever its cache fails with for a session that is not there.
-            return caches[settings.SESSION_CACHE_ALIAS].get(open_store(key).cache_key) is None
-        return read(key) is None
-    except Exception:  # each engine has errors of its own
-        return False
+    return _is_out_of_cache(key) if issubclass(engine, CacheStore) else read(key) is None
+
+
+def _is_out_of_cache(key: str) -> bool:
+    # Itself it takes whatever its cache fails with for a session that is not there.
+    cache = caches[settings.SESSION_CACHE_ALIAS]
+    return cache.get(open_store(key).cache_key) is None and _answers(cache)
+
+
+def _answers(cache: BaseCache) -> bool:
+    """Say whether a cache is there: one may be told to keep its failures to itself."""
+    name = f"sessions_plus.asked.{token_hex(8)}"
+    cache.set(name, True, ASKED_SECONDS)
+    return cache.get(name) is not None
+
+
+def find(key: str) -> OldSession | None:
+    """Return a session of the old engine, where the key may be one of its. See read()."""
+    return read(key) if may_be_key(key) else None
 
 
 def with_details(old: OldSession) -> OldSession:
@@ -201,8 +223,3 @@ def _opens(text: str, store: SessionBase) -> bool:
     except Exception:  # each serializer has errors of its own
         return False
     return True
-
-
-def end_all_of(user_id: UserId) -> None:
-    """End the old engine's sessions of a user, as far as a table tells whose they are."""
-    end(old_tables.keys_of(user_id))

@@ -44,6 +44,16 @@ def own_rows() -> OthersRows | None:
     return None if model is None else _all(model, router.db_for_write(model))
 
 
+def has_row(key: str) -> bool:
+    """
+    Say whether the old engine's table has a session of that key, over or not.
+
+    One that somebody signed out of has no row; one that has expired keeps it until clean-up.
+    """
+    rows = own_rows()
+    return rows is not None and rows.filter(session_key=key).exists()
+
+
 @lru_cache(maxsize=4)
 def _own_model(path: str) -> type[models.Model] | None:
     """Return the engine's model: as Django's engines name it, or as django-user-sessions has it."""
