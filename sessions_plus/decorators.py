@@ -30,7 +30,7 @@ from sessions_plus.exceptions import (
 from sessions_plus.mfa import answers, gate
 from sessions_plus.mfa.methods import has_second_factor, is_phishing_resistant
 from sessions_plus.mfa.passkeys.ways import missing_passkey
-from sessions_plus.mfa.policy import ahas_authenticator, has_authenticator
+from sessions_plus.mfa.policy import ahas_authenticator, has_any_factor, has_authenticator
 from sessions_plus.mfa.reauthentication import Factors, is_fresh, max_age_of
 from sessions_plus.named_types import AnyView
 from sessions_plus.redirects import came_from, safe_target
@@ -222,7 +222,7 @@ def _without_factor(
 
 
 def _missing(user: AbstractBaseUser) -> MfaRequired | MfaEnrolmentRequired:
-    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
+    return MfaRequired() if has_any_factor(user) else MfaEnrolmentRequired()
 
 
 def _stale(request: HttpRequest, factors: Factors) -> HttpResponseBase:

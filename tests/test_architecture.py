@@ -186,6 +186,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "channels": ("integrations",),
     "allauth": ("integrations",),
     "django_otp": ("integrations",),
+    "two_factor": ("integrations",),
     "hijack": ("integrations",),
     "impersonate": ("integrations",),
     "loginas": ("integrations",),

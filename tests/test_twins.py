@@ -31,7 +31,7 @@ OTHERWISE = (
 APART = {
     "sessions_plus.authority.proof_of": "whom somebody put into request.user, auser() does not say",
     "sessions_plus.store.ahead.hand_over": "a response is closed by its own thread in one world",
-    "sessions_plus.integrations.otp.own": "request.user is an object, request.auser a function",
+    "sessions_plus.integrations.otp.__init__.own": "request.user is an object, auser a function",
 }
 
 # Functions of one world that the other has no use for.

@@ -50,6 +50,7 @@ from sessions_plus.admin.revoking import (
     tell,
 )
 from sessions_plus.lifecycle.in_force import live_sessions
+from sessions_plus.mfa import elsewhere
 from sessions_plus.models import Session
 from sessions_plus.named_types import AnyModelAdmin, UserId, Words
 
@@ -114,6 +115,11 @@ class LiveSessions(AnyInlineFormSet):
         if not may_see_factors(self.request):
             return None
         return factor_counts([self.instance]).get(self.instance.pk, 0)
+
+    @property
+    def has_factor_elsewhere(self) -> bool:
+        """Whether another package asks them for one, so that nobody takes them to have none."""
+        return elsewhere.has_factor(self.instance)
 
     @property
     def reset_url(self) -> str | None:

@@ -36,7 +36,9 @@ from sessions_plus.exceptions import (
 )
 from sessions_plus.mfa import elsewhere
 from sessions_plus.mfa.gate import admit, is_sign_in_page, page_of
+from sessions_plus.mfa.policy import has_authenticator
 from sessions_plus.mfa.sign_in import waiting_challenge
+from sessions_plus.named_types import SiteUser
 from sessions_plus.redirects import came_from, safe_target, with_next
 from sessions_plus.store.of_request import current_store
 from sessions_plus.store.session_store import SessionStore
@@ -99,9 +101,16 @@ def refuse(
     error = why_nothing_is_proved(request) or error
     if isinstance(error, SignInElsewhere):
         return _lead_elsewhere(request, error, is_program=is_program)
+    is_program = is_program or bearer_authority(request) is not None or wants_json(request)
+    if not is_program and _has_no_factor_here(request, error):
+        target = safe_target(request, came_from(request))
+        user: SiteUser = request.user
+        asked = elsewhere.ask_again(request, user, target)
+        if asked is not None:
+            return asked
+        error = MfaEnrolmentRequired()
     to, factors = _page_for(error)
-    is_program = is_program or bearer_authority(request) is not None
-    if is_program or wants_json(request) or not _is_mounted(to):
+    if is_program or not _is_mounted(to):
         response = refusal(error)
     elif isinstance(error, ActingForAnother | ConflictingSessions):
         response = render(request, NOT_FOR_OTHERS, {"message": error.message}, status=403)
@@ -114,6 +123,13 @@ def refuse(
         response = HttpResponseRedirect(with_next(to, target, factors=factors))
     add_never_cache_headers(response)
     return response
+
+
+def _has_no_factor_here(request: HttpRequest, error: SessionsPlusError) -> bool:
+    """Say whether the second factor that is asked for is none that a page of ours could ask for."""
+    is_asked = isinstance(error, MfaRequired) and not isinstance(error, PasskeyRequired)
+    user: SiteUser = request.user
+    return is_asked and user.is_authenticated and not has_authenticator(user)
 
 
 def _lead_elsewhere(

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import resolve_url
+from django.urls import NoReverseMatch, reverse
 
 
 class FactorKeeper(AppConfig):
@@ -38,6 +39,18 @@ class FactorKeeper(AppConfig):
     def resume(self, request: HttpRequest, user: models.Model) -> HttpResponse | None:
         """Go on with a sign-in that began there and waited for our code; None: it did not."""
         return None
+
+    def ask_again(self, request: HttpRequest, target: str) -> HttpResponse | None:
+        """
+        Lead somebody who is signed in without their factor to where it is asked for there.
+
+        They come back to ``target``. None: it cannot be asked for of whoever is signed in.
+        """
+        return None
+
+    def page_url(self) -> str:
+        """Return the address of its page on which people see to their factors; "": unknown."""
+        return ""
 
 
 def keepers() -> Iterator[FactorKeeper]:
@@ -65,6 +78,27 @@ def resume(request: HttpRequest, user: models.Model) -> HttpResponse | None:
     """Go on with a sign-in that another package began, and return where that leads."""
     found = (keeper.resume(request, user) for keeper in keepers())
     return next((response for response in found if response is not None), None)
+
+
+def ask_again(request: HttpRequest, user: models.Model, target: str) -> HttpResponse | None:
+    """Lead ``user`` to the package that keeps their factor; None: none does, or can ask."""
+    keeping = (keeper for keeper in keepers() if keeper.has_factor(user))
+    found = (keeper.ask_again(request, target) for keeper in keeping)
+    return next((response for response in found if response is not None), None)
+
+
+def page_of(user: models.Model) -> str:
+    """Return where ``user`` sees to the factor that another package keeps; "": unknown."""
+    pages = (keeper.page_url() for keeper in keepers() if keeper.has_factor(user))
+    return next(filter(None, pages), "")
+
+
+def address_of(name: str) -> str:
+    """Return the address of a page of another package; "": it has none on this site."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
 
 
 def sign_in_url() -> str:

@@ -36,7 +36,7 @@ from sessions_plus.mfa.methods import TRUSTED_DEVICE, has_second_factor, is_phis
 from sessions_plus.mfa.passkeys.ways import missing_passkey
 from sessions_plus.mfa.policy import (
     asks_for_passkeys,
-    has_authenticator,
+    has_any_factor,
     is_enough,
     is_optional,
     must_have_factor,
@@ -178,7 +178,7 @@ def _missing_factor(user: SiteUser) -> SessionsPlusError | None:
         return None
     if must_have_passkey(user):
         return missing_passkey(user)
-    return MfaRequired() if has_authenticator(user) else MfaEnrolmentRequired()
+    return MfaRequired() if has_any_factor(user) else MfaEnrolmentRequired()
 
 
 def refuses_bearer(request: HttpRequest, view: object) -> SessionsPlusError | None:

@@ -113,6 +113,11 @@ def has_authenticator(user: models.Model) -> bool:
     return any(confirmed_at is not None for (confirmed_at,) in found)
 
 
+def has_any_factor(user: models.Model) -> bool:
+    """Say whether ``user`` has a second factor, here or with an integrated package."""
+    return has_authenticator(user) or elsewhere.has_factor(user)
+
+
 def asks_no_factor() -> str:
     """Return has_authenticator()'s opposite as SQL that holds for a device's row, of its user."""
     alias = session_row.database()
@@ -147,7 +152,7 @@ def needs_second_factor(user: models.Model) -> bool:
     have one. For code of a site that lets people in without a session, such as by a token of
     another package.
     """
-    return has_authenticator(user) or elsewhere.has_factor(user) or must_have_factor(user)
+    return has_any_factor(user) or must_have_factor(user)
 
 
 async def aneeds_second_factor(user: models.Model) -> bool:

@@ -69,6 +69,7 @@ def security(request: PersonRequest) -> HttpResponse:
     apps = [found for found in authenticators if not found.is_passkey]
     passkeys = [found for found in authenticators if found.is_passkey]
     party = find_relying_party(request)
+    is_kept_elsewhere = not authenticators and elsewhere.has_factor(request.user)
     context = {
         "user": request.user,
         "tab": "security",
@@ -90,7 +91,8 @@ def security(request: PersonRequest) -> HttpResponse:
         "codes_are_imported": any(codes),
         "codes_are_low": left <= recovery_codes.LOW,
         "must_have_factor": must_have_factor(request.user),
-        "is_kept_elsewhere": not authenticators and elsewhere.has_factor(request.user),
+        "is_kept_elsewhere": is_kept_elsewhere,
+        "kept_at": elsewhere.page_of(request.user) if is_kept_elsewhere else "",
     }
     return render(request, "sessions_plus/security.html", context)
 

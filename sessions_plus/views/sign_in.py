@@ -83,8 +83,10 @@ class LogoutView(DjangoLogoutView):
 
     def post(self, request: HttpRequest, *args: object, **kwargs: object) -> HttpResponse:
         logout(request)
-        tell(request, _("You are signed out."), level=messages.INFO)
         target = self.get_success_url()
+        # Another package's page would leave it for whoever signs in there, to read after it.
+        if target != sign_in_page_elsewhere(request):
+            tell(request, _("You are signed out."), level=messages.INFO)
         # This address takes no GET, so coming back to it would be an error.
         return HttpResponseRedirect(
             self.get_default_redirect_url() if target == request.path else target

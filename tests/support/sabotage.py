@@ -99,6 +99,7 @@ SENTRY = OTHERS + "test_sentry.py"
 CHANNELS = OTHERS + "test_channels.py"
 ALLAUTH = OTHERS + "test_allauth.py"
 OTP = OTHERS + "test_otp.py"
+TWO_FACTOR = PACKAGE + "integrations/otp/wizard.py"
 
 # The settings that the fast path of a copy was worked out with.
 STAMPED = (
@@ -3268,9 +3269,58 @@ SABOTAGES = (
     ),
     Sabotage(
         "let a password pass by django-otp's device",
-        PACKAGE + "integrations/otp.py",
-        "return bool(user_has_device(user))",
+        PACKAGE + "integrations/otp/__init__.py",
+        "return any(wizard.asks_for(device) for device in devices)",
         "return False",
+        OTP,
+    ),
+    Sabotage(
+        "let a password pass by a device that django-otp's own page asks for",
+        PACKAGE + "integrations/otp/__init__.py",
+        "return any(True for _ in devices)",
+        "return False",
+        OTP,
+    ),
+    Sabotage(
+        "ask at two-factor-auth for a device that it does not ask for",
+        TWO_FACTOR,
+        "return bool(device.name == ASKED_FOR)",
+        "return True",
+        OTP,
+    ),
+    Sabotage(
+        "take a remembered browser of two-factor-auth for a code",
+        TWO_FACTOR,
+        "method_of(device) if has_typed else TRUSTED_DEVICE",
+        "method_of(device)",
+        OTP,
+    ),
+    Sabotage(
+        "let two-factor-auth go on after a new password",
+        TWO_FACTOR,
+        "        if _has_new_password(wizard):\n            return _begin_anew(wizard)\n",
+        "",
+        OTP,
+    ),
+    Sabotage(
+        "lead to a page that asks a remembered browser for no code",
+        TWO_FACTOR,
+        "    _forget_browser(request, response)\n",
+        "",
+        OTP,
+    ),
+    Sabotage(
+        "lead to a page that leads back",
+        TWO_FACTOR,
+        " or _leads_away(view)",
+        "",
+        OTP,
+    ),
+    Sabotage(
+        "leave a session the factor that its user removed at two-factor-auth",
+        PACKAGE + "integrations/otp/__init__.py",
+        "store.bind(Removed(is_last=True))",
+        "pass",
         OTP,
     ),
     Sabotage(

@@ -26,7 +26,7 @@ from sessions_plus.exceptions import ChallengeOver, MfaEnrolmentRequired
 from sessions_plus.lifecycle.user_names import is_nobodys
 from sessions_plus.masked import Secret
 from sessions_plus.mfa import challenge as challenges
-from sessions_plus.mfa import guesses
+from sessions_plus.mfa import elsewhere, guesses
 from sessions_plus.mfa.methods import PASSWORD
 from sessions_plus.mfa.policy import has_authenticator, must_have_factor
 from sessions_plus.named_types import Fields, SiteUser
@@ -114,7 +114,7 @@ class TokenList(TokenEndpoint):
         user: SiteUser = check_credentials(request._request, fields["username"], fields["password"])
         if has_authenticator(user):
             raise self._wait_for_code(user)
-        if must_have_factor(user):
+        if must_have_factor(user) and not elsewhere.has_factor(user):
             raise MfaEnrolmentRequired
         return self.issue(user, (PASSWORD,), fields)
 

@@ -12,7 +12,7 @@ from django.apps import apps
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 
-from sessions_plus.mfa.elsewhere import FactorKeeper
+from sessions_plus.mfa.elsewhere import FactorKeeper, address_of
 
 
 class AllauthIntegration(FactorKeeper):
@@ -54,3 +54,7 @@ class AllauthIntegration(FactorKeeper):
         from sessions_plus.integrations.allauth.stage import resume
 
         return resume(request, user)
+
+    def page_url(self) -> str:
+        """See ``FactorKeeper.page_url()``."""
+        return address_of("mfa_index")

@@ -11,58 +11,78 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Collection
 from functools import partial
+from types import ModuleType
+from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.apps import apps
 from django.db import models
-from django.http import HttpRequest
+from django.db.models.signals import post_delete
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
-from sessions_plus.mfa.elsewhere import FactorKeeper
-from sessions_plus.mfa.methods import (
-    PASSWORD,
-    RECOVERY_CODE,
-    SECOND_FACTORS,
-    TOTP_CODE,
-    TRUSTED_DEVICE,
-)
+from sessions_plus.current import current_request
+from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, method_of
+from sessions_plus.mfa.elsewhere import FactorKeeper, address_of
+from sessions_plus.mfa.methods import SECOND_FACTORS, TRUSTED_DEVICE
 from sessions_plus.named_types import AnyUser, AnyView, SiteUser
-
-TYPED = "otp_token"
-"""How fields for a code are named there, with the step of the wizard before it."""
-
-
-WIZARD = "wizard_login_view"
-"""Where the login of two-factor-auth keeps how far it is, in the session."""
 
 
 class OtpIntegration(FactorKeeper):
     """Lets a factor that django-otp asked for count here, and nobody sign in past it."""
 
-    name = "sessions_plus.integrations.otp"
+    name = INTEGRATION
     label = "sessions_plus_otp"
     verbose_name = "django-otp"
 
-    def has_factor(self, user: models.Model) -> bool:
-        """See ``FactorKeeper.has_factor()``."""
-        from django_otp import user_has_device
+    def ready(self) -> None:
+        from django_otp import device_classes
 
-        return bool(user_has_device(user))
+        for model in device_classes():
+            post_delete.connect(_note_removed, sender=model, dispatch_uid=f"{self.label}.removed")
+        wizard = _wizard()
+        if wizard is not None:
+            wizard.listen()
+
+    def has_factor(self, user: models.Model) -> bool:
+        """
+        See ``FactorKeeper.has_factor()``.
+
+        The wizard of two-factor-auth asks for some devices only: whoever has backup codes alone,
+        as when a lost telephone was removed, it lets in by their password.
+        """
+        from django_otp import devices_for_user
+
+        wizard = _wizard()
+        devices = devices_for_user(user)
+        if wizard is None or wizard.find() is None:
+            return any(True for _ in devices)
+        return any(wizard.asks_for(device) for device in devices)
 
     def methods_of(self, request: HttpRequest | None, user: models.Model) -> tuple[str, ...]:
         """
         Return the factor of a sign-in whose form found ``user.otp_device``.
 
-        Without a code in this request the browser was remembered from an earlier one.
+        Without a code in this request the browser was remembered from an earlier one. Of the
+        wizard of two-factor-auth is told by itself what was proved.
         """
         device = getattr(user, "otp_device", None)
         if device is None or device.user_id != user.pk:
             return ()
         if request is None or not any(field.endswith(TYPED) for field in request.POST):
             return (TRUSTED_DEVICE,)
-        factor = _method_of(device)
-        # The wizard of two-factor-auth looked at the password in its step before this one.
-        return (PASSWORD, factor) if WIZARD in request.session else (factor,)
+        return (method_of(device),)
+
+    def ask_again(self, request: HttpRequest, target: str) -> HttpResponse | None:
+        """See ``FactorKeeper.ask_again()``."""
+        wizard = _wizard()
+        found: HttpResponse | None = wizard.ask_again(request, target) if wizard else None
+        return found
+
+    def page_url(self) -> str:
+        """See ``FactorKeeper.page_url()``."""
+        return address_of("two_factor:profile")
 
     def proved_before(self, user: models.Model, factors: Collection[str]) -> tuple[str, ...]:
         """See ``FactorKeeper.proved_before()``."""
@@ -70,11 +90,37 @@ class OtpIntegration(FactorKeeper):
 
         found = (Device.from_persistent_id(name) for name in sorted(factors))
         own = [each for each in found if each is not None and each.user_id == user.pk]
-        return (_method_of(own[0]),) if own and own[0].confirmed else ()
+        return (method_of(own[0]),) if own and own[0].confirmed else ()
 
 
-def _method_of(device: object) -> str:
-    return RECOVERY_CODE if hasattr(device, "token_set") else TOTP_CODE
+def _wizard() -> ModuleType | None:
+    """Return what is known here of the wizard of two-factor-auth, where that is installed."""
+    if not apps.is_installed("two_factor"):
+        return None
+    # Not above: INSTALLED_APPS names this module, which is imported before any model may be.
+    from sessions_plus.integrations.otp import wizard
+
+    return wizard
+
+
+def _note_removed(instance: models.Model, **_: object) -> None:
+    """
+    Take the factor from the session in which its user has just removed their last one.
+
+    As ``mfa.enrolment.remove()`` does with one of ours. What commands and staff remove changes
+    no session.
+    """
+    from sessions_plus.mfa.policy import has_any_factor
+    from sessions_plus.mfa.reauthentication import Removed
+    from sessions_plus.store.of_request import find_store
+
+    store = find_store(current_request())
+    if store is None or store.row is None or not apps.is_installed(INTEGRATION):
+        return
+    device: Any = instance  # django-otp has no types
+    is_own = store.row.user_id == device.user_id and store.row.actor_id is None
+    if is_own and not has_any_factor(device.user):
+        store.bind(Removed(is_last=True))
 
 
 class OTPMiddleware:
@@ -119,7 +165,6 @@ def _is_verified(request: HttpRequest, user: AnyUser) -> bool:
 
 
 def _second_factors(request: HttpRequest, user: AnyUser) -> list[str]:
-    # Not above: INSTALLED_APPS names this module, which is imported before any model may be.
     from sessions_plus.authority import known_authority
 
     authority = known_authority(request)
