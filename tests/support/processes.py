@@ -48,8 +48,9 @@ class Site:
 
     def get(self, client: httpx.Client, path: str, **params: str) -> dict[str, Any]:
         """Ask whoever's turn it is; if that one is dead, the next."""
-        for _ in range(4):
-            address = self.addresses[next(self._turn) % len(self.addresses)]
+        first = next(self._turn)  # once: others take turns meanwhile
+        for turn in range(first, first + 2 * len(self.addresses)):
+            address = self.addresses[turn % len(self.addresses)]
             with suppress(httpx.TransportError):
                 response = client.get(f"{address}/{path}/", params=params)
                 assert response.status_code == 200, response.text

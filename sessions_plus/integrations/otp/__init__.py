@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Collection
 from functools import partial
 from types import ModuleType
-from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.apps import apps
@@ -23,7 +22,7 @@ from django.http.response import HttpResponseBase
 from django.utils.functional import SimpleLazyObject
 
 from sessions_plus.current import current_request
-from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, method_of
+from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, OtpDevice, method_of
 from sessions_plus.mfa.elsewhere import FactorKeeper, address_of
 from sessions_plus.mfa.methods import SECOND_FACTORS, TRUSTED_DEVICE
 from sessions_plus.named_types import AnyUser, AnyView, SiteUser
@@ -103,7 +102,7 @@ def _wizard() -> ModuleType | None:
     return wizard
 
 
-def _note_removed(instance: models.Model, **_: object) -> None:
+def _note_removed(instance: OtpDevice, **_: object) -> None:
     """
     Take the factor from the session in which its user has just removed their last one.
 
@@ -117,9 +116,8 @@ def _note_removed(instance: models.Model, **_: object) -> None:
     store = find_store(current_request())
     if store is None or store.row is None or not apps.is_installed(INTEGRATION):
         return
-    device: Any = instance  # django-otp has no types
-    is_own = store.row.user_id == device.user_id and store.row.actor_id is None
-    if is_own and not has_any_factor(device.user):
+    is_own = store.row.user_id == instance.user_id and store.row.actor_id is None
+    if is_own and not has_any_factor(instance.user):
         store.bind(Removed(is_last=True))
 
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from sessions_plus.mfa.methods import RECOVERY_CODE, TOTP_CODE
+from sessions_plus.named_types import SiteUser, UserId
+
+
+class OtpDevice(Protocol):
+    """What we ask of a device; django-otp has no types."""
+
+    name: str
+    user_id: UserId
+    user: SiteUser
+
 
 INTEGRATION = "sessions_plus.integrations.otp"
 """The name of the app that joins the two."""

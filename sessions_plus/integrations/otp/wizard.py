@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import wraps
-from typing import Any
+from typing import Any, TypeAlias
 
 from django.apps import apps
 from django.conf import settings
@@ -23,7 +23,7 @@ from django.urls import NoReverseMatch, Resolver404, resolve
 from two_factor.views import LoginView
 
 from sessions_plus.events import record
-from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, method_of
+from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, OtpDevice, method_of
 from sessions_plus.mfa.methods import PASSWORD, RECOVERY_CODE, TRUSTED_DEVICE
 from sessions_plus.mfa.sign_in import using
 from sessions_plus.models import Event, SessionEvent
@@ -39,10 +39,11 @@ TELLS = "tells_sessions_plus"
 """The attribute that says so of what it does in the end: a site's apps may be set up again."""
 
 Answer = Callable[..., HttpResponse]
-Wizard = Any  # it has no types
+Wizard: TypeAlias = Any  # it has no types
+View: TypeAlias = Wizard  # neither has that
 
 
-def find() -> object | None:
+def find() -> View | None:
     """Return the view at ``LOGIN_URL`` where that is its wizard, or derived from it."""
     try:
         view = resolve(resolve_url(settings.LOGIN_URL)).func
@@ -51,9 +52,9 @@ def find() -> object | None:
     return view if issubclass(getattr(view, "view_class", object), LoginView) else None
 
 
-def asks_for(device: Any) -> bool:  # django-otp has no types
+def asks_for(device: OtpDevice) -> bool:
     """Say whether it asks for this device after the password."""
-    return bool(device.name == ASKED_FOR)
+    return device.name == ASKED_FOR
 
 
 def listen() -> None:
@@ -111,7 +112,7 @@ def _begin_anew(wizard: Wizard) -> HttpResponse:
 
 def ask_again(request: HttpRequest, target: str) -> HttpResponse | None:
     """Lead to the wizard; None where it sends whoever is signed in away again, back here."""
-    view: Any = find()
+    view = find()
     if view is None or _leads_away(view):
         return None
     response = redirect_to_login(target, resolve_url(settings.LOGIN_URL))
@@ -119,7 +120,7 @@ def ask_again(request: HttpRequest, target: str) -> HttpResponse | None:
     return response
 
 
-def _leads_away(view: Any) -> bool:  # a view of a class has attributes
+def _leads_away(view: View) -> bool:
     default = view.view_class.redirect_authenticated_user
     return bool(view.view_initkwargs.get("redirect_authenticated_user", default))
 
