@@ -3284,7 +3284,7 @@ SABOTAGES = (
     Sabotage(
         "ask at two-factor-auth for a device that it does not ask for",
         TWO_FACTOR,
-        "return bool(device.name == ASKED_FOR)",
+        "return device.name == ASKED_FOR",
         "return True",
         OTP,
     ),
