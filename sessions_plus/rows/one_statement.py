@@ -71,6 +71,7 @@ class _LaidOut(NamedTuple):
 def _lay_out(
     table: Names, values: Mapping[str, object], where: Mapping[str, object] | None = None
 ) -> _LaidOut:
+    """See ``_Form``. What is given is what is not already in the SQL."""
     in_sql: list[str] = []
     given: dict[str, object] = {}
     for name, value in values.items():
@@ -78,7 +79,7 @@ def _lay_out(
             in_sql.append("NULL")
         elif value is True or value is False:
             in_sql.append("true" if value else "false")
-        elif value == "":
+        elif isinstance(value, str) and not value:
             in_sql.append("''")
         else:
             in_sql.append("%s")
