@@ -21,7 +21,7 @@ from sessions_plus.models import AdoptedKey, AdoptionBar, Session
 from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine
-from sessions_plus.store.adoption import end_others_of
+from sessions_plus.store.kept_old_keys import end_others_of
 
 
 def bar(user_id: UserId, *, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sessions_plus.mfa.totp import secret_context
 from sessions_plus.models import AdoptedKey, Authenticator, DeviceKey, SigningKey
 from sessions_plus.models.device_key import jwk_context
 from sessions_plus.models.signing_key import private_key_context
-from sessions_plus.store.adoption import old_key_context
+from sessions_plus.store.kept_old_keys import old_key_context
 
 
 def sealed_columns() -> dict[str, SealedColumn]:

@@ -12,7 +12,7 @@ from sessions_plus.conf import conf
 from sessions_plus.models import Session
 from sessions_plus.rows.session_row import Row, database
 from sessions_plus.signals import session_ended, session_expired, session_revoked
-from sessions_plus.store.adoption import kept_old_key
+from sessions_plus.store.kept_old_keys import kept_old_key
 from sessions_plus.store.old_engine import end
 
 

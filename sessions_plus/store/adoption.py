@@ -10,14 +10,10 @@ from __future__ import annotations
 import ipaddress
 import threading
 from collections import OrderedDict
-from contextlib import suppress
 from datetime import datetime, timedelta
 from enum import Enum, auto
-from functools import lru_cache
 from typing import NamedTuple, Protocol
 from uuid import UUID
-
-from django.db import IntegrityError, transaction
 
 from sessions_plus.cache.copies import NOTHING
 from sessions_plus.client_info import ClientInfo
@@ -26,27 +22,20 @@ from sessions_plus.crypto import (
     Purpose,
     context,
     digest,
-    same,
-    seal,
     seal_under,
-    unseal,
     unseal_under,
 )
 from sessions_plus.exceptions import SealBroken
-from sessions_plus.models import AdoptedKey, Reason, Session
-from sessions_plus.named_types import Columns, UserId
+from sessions_plus.models import AdoptedKey
+from sessions_plus.named_types import Columns
 from sessions_plus.rows import session_row
-from sessions_plus.rows.columns import user_id_in
-from sessions_plus.rows.session_row import Row
 from sessions_plus.store import old_engine, old_tables, reading
-from sessions_plus.store.admission import Refused, admit
 from sessions_plus.store.copies import Copies
-from sessions_plus.store.ending import end
+from sessions_plus.store.kept_old_keys import sealed
 from sessions_plus.store.old_engine import OldSession
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import seal_successor
 from sessions_plus.store.reading import Found
-from sessions_plus.store.unwritable import apart, doing_without
 
 MISSES = 60
 MISSES_COUNTED_FOR = timedelta(minutes=1)
@@ -134,111 +123,6 @@ def follow(
     return Arrival(found, open_device_token(adopted, key))
 
 
-def leave(
-    public_id: UUID, caller: Caller, now: datetime, copies: Copies, adopter: Adopter
-) -> Arrival | None:
-    """
-    Return what a browser goes on with that has left the old session of this one. None: it has not.
-
-    It signed out at the old engine, or signed in there, which made its old cookie another. So it
-    leaves this one as well, and whatever its old cookie names now takes its place. Whoever signed
-    in there as who they are here goes on, with that one beside theirs.
-    """
-    if not has_left(public_id, caller, now):
-        return None
-    key = old_engine.cookie_in(caller.cookies or {}) or ""
-    row = session_row.fetch(public_id)
-    if row is not None and row.revoked_at is None:
-        if isinstance(admit(row, caller, now), Refused) or _goes_on_beside(row, key):
-            return None
-        is_ended = False
-        with doing_without():
-            end(row, Reason.SIGNED_OUT, client=caller.client, now=now, copies=copies)
-            is_ended = True
-        if not is_ended:
-            # This request is a stranger's. The cookie stays, so that the next one ends it.
-            return Arrival(reading.nobody(caller, key_state=KeyState.SUPERSEDED))
-    # Else another of its requests ended it, a moment ago: all go on alike.
-    stranger = caller._replace(key=key, key_state=KeyState.PRESENTED)
-    arrival = arrive(key, stranger, now, copies, adopter) if key else None
-    has_ended = row is not None and row.user_id is not None
-    return arrival or Arrival(reading.nobody(stranger, has_ended=has_ended))
-
-
-def has_left(public_id: UUID, caller: Caller, now: datetime) -> bool:
-    """
-    Say whether a browser signed in at the old engine once more, or signed out of what it had.
-
-    It shows no longer the old key of a session, and the old engine lost that. A cookie may be gone
-    while its session is not: of another path, or forgotten by the browser. A session that nobody
-    was signed in to, or that has expired, was not signed out of: then only who signed in left it.
-    And an old engine that keeps sessions in cookies never loses one.
-    """
-    if not old_engine.is_adopting(now) or conf.ADOPT_COOKIE_NAME is None:
-        return False
-    kept = digest_of_kept_key(public_id)
-    shown = old_engine.cookie_in(caller.cookies or {})
-    if not kept or (shown is not None and same(digest(shown), kept)):
-        return False
-    adopted = _kept(public_id)
-    if adopted is None or (shown and same(digest(shown), adopted.key_hash)):
-        return False
-    old_key = _opened(adopted)
-    if old_key is None or not is_gone(old_key):
-        return False
-    there = old_engine.find(shown) if shown else None
-    if there is not None and there.is_somebodys:
-        return not there.is_acted_in  # they will be themselves again
-    return adopted.is_signed_in and not old_tables.has_row(old_key)
-
-
-def is_gone(old_key: str) -> bool:
-    """
-    Say whether the old engine no longer has a session that it had. Not where it cannot be asked.
-
-    A transaction around it goes on all the same.
-    """
-    try:
-        with apart():
-            return old_engine.is_gone(old_key)
-    except Exception:  # each engine has errors of its own
-        return False
-
-
-def _goes_on_beside(row: Row, old_key: str) -> bool:
-    """Let a session go on with another old one beside it, where that is of the same person."""
-    there = old_engine.find(old_key)
-    if there is None or row.user_id is None or user_id_in(there.data) != row.user_id:
-        return False
-    with doing_without():
-        _keep_beside(row.public_id, old_key)
-    return True
-
-
-def _keep_beside(public_id: UUID, old_key: str) -> None:
-    alias = session_row.database()
-    adopted = AdoptedKey(key_hash=digest(old_key), session_public_id=public_id)
-    # It may have been taken over by itself.
-    with suppress(IntegrityError), transaction.atomic(using=alias):
-        AdoptedKey.objects.using(alias).filter(session_public_id=public_id).update(
-            key_hash=adopted.key_hash,
-            sealed_device_token=b"",
-            sealed_old_key=_sealed(old_key, adopted),
-            is_signed_in=True,
-        )
-
-
-@lru_cache(maxsize=10_000)
-def digest_of_kept_key(public_id: UUID) -> str:
-    """
-    Return that of the old session which went on beside this one, or "" where none did.
-
-    Whoever shows another is looked for in the table: a later one may be there by now.
-    """
-    rows = AdoptedKey.objects.using(session_row.database()).filter(session_public_id=public_id)
-    return rows.exclude(sealed_old_key=b"").values_list("key_hash", flat=True).first() or ""
-
-
 def is_adopted(key: str) -> bool:
     """Say whether an old key was adopted before."""
     return AdoptedKey.objects.using(session_row.database()).filter(key_hash=digest(key)).exists()
@@ -288,12 +172,8 @@ def adopted_key(
             bound_to=_device_context(public_id),
         )
     if conf.ADOPT_KEEP_OLD:
-        adopted.sealed_old_key = _sealed(old_key, adopted)
+        adopted.sealed_old_key = sealed(old_key, adopted)
     return adopted
-
-
-def _sealed(old_key: str, adopted: AdoptedKey) -> bytes:
-    return seal(old_key.encode(), purpose=Purpose.OLD_KEY, bound_to=old_key_context(adopted))
 
 
 def open_device_token(adopted: AdoptedKey, old_key: str) -> str | None:
@@ -314,50 +194,6 @@ def open_device_token(adopted: AdoptedKey, old_key: str) -> str | None:
 
 def _device_context(public_id: UUID) -> bytes:
     return context("sessions_plus_adoptedkey", "sealed_device_token", public_id)
-
-
-def old_key_context(adopted: AdoptedKey) -> bytes:
-    """What a kept old key is bound to: its table, column and row."""
-    return context("sessions_plus_adoptedkey", "sealed_old_key", adopted.session_public_id)
-
-
-def kept_old_key(public_id: UUID) -> str | None:
-    """Return the key of the old session that still goes on beside this one, or None."""
-    return _opened(_kept(public_id))
-
-
-def end_others_of(user_id: UserId) -> None:
-    """
-    End the old engine's sessions of a user, as far as a table tells whose they are.
-
-    Not one that goes on beside a session here: it ends with that, and only then.
-    """
-    hashes = {digest(key): key for key in old_tables.keys_of(user_id)}
-    alias = session_row.database()
-    here = Session.objects.using(alias).filter(user_id=user_id, revoked_at=None)
-    adopted = AdoptedKey.objects.using(alias).exclude(sealed_old_key=b"")
-    beside = adopted.filter(key_hash__in=hashes, session_public_id__in=here.values("public_id"))
-    for key_hash in beside.values_list("key_hash", flat=True):
-        del hashes[key_hash]
-    old_engine.end(hashes.values())
-
-
-def _kept(public_id: UUID) -> AdoptedKey | None:
-    rows = AdoptedKey.objects.using(session_row.database())
-    return rows.filter(session_public_id=public_id).exclude(sealed_old_key=b"").first()
-
-
-def _opened(adopted: AdoptedKey | None) -> str | None:
-    if adopted is None:
-        return None
-    try:
-        return unseal(
-            bytes(adopted.sealed_old_key),
-            purpose=Purpose.OLD_KEY,
-            bound_to=old_key_context(adopted),
-        ).decode()
-    except SealBroken:
-        return None
 
 
 class Misses:

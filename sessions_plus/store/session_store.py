@@ -51,6 +51,7 @@ from sessions_plus.store import (
     ending,
     expiry,
     lease,
+    leaving,
     reading,
     rotation,
     writing,
@@ -403,7 +404,7 @@ class SessionStore(SessionBase):
         adopter = type(self).adopter
         if adopter is None or not self._may_be_adopted:
             return None
-        return adoption.leave(public_id, self._caller(), now, self.copies, adopter)
+        return leaving.leave(public_id, self._caller(), now, self.copies, adopter)
 
     def _take_arrival(self, arrival: Arrival | None) -> SessionData:
         if arrival is not None:

@@ -20,7 +20,8 @@ from sessions_plus.lifecycle.passwords import end_or_keep_others, keep_sessions_
 from sessions_plus.models import AdoptedKey, Reason, Session
 from sessions_plus.store import old_engine as old_engine_module
 from sessions_plus.store import old_tables
-from sessions_plus.store.adoption import is_gone, kept_old_key
+from sessions_plus.store.kept_old_keys import kept_old_key
+from sessions_plus.store.leaving import is_gone
 from tests.conftest import World
 from tests.moving.conftest import Arrive
 from tests.support.browsers import Browser
