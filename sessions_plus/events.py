@@ -169,7 +169,8 @@ def tell(rows: Sequence[SessionEvent]) -> None:
     """Log what was stored, and send the signal of each."""
     for row in rows:
         level = logging.INFO if row.outcome == Outcome.SUCCESS else logging.WARNING
-        logger.log(level, "%s", _line(row))
+        if logger.isEnabledFor(level):
+            logger.log(level, "%s", _line(row))
         event_recorded.send_robust(sender=SessionEvent, event=row)
 
 

@@ -1,14 +1,15 @@
 """
-A cursor that a connection keeps, for the row that most requests without a cache read.
+A cursor that a connection keeps: to read the row of a request without a cache, and to change rows.
 
 On PostgreSQL with psycopg 3. Django makes a cursor for each statement, writes the values into its
 text and reads moments from text, in Python; on this one values are sent apart and rows come in
-binary. Django's own wrapper is around it, so who traces or counts statements there sees this one.
+binary. Not for the many values of a sign-in, as PostgreSQL would have to find out the type of
+each. Django's own wrapper is around it, so who traces or counts statements there sees this one.
 
 Invariants for whoever edits this: nothing is prepared that the site's ``prepare_threshold`` does
 not ask for, so that a pooler which lends connections for a transaction each may stand between.
 It hangs on its connection and knows nothing of Django's object for that, which ends with its
-thread: else the connection would stay open. And one read at a time has it.
+thread: else the connection would stay open. And one statement at a time has it.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from psycopg.adapt import Loader
 
 KEPT = "_sessions_plus_cursor"
-"""The attribute of Django's connection under which it waits for the next read."""
+"""The attribute of Django's connection under which it waits for the next statement."""
 
 # What a wrapper of somebody else's, or a patch of one, may do for each cursor that is made.
 MAKES_CURSORS = ("cursor", "_cursor", "create_cursor", "make_cursor", "_prepare_cursor")
@@ -37,7 +38,7 @@ def take_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
     Take the connection's kept cursor, made now if need be; None where it can have none.
 
     Then Django's is to be asked for one: statements are logged, or cursors are made in a way
-    of the site's, as for tenants or to be traced. Whoever reads while this one is taken, as what
+    of the site's, as for tenants or to be traced. Whoever asks while this one is taken, as what
     is called for each statement may, or another thread on the same connection, gets another.
     """
     if not _may_have(connection):
@@ -55,7 +56,7 @@ def take_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
 
 
 def give_back(connection: BaseDatabaseWrapper, taken: PsycopgObject) -> None:
-    """Keep a cursor for the next read, once all that it found was fetched."""
+    """Keep a cursor for the next statement, once all that it found was fetched."""
     vars(connection)[KEPT] = taken.cursor
 
 

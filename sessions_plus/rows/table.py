@@ -248,7 +248,8 @@ def _count_changed(
     """Execute a statement that changes rows; return how many, none where it would not wait."""
 
     def write() -> int:
-        with waiting(connection, wait), _writing(connection, sql, params, wait) as cursor:
+        writing = _writing(connection, sql, params, wait, is_frequent=True)
+        with waiting(connection, wait), writing as cursor:
             return int(cursor.rowcount)
 
     try:
@@ -312,12 +313,18 @@ def _writing(
     sql: str,
     params: Params,
     wait: LockWait = LockWait.AS_SET,
+    *,
+    is_frequent: bool = False,
 ) -> Iterator[CursorWrapper]:
     """Execute a statement that writes; a transaction around it knows if it failed."""
     # Not where a row is only left alone: but for PostgreSQL, which says so without an error,
     # databases take back the statement and nothing else.
     is_to_tell = wait is not LockWait.NONE or connection.vendor == "postgresql"
     guard = transaction.mark_for_rollback_on_error(using=connection.alias)
-    with guard if is_to_tell else nullcontext(), connection.cursor() as cursor:
+    kept = take_cursor(connection) if is_frequent else None
+    used = connection.cursor() if kept is None else nullcontext(kept)
+    with guard if is_to_tell and connection.in_atomic_block else nullcontext(), used as cursor:
         cursor.execute(sql, params)
         yield cursor
+    if kept is not None:
+        give_back(connection, kept)

@@ -1,4 +1,4 @@
-"""The row of a request is read by a cursor that its connection keeps, and nothing else changes."""
+"""Rows are read and changed by a cursor that its connection keeps; nothing else is otherwise."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError, connection, connections, transaction
+from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from sessions_plus.models import Session
+from sessions_plus.models.session import Kind
 from sessions_plus.rows import kept_cursor as module
 from sessions_plus.rows import session_row
 from sessions_plus.rows.kept_cursor import KEPT, take_cursor, text_of
-from sessions_plus.rows.session_row import Row
+from sessions_plus.rows.session_row import SESSIONS, Row
 from sessions_plus.rows.table import fetched
 from tests.support.services.databases import start_pgbouncer, start_postgresql
 from tests.support.services.process import Server
@@ -260,6 +262,81 @@ def test_errors_are_djangos(session: Session) -> None:
             fetch(session)
 
 
+# What is changed with it
+
+WRITTEN: dict[str, list[object]] = {
+    "ip_address": [None, *ADDRESSES],
+    "user_agent": ["", "ä % {} \\ ' %s"],
+    "data": [b"", b"\x00\xff%s"],
+    "sealed_successor": [None, b"\x00"],
+    "must_reauthenticate": [True, False],
+    "version": [1, 2**15, 2**31, 2**53],
+    "device_key_id": [None, UUID("0197b9f2-4c3e-7cc1-9d5f-2f5f3f1b8a11")],
+    "rotated_at": [None, timezone.now()],
+    "kind": [Kind.API],
+}
+
+
+@ON_POSTGRESQL
+@pytest.mark.parametrize("name", WRITTEN)
+def test_same_values_are_written(
+    session: Session, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Each value is stored, and found again by a condition, as with Django's own cursor."""
+
+    def written(value: object) -> tuple[int, Row]:
+        where = {"public_id": session.public_id}
+        SESSIONS.update("default", {name: value}, where)
+        found = SESSIONS.update("default", {"location": "here"}, {**where, name: value})
+        return found, fetch(session)
+
+    for value in WRITTEN[name]:
+        kept = written(value)
+        with by_django(monkeypatch):
+            as_ever = written(value)
+        assert kept == as_ever
+        assert kept[0] == 1
+
+
+@ON_POSTGRESQL
+def test_change_within_a_change(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is called for each statement may change a row, too."""
+    own: Any = connections["default"]
+    where = {"public_id": session.public_id}
+    counts: list[int] = []
+
+    def changing(execute: Any, *args: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(own, "execute_wrappers", [])
+            counts.append(SESSIONS.update("default", {"location": "inner"}, {"version": -1}))
+        return execute(*args)
+
+    SESSIONS.update("default", {"location": "first"}, where)  # keeps one
+    with connection.execute_wrapper(changing):
+        counts.append(SESSIONS.update("default", {"location": "outer"}, where))
+
+    assert counts == [0, 1]
+    session.refresh_from_db()
+    assert session.location == "outer"
+
+
+@ON_POSTGRESQL
+def test_refused_change(session: Session, other_user: User) -> None:
+    """It is Django's error, the next one is made, and a transaction around it is known to fail."""
+    signed_in(other_user)
+    other = Session.objects.exclude(pk=session.pk).get()
+    taken, where = {"public_id": other.public_id}, {"public_id": session.public_id}
+    with pytest.raises(IntegrityError):
+        SESSIONS.update("default", taken, where)
+    assert SESSIONS.update("default", {"location": "here"}, where) == 1
+
+    with transaction.atomic():
+        with pytest.raises(IntegrityError):
+            SESSIONS.update("default", taken, where)
+        assert connection.needs_rollback
+        transaction.set_rollback(True)
+
+
 # Behind a pooler that lends connections for a transaction each
 
 
@@ -314,6 +391,8 @@ def test_behind_a_pooler(pooler: tuple[Server, Server]) -> None:
                 kept.execute(READ, [name, moment])
                 (found,) = kept.fetchall()
                 assert str(found[0]) == name
+                kept.execute("CREATE TABLE IF NOT EXISTS pooled (at timestamptz)", [])
+                kept.execute("UPDATE pooled SET at = %s", [moment])
                 kept.execute(PREPARED, [])
                 assert kept.fetchall() == [(0,)]
     finally:

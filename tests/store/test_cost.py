@@ -39,7 +39,7 @@ CALLS_OF_A_READ = 33
 CALLS_OF_AN_ASYNC_READ = 36
 CALLS_OF_A_REQUEST = 43
 CALLS_OF_A_PROOF = 10
-CALLS_OF_A_CHANGE = 223
+CALLS_OF_A_CHANGE = 225  # on PostgreSQL; elsewhere one less
 
 
 def calls(act: Callable[[], object]) -> list[str]:
