@@ -28,7 +28,7 @@ SYNC = ("ignored", "read", "write", "sign-in", "sign-in again", "sign-in anew", 
 ASYNC = ("asgi ignored", "asgi read")
 BASE = "django cached_db"
 
-FLOORS = {"none": ("ignored", "asgi ignored"), "bare GET": ("read",)}
+FLOORS = {"none": ("ignored", "find user", "asgi ignored"), "bare GET": ("read",)}
 
 # What takes microseconds is asked more often, to tell it from what the machine does.
 OFTENER = {"ignored": 20, "asgi ignored": 5, "bogus": 4, "read": 4, "asgi read": 2}
@@ -110,7 +110,7 @@ def workers(names: list[str]) -> Iterator[dict[str, Worker]]:
 def measure(crew: dict[str, Worker], *, rounds: int, count: int) -> None:
     """Take turns, so that whatever else the machine does meets all of them alike."""
     for number in range(rounds + 1):
-        for scenario in SYNC + ASYNC:
+        for scenario in ("find user", *SYNC, *ASYNC):
             for name, worker in crew.items():
                 if scenario in scenarios_of(name):
                     worker.measure(scenario, count)
@@ -120,10 +120,16 @@ def measure(crew: dict[str, Worker], *, rounds: int, count: int) -> None:
         print(f"round {number} of {rounds}", file=sys.stderr)
 
 
+def without_session(scenario: str) -> str:
+    """Return what a stack without sessions does of it."""
+    if scenario.startswith("sign-in"):
+        return "find user"
+    return "asgi ignored" if scenario.startswith("asgi") else "ignored"
+
+
 def report(crew: dict[str, Worker], *, of_cpu: bool = False) -> Iterator[str]:
     def cost(name: str, scenario: str) -> float:
-        ignored = "asgi ignored" if scenario.startswith("asgi") else "ignored"
-        floor = crew["none"].cost(ignored, of_cpu=of_cpu)
+        floor = crew["none"].cost(without_session(scenario), of_cpu=of_cpu)
         return crew[name].cost(scenario, of_cpu=of_cpu) - floor
 
     shown = [name for name in crew if name != "none"]

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 from django.contrib.auth import alogin, get_user_model, login, logout
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _numbers = itertools.count()
 
@@ -45,8 +49,14 @@ async def awrite(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
+def find_user(request: HttpRequest) -> HttpResponse:
+    """What a sign-in does that is no session's business: it looks up who signs in."""
+    _user_named(request)
+    return HttpResponse("ok")
+
+
 def sign_in(request: HttpRequest) -> HttpResponse:
-    user = get_user_model()._default_manager.get(username=request.GET.get("name", "ann"))
+    user = _user_named(request)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     request.session["color"] = "blue"
     return HttpResponse("ok")
@@ -58,6 +68,10 @@ async def asign_in(request: HttpRequest) -> HttpResponse:
     await alogin(request, user, backend="django.contrib.auth.backends.ModelBackend")
     await request.session.aset("color", "blue")
     return HttpResponse("ok")
+
+
+def _user_named(request: HttpRequest) -> User:
+    return get_user_model()._default_manager.get(username=request.GET.get("name", "ann"))
 
 
 def sign_out(request: HttpRequest) -> HttpResponse:
@@ -74,6 +88,7 @@ urlpatterns = [
     path("aread-user", aread_user),
     path("write", write),
     path("awrite", awrite),
+    path("find-user", find_user),
     path("sign-in", sign_in),
     path("asign-in", asign_in),
     path("sign-out", sign_out),

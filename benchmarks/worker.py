@@ -166,6 +166,7 @@ def scenarios(site: Site) -> dict[str, Scenario]:
         "ignored": Scenario(lambda: site.get("nothing")),
         "read": Scenario(lambda: site.get("read")),
         "write": Scenario(lambda: site.get("write")),
+        "find user": Scenario(lambda: site.get("find-user")),
         # A known browser after a sign-out, one that lost its session's cookie alone, and a new one.
         "sign-in": Scenario(sign_in, before=sign_out),
         "sign-in again": Scenario(sign_in, before=lose_cookie),
