@@ -26,6 +26,7 @@ from sessions_plus.cache import copies
 from sessions_plus.maintenance import event_reader
 from tests.support.emptying import empty_quickly
 from tests.support.moments import START
+from tests.support.pairs import every_other_pair
 from tests.support.partitions import move_into_partitions
 
 pytest_plugins = ["tests.support.services", "tests.support.cache_fixtures"]
@@ -54,6 +55,10 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     copy_context().run(runtestprotocol, item, nextitem=nextitem)
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
     return True
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    every_other_pair(config, items)
 
 
 @pytest.fixture

@@ -20,7 +20,10 @@ QUIET = [
     *("-W", "ignore:pkg_resources is deprecated:UserWarning"),
     *("-W", "ignore:defusedxml.cElementTree is deprecated:DeprecationWarning"),
 ]
-OPTIONS = ["--ds=tests.integrations.settings", *QUIET]
+# More than there are cores, as many of them wait for a process or a clock; a module's servers once.
+WORKERS = ["-n", "3", "--dist", "loadfile"]
+
+OPTIONS = ["--ds=tests.integrations.settings", *QUIET, *WORKERS]
 
 
 def main(arguments: list[str]) -> int:

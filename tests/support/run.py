@@ -1,6 +1,7 @@
 """
 Run every test: on SQLite, there with naive datetimes too, in the browser, and on each database
-server that is installed, on PostgreSQL what writes sessions also in partitions by month.
+server that is installed, on PostgreSQL what writes sessions also in partitions by month. Both
+engines in both worlds meet on SQLite; elsewhere each test runs with each engine and in each world.
 
 Each run is a pytest of its own. At the end stand their closing lines and what could not be
 exercised on this machine; the exit code is 0 only if every run passed. Arguments go to pytest.
@@ -111,6 +112,9 @@ SAME_IN_ANY_ZONE = [
     "test_uuid_users.py",
 ]
 
+# There are two cores, and many a test waits for a server, a process or a clock.
+WORKERS = ["-n", "4", "--dist", "worksteal"]
+
 # What writes sessions and events, or removes them, also where they lie in partitions.
 BY_MONTH = ["commands/test_clearsessions.py", "maintenance", "rows", "store"]
 
@@ -127,7 +131,7 @@ class Outcome:
 
 def main(arguments: list[str]) -> int:
     outcomes = [
-        run("SQLite", ["-n", "2", "-m", "not browser", *arguments]),
+        run("SQLite", [*WORKERS, "-m", "not browser", *arguments], pairs="all"),
         run("No zones", without_time_zones(arguments)),
         run("Browser", ["-n", "2", "-m", "browser", *arguments]),
         run_on("PostgreSQL", start_postgresql, arguments),
@@ -146,7 +150,7 @@ def without_time_zones(arguments: list[str]) -> list[str]:
     """Return what runs all that tells the time where ``USE_TZ`` is off."""
     left_out = [f"--ignore=tests/{name}" for name in SAME_IN_ANY_ZONE]
     naive = ["--ds=tests.settings_naive", "-m", "not browser and not packaging"]
-    return ["-n", "2", *naive, *left_out, *arguments]
+    return [*WORKERS, *naive, *left_out, *arguments]
 
 
 def run_on(
@@ -160,8 +164,7 @@ def run_on(
     try:
         with running(start) as server:
             chosen = [
-                "-n",
-                "3",  # much of the time they wait for the server
+                *WORKERS,
                 "-m",
                 ONCE,
                 *(f"--ignore=tests/{name}" for name in SAME_EVERYWHERE),
@@ -184,9 +187,14 @@ def running(start: Callable[[], Server]) -> Iterator[Server]:
 
 
 def run(
-    title: str, arguments: list[str], *, database: str = "", has_partitions: bool = False
+    title: str,
+    arguments: list[str],
+    *,
+    database: str = "",
+    has_partitions: bool = False,
+    pairs: str = "half",
 ) -> Outcome:
-    """Run pytest, showing its output as it comes."""
+    """Run pytest, showing its output as it comes. ``pairs``: see ``every_other_pair``."""
     print(f"\n{title}", flush=True)
     outcome = Outcome(title)
     colour = "yes" if sys.stdout.isatty() else "no"
@@ -196,6 +204,7 @@ def run(
             **os.environ,
             "TEST_DATABASE_URL": database,
             "TEST_PARTITIONS": "1" if has_partitions else "",
+            "TEST_PAIRS": pairs,
         },
         stdout=subprocess.PIPE,
         text=True,
