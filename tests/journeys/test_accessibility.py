@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -21,7 +21,8 @@ Visit = Callable[..., Visitor]
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 RULES = [*WCAG, "best-practice"]
-SIZES = [(scheme, width) for scheme in SCHEMES for width in (390, 1280)]
+COLOURS = ["color-contrast", "link-in-text-block"]
+WIDTHS = [390, 1280]
 OPEN = ["login/", "password/reset/", "password/reset/sent/", "password/reset/Mg/c1-abc/"]
 PRIVATE = [
     *("devices/", "devices/revoke-others/", "activity/", "activity/?topic=failed"),
@@ -30,32 +31,56 @@ PRIVATE = [
 
 
 def violations(page: Page, rules: Sequence[str] = RULES, frame: Sequence[str] = ()) -> list[str]:
-    """Return what axe finds wrong, but for what is in the ``frame`` of somebody else."""
-    options = {"runOnly": {"type": "tag", "values": rules}, "preload": False}
-    context = {"exclude": [[part] for part in frame]} if frame else None
-    found = axe.Axe().run(page, context=context, options=options)
-    return [
-        f"{page.url}: {rule['id']} at {node['html'][:120]}"
-        for rule in found.response["violations"]
-        for node in rule["nodes"]
-    ]
+    """
+    Return what axe finds wrong, but for what is in the ``frame`` of somebody else.
+
+    By day all of it; by night what may be otherwise then, the colours.
+    """
+    found = []
+    for scheme in SCHEMES:
+        show(page, scheme)
+        run = ("tag", rules) if scheme == "light" else ("rule", COLOURS)
+        options = {"runOnly": {"type": run[0], "values": run[1]}, "preload": False}
+        context = {"exclude": [[part] for part in frame]} if frame else None
+        told = axe.Axe().run(page, context=context, options=options)
+        found += [
+            f"{page.url}, {scheme}: {rule['id']} at {node['html'][:120]}"
+            for rule in told.response["violations"]
+            for node in rule["nodes"]
+        ]
+    show(page, "light")
+    return found
+
+
+def show(page: Page, scheme: Literal["light", "dark"]) -> None:
+    """Show the page by day or by night, once its colours have faded from one to the other."""
+    page.emulate_media(color_scheme=scheme)
+    page.evaluate("document.getAnimations().forEach((one) => one.finish())")
+
+
+def pictures(page: Page, name: str) -> None:
+    """Keep one by day and one by night. See ``picture``."""
+    for scheme in SCHEMES:
+        show(page, scheme)
+        picture(page, f"{name}-{scheme}")
+    show(page, "light")
 
 
 def unfold(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
 
 
-def sizes(scheme: str, width: int) -> dict[str, Any]:
-    return {"color_scheme": scheme, "viewport": {"width": width, "height": 844}}
+def size(width: int) -> dict[str, Any]:
+    return {"viewport": {"width": width, "height": 844}}
 
 
-@pytest.mark.parametrize(("scheme", "width"), SIZES)
-def test_pages_pass_axe(visit: Visit, person: str, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_pass_axe(visit: Visit, person: str, width: int) -> None:
     """No page has a violation, on a phone or a desk, by day or by night, also with a factor on."""
     found: list[str] = []
     other = visit(user_agent=SAFARI_ON_A_PHONE)
     other.sign_in(person)
-    visitor = visit(user_agent=FIREFOX_ON_LINUX, **sizes(scheme, width))
+    visitor = visit(user_agent=FIREFOX_ON_LINUX, **size(width))
     page = visitor.page
     for path in OPEN:
         page.goto(f"/account/{path}")
@@ -94,11 +119,11 @@ def test_pages_pass_axe(visit: Visit, person: str, scheme: str, width: int) -> N
     assert other.complaints == []
 
 
-@pytest.mark.parametrize(("scheme", "width"), SIZES)
-def test_the_warning_passes_axe(visit: Visit, person: str, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_warning_passes_axe(visit: Visit, person: str, width: int) -> None:
     """Nor has the dialog before a session ends, in any of its three states."""
     found: list[str] = []
-    visitor = visit(**sizes(scheme, width))
+    visitor = visit(**size(width))
     visitor.sign_in(person)
     page = visitor.page
     page.goto("/preferences/")
@@ -127,11 +152,11 @@ OF_STAFF = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), SIZES)
-def test_pages_of_the_admin_pass_axe(visit: Visit, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_pages_of_the_admin_pass_axe(visit: Visit, width: int) -> None:
     """Nor has what we add to the admin: lists, pages, questions and charts."""
     found: list[str] = []
-    visitor = visit(**sizes(scheme, width))
+    visitor = visit(**size(width))
     page = visitor.page
     page.goto("/admin/login/?next=/admin/")
     page.get_by_label("Username").fill("sam")
@@ -171,10 +196,10 @@ OF_LISTS = [
 ]
 
 
-@pytest.mark.parametrize(("scheme", "width"), SIZES)
-def test_questions_about_many_pass_axe(visit: Visit, scheme: str, width: int) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_questions_about_many_pass_axe(visit: Visit, width: int) -> None:
     """Nor have they, they fit their window, and both ways on can be hit (WCAG 2.5.8)."""
-    visitor = visit(**sizes(scheme, width))
+    visitor = visit(**size(width))
     page = visitor.page
     page.goto("/admin/login/?next=/admin/sessions_plus/session/")
     page.get_by_label("Username").fill("sam")
@@ -188,7 +213,7 @@ def test_questions_about_many_pass_axe(visit: Visit, scheme: str, width: int) ->
         page.locator("#changelist-form").get_by_role("button").first.click()
         cancel = page.get_by_role("link", name="Cancel")
         expect(cancel).to_be_visible()
-        picture(page, f"ask-{action}-{width}-{scheme}")
+        pictures(page, f"ask-{action}-{width}")
 
         assert violations(page, WCAG, DJANGOS) == []
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -198,22 +223,20 @@ def test_questions_about_many_pass_axe(visit: Visit, scheme: str, width: int) ->
             assert min(box["width"], box["height"]) >= 24
 
 
-@pytest.mark.parametrize(("scheme", "width"), SIZES)
-def test_the_admins_sign_in_page_passes_axe(
-    visit: Visit, shop: Server, scheme: str, width: int
-) -> None:
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_admins_sign_in_page_passes_axe(visit: Visit, shop: Server, width: int) -> None:
     """Nor has the admin's own sign-in page, with our button on it and what it says when refused."""
     home = shop.url.replace("127.0.0.1", "localhost")  # for numbers there are no passkeys
-    page = visit(base_url=home, **sizes(scheme, width)).page
+    page = visit(base_url=home, **size(width)).page
     page.add_init_script(NO_AUTHENTICATOR)
     page.goto("/admin/login/?next=/admin/")
     found = violations(page, WCAG)
-    picture(page, f"admin-login-{width}-{scheme}")
+    pictures(page, f"admin-login-{width}")
 
     page.get_by_role("button", name="Sign in with a passkey").click()
     expect(page.get_by_role("alert")).to_be_visible()
     found += violations(page, WCAG)
-    picture(page, f"admin-login-refused-{width}-{scheme}")
+    pictures(page, f"admin-login-refused-{width}")
 
     assert found == []
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
@@ -251,10 +274,10 @@ SMALL = """() => [...document.querySelectorAll("a, button, input, select, summar
     .map(([one, box]) => `${one.outerHTML.slice(0, 80)}: ${box.width} x ${box.height}`)"""
 
 
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("width", WIDTHS)
 def test_what_is_pressed_is_large_enough(visit: Visit, person: str, width: int) -> None:
     """Every target is 24 pixels wide and high at least (WCAG 2.5.8), also beside others."""
-    visitor = visit(user_agent=FIREFOX_ON_LINUX, **sizes("light", width))
+    visitor = visit(user_agent=FIREFOX_ON_LINUX, **size(width))
     page, small = visitor.page, []
     for path in OPEN:
         page.goto(f"/account/{path}")

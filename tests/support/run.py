@@ -133,7 +133,7 @@ def main(arguments: list[str]) -> int:
     outcomes = [
         run("SQLite", [*WORKERS, "-m", "not browser", *arguments], pairs="all"),
         run("No zones", without_time_zones(arguments)),
-        run("Browser", ["-n", "2", "-m", "browser", *arguments]),
+        run("Browser", [*WORKERS, "-n", "3", "-m", "browser", *arguments]),
         run_on("PostgreSQL", start_postgresql, arguments),
         run_on("By month", start_postgresql, arguments, only=BY_MONTH),
         run_on("MariaDB", start_mariadb, arguments),
