@@ -1,5 +1,5 @@
 """
-A cursor that a connection keeps: to read the row of a request without a cache, and to change rows.
+A cursor that a connection keeps, to read rows and to change them.
 
 On PostgreSQL with psycopg 3. Django makes a cursor for each statement, writes the values into its
 text and reads moments from text, in Python; on this one values are sent apart and rows come in

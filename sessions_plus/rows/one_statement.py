@@ -144,14 +144,19 @@ def _compose(alias: str, session: _Form, device: _Form | None, events: tuple[_Fo
         parts.append(f"device AS ({_of_device(connection, device, bool(parts))})")
     has_device = device is not None
     parts.append(f"written AS ({_of_session(connection, session, has_device)})")
+    # What the events rest on. A new session is wherever its device is: to look for both would
+    # be planned as a join for each event.
+    sources = ["written"] if session.shape is not None else []
+    if has_device:
+        sources.append("device")
     names = [f"event_{number}" for number in range(len(events))]
     parts += [
-        f"{name} AS ({_of_event(connection, event, has_device)})"
+        f"{name} AS ({_of_event(connection, event, sources)})"
         for name, event in zip(names, events, strict=True)
     ]
     told = [
         "(SELECT id FROM device)" if has_device else "NULL",
-        "(SELECT count(*) FROM written)",
+        f"(SELECT count(*) FROM {sources[0]})" if sources else "1",  # noqa: S608 - a name
         *(f"(SELECT id FROM {name})" for name in names),  # noqa: S608 - names, no values
     ]
     return f"WITH {', '.join(parts)} SELECT {', '.join(told)}"
@@ -178,7 +183,7 @@ def _of_session(connection: BaseDatabaseWrapper, session: _Form, has_device: boo
     if session.shape is None:
         more = [(DEVICE_ID, "device.id")] if has_device else []
         source = " FROM device" if has_device else ""
-        return f"{_insert(connection, session, more)}{source} RETURNING 1"
+        return f"{_insert(connection, session, more)}{source}"
     setting = _setting(connection, session)
     verb = f"UPDATE {session.table.name(connection)} SET {setting}"  # noqa: S608
     if has_device:
@@ -188,11 +193,11 @@ def _of_session(connection: BaseDatabaseWrapper, session: _Form, has_device: boo
     return f"{changed} RETURNING 1"
 
 
-def _of_event(connection: BaseDatabaseWrapper, event: _Form, has_device: bool) -> str:
-    more = [(DEVICE_ID, "device.id")] if has_device else []
-    source = "written, device" if has_device else "written"
+def _of_event(connection: BaseDatabaseWrapper, event: _Form, sources: Sequence[str]) -> str:
+    more = [(DEVICE_ID, "device.id")] if "device" in sources else []
+    source = f" FROM {', '.join(sources)}" if sources else ""
     key = f"{connection.ops.quote_name(str(event.table.model._meta.pk.column))} AS id"
-    return f"{_insert(connection, event, more)} FROM {source} RETURNING {key}"
+    return f"{_insert(connection, event, more)}{source} RETURNING {key}"
 
 
 def _insert(

@@ -110,7 +110,7 @@ def in_transaction() -> bool:
 def fetch(public_id: UUID) -> Row | None:
     """Return the row of that name, ended or not, or None. One statement."""
     where = {"public_id": public_id}
-    found = SESSIONS.find(database(), ATTRIBUTES, where, is_frequent=True)
+    found = SESSIONS.find(database(), ATTRIBUTES, where)
     return Row(*found[0]) if found else None
 
 

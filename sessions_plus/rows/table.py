@@ -82,13 +82,11 @@ class Table(Generic[M_co]):
         *,
         condition: str | None = None,
         other_than: Mapping[str, object] = NOTHING,
-        is_frequent: bool = False,
     ) -> list[Found]:
         """
         Return these attributes of every row that ``where`` holds for, in no order.
 
-        Not of one with a value of ``other_than``. What ``is_frequent`` is read by a kept cursor
-        where there is one: for columns that come from it as from Django's.
+        Not of one with a value of ``other_than``.
         """
         connection = connections[alias]
         shape = shape_of(where, condition, other_than)
@@ -96,7 +94,7 @@ class Table(Generic[M_co]):
         params = self.params(connection, where, but_none=True)
         params += self.params(connection, other_than)
 
-        found = fetched(connection, sql, params, is_frequent=is_frequent)
+        found = fetched(connection, sql, params)
         return self._python_values(connection, attributes, found)
 
     def find_instances(
@@ -248,7 +246,7 @@ def _count_changed(
     """Execute a statement that changes rows; return how many, none where it would not wait."""
 
     def write() -> int:
-        writing = _writing(connection, sql, params, wait, is_frequent=True)
+        writing = _writing(connection, sql, params, wait, on_kept_cursor=True)
         with waiting(connection, wait), writing as cursor:
             return int(cursor.rowcount)
 
@@ -260,13 +258,15 @@ def _count_changed(
         raise
 
 
-def fetched(
-    connection: BaseDatabaseWrapper, sql: str, params: Params, *, is_frequent: bool = False
-) -> list[Found]:
-    """Execute a statement that reads; return what it found, as the database has it."""
+def fetched(connection: BaseDatabaseWrapper, sql: str, params: Params) -> list[Found]:
+    """
+    Execute a statement that reads; return what it found, as the database has it.
+
+    Of types that come from a kept cursor as from Django's: no JSON.
+    """
 
     def read() -> list[Found]:
-        kept = take_cursor(connection) if is_frequent else None
+        kept = take_cursor(connection)
         if kept is not None:
             kept.execute(sql, params)
             rows: list[Found] = kept.fetchall()
@@ -314,14 +314,14 @@ def _writing(
     params: Params,
     wait: LockWait = LockWait.AS_SET,
     *,
-    is_frequent: bool = False,
+    on_kept_cursor: bool = False,
 ) -> Iterator[CursorWrapper]:
     """Execute a statement that writes; a transaction around it knows if it failed."""
     # Not where a row is only left alone: but for PostgreSQL, which says so without an error,
     # databases take back the statement and nothing else.
     is_to_tell = wait is not LockWait.NONE or connection.vendor == "postgresql"
     guard = transaction.mark_for_rollback_on_error(using=connection.alias)
-    kept = take_cursor(connection) if is_frequent else None
+    kept = take_cursor(connection) if on_kept_cursor else None
     used = connection.cursor() if kept is None else nullcontext(kept)
     with guard if is_to_tell and connection.in_atomic_block else nullcontext(), used as cursor:
         cursor.execute(sql, params)

@@ -18,7 +18,8 @@ from django.db import DatabaseError, IntegrityError, connection, connections, tr
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from sessions_plus.models import Session
+from sessions_plus.devices.session_rows import DEVICES
+from sessions_plus.models import Device, Session
 from sessions_plus.models.session import Kind
 from sessions_plus.rows import kept_cursor as module
 from sessions_plus.rows import session_row
@@ -100,6 +101,21 @@ def test_same_values(
         type(getattr(as_ever, name)) for name in session_row.ATTRIBUTES
     ]
     assert (take_cursor(connections["default"]) is not None) is (connection.timezone is not None)
+
+
+@ON_POSTGRESQL
+def test_same_devices(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So does each column of a device, which a sign-in looks up."""
+
+    def found() -> dict[str, tuple[object, type]]:
+        (device,) = DEVICES.find_instances("default", {"user_id": session.user_id})
+        names = [field.attname for field in Device._meta.concrete_fields]
+        return {name: (getattr(device, name), type(getattr(device, name))) for name in names}
+
+    Device.objects.update(name="ä %", trusted_until=timezone.now(), revoked_at=timezone.now())
+    kept = found()
+    with by_django(monkeypatch):
+        assert kept == found()
 
 
 def test_network_of_an_address() -> None:
@@ -253,7 +269,7 @@ def test_errors_are_djangos(session: Session) -> None:
     """And a transaction that is broken takes no more statements."""
     fetch(session)
     with pytest.raises(DatabaseError):
-        fetched(connections["default"], "SELECT nothing", [], is_frequent=True)
+        fetched(connections["default"], "SELECT nothing", [])
     assert fetch(session).public_id == session.public_id
 
     with transaction.atomic():

@@ -3058,8 +3058,8 @@ SABOTAGES = (
     Sabotage(
         "record what was not written, in the same statement",
         PACKAGE + "rows/one_statement.py",
-        'source = "written, device" if has_device else "written"',
-        'source = "device" if has_device else "written"',
+        'sources = ["written"] if session.shape is not None else []',
+        "sources: list[str] = []",
         WRITTEN_TOGETHER,
         database="postgresql",
     ),
