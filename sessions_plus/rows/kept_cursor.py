@@ -4,7 +4,7 @@ A cursor that a connection keeps, to read rows and to change them.
 On PostgreSQL with psycopg 3. Django makes a cursor for each statement, writes the values into its
 text and reads moments from text, in Python; on this one values are sent apart and rows come in
 binary. Not for the many values of a sign-in, as PostgreSQL would have to find out the type of
-each. Django's own wrapper is around it, so who traces or counts statements there sees this one.
+each. Django's own wrapper is around it, so who traces statements there sees this one.
 
 Invariants for whoever edits this: nothing is prepared that the site's ``prepare_threshold`` does
 not ask for, so that a pooler which lends connections for a transaction each may stand between.
@@ -38,8 +38,10 @@ def take_cursor(connection: BaseDatabaseWrapper) -> PsycopgObject:
     Take the connection's kept cursor, made now if need be; None where it can have none.
 
     Then Django's is to be asked for one: statements are logged, or cursors are made in a way
-    of the site's, as for tenants or to be traced. Whoever asks while this one is taken, as what
-    is called for each statement may, or another thread on the same connection, gets another.
+    of the site's, as for tenants or to be traced; or an execute wrapper may put a statement of
+    its own before each, as django-pghistory does, and PostgreSQL takes one at a time from this
+    cursor. Whoever asks while this one is taken, as what is called for each statement may, or
+    another thread on the same connection, gets another.
     """
     if not _may_have(connection):
         return None
@@ -65,6 +67,7 @@ def _may_have(connection: BaseDatabaseWrapper) -> bool:
     return (
         connection.vendor == "postgresql"
         and not connection.queries_logged
+        and not connection.execute_wrappers
         and connection.timezone is not None  # without, moments come in the site's own time
         and _is_djangos(kind)
         and vars(connection).keys().isdisjoint(MAKES_CURSORS)

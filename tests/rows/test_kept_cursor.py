@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 from django.contrib.auth.models import User
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -156,6 +157,29 @@ def test_who_counts_statements_sees_them(session: Session) -> None:
     assert (len(seen), len(captured)) == (1, 1)
 
 
+def noting_who(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+    """Tell the database who acts, before each statement, as django-pghistory does."""
+    told = f"SELECT set_config('site.who', %s, true); {sql}"
+    executed = execute(told, ["ann", *(params or ())], many, context)
+    while executed is not None and executed.nextset():
+        pass
+    return executed
+
+
+@ON_POSTGRESQL
+def test_who_puts_statements_before_others(session: Session) -> None:
+    """It gets Django's own cursor, which takes several at once, for reads and changes alike."""
+    where = {"public_id": session.public_id}
+    fetch(session)  # keeps one
+
+    with connection.execute_wrapper(noting_who):
+        assert fetch(session).public_id == session.public_id
+        SESSIONS.update("default", {"location": "here"}, where)
+        SESSIONS.delete("default", where)
+
+    assert not Session.objects.exists()
+
+
 @ON_POSTGRESQL
 def test_who_makes_cursors_makes_these_too(
     session: Session, monkeypatch: pytest.MonkeyPatch
@@ -232,17 +256,18 @@ def test_it_ends_with_its_thread(session: Session) -> None:
 def test_read_within_a_read(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is called for each statement may read a session, too: each gets its own row."""
     inner: list[Row] = []
+    execute = CursorWrapper.execute
 
-    def reading(execute: Any, *args: Any) -> Any:
+    def reading(*args: Any) -> Any:
         executed = execute(*args)
         with monkeypatch.context() as patch:
-            patch.setattr(own, "execute_wrappers", [])
+            patch.setattr(CursorWrapper, "execute", execute)
             inner.append(fetch(session))
         return executed
 
-    own: Any = connections["default"]
     fetch(session)  # keeps one
-    with connection.execute_wrapper(reading):
+    with monkeypatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", reading)
         outer = fetch(session)
 
     assert inner == [outer]
@@ -317,18 +342,19 @@ def test_same_values_are_written(
 @ON_POSTGRESQL
 def test_change_within_a_change(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is called for each statement may change a row, too."""
-    own: Any = connections["default"]
     where = {"public_id": session.public_id}
     counts: list[int] = []
+    execute = CursorWrapper.execute
 
-    def changing(execute: Any, *args: Any) -> Any:
+    def changing(*args: Any) -> Any:
         with monkeypatch.context() as patch:
-            patch.setattr(own, "execute_wrappers", [])
+            patch.setattr(CursorWrapper, "execute", execute)
             counts.append(SESSIONS.update("default", {"location": "inner"}, {"version": -1}))
         return execute(*args)
 
     SESSIONS.update("default", {"location": "first"}, where)  # keeps one
-    with connection.execute_wrapper(changing):
+    with monkeypatch.context() as patch:
+        patch.setattr(CursorWrapper, "execute", changing)
         counts.append(SESSIONS.update("default", {"location": "outer"}, where))
 
     assert counts == [0, 1]

@@ -1033,6 +1033,14 @@ SABOTAGES = (
         database="postgresql",
     ),
     Sabotage(
+        "kept cursor: where statements are put before others",
+        PACKAGE + "rows/kept_cursor.py",
+        "        and not connection.execute_wrappers\n",
+        "",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
         "kept cursor: past a wrapper of the site's",
         PACKAGE + "rows/kept_cursor.py",
         "        and vars(connection).keys().isdisjoint(MAKES_CURSORS)\n",
