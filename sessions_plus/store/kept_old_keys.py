@@ -18,6 +18,7 @@ from sessions_plus.models import AdoptedKey, Session
 from sessions_plus.named_types import UserId
 from sessions_plus.rows import session_row
 from sessions_plus.store import old_engine, old_tables
+from sessions_plus.store.unwritable import apart
 
 
 @lru_cache(maxsize=10_000)
@@ -25,10 +26,12 @@ def digest_of_kept_key(public_id: UUID) -> str:
     """
     Return that of the old session which went on beside this one, or "" where none did.
 
-    Whoever shows another is looked for in the table: a later one may be there by now.
+    Whoever shows another is looked for in the table: a later one may be there by now. A
+    transaction around it goes on where that cannot be read.
     """
-    rows = AdoptedKey.objects.using(session_row.database()).filter(session_public_id=public_id)
-    return rows.exclude(sealed_old_key=b"").values_list("key_hash", flat=True).first() or ""
+    with apart():
+        rows = AdoptedKey.objects.using(session_row.database()).filter(session_public_id=public_id)
+        return rows.exclude(sealed_old_key=b"").values_list("key_hash", flat=True).first() or ""
 
 
 def kept_old_key(public_id: UUID) -> str | None:

@@ -61,40 +61,41 @@ def has_left(public_id: UUID, caller: Caller, now: datetime) -> bool:
     """
     Say whether a browser signed in at the old engine once more, or signed out of what it had.
 
-    It shows no longer the old key of a session, and the old engine lost that. A cookie may be gone
-    while its session is not: of another path, or forgotten by the browser. A session that nobody
-    was signed in to, or that has expired, was not signed out of: then only who signed in left it.
-    And an old engine that keeps sessions in cookies never loses one.
+    Not as long as it shows the old key of the session. Nor where nobody can be asked: the
+    database may be away, and each engine has errors of its own. Then the session is read as ever.
     """
     if not old_engine.is_adopting(now) or conf.ADOPT_COOKIE_NAME is None:
         return False
-    known = digest_of_kept_key(public_id)
     shown = old_engine.cookie_in(caller.cookies or {})
-    if not known or (shown is not None and same(digest(shown), known)):
+    try:
+        known = digest_of_kept_key(public_id)
+        if not known or (shown is not None and same(digest(shown), known)):
+            return False
+        with apart():
+            return is_left(public_id, shown)
+    except Exception:
         return False
+
+
+def is_left(public_id: UUID, shown: str | None) -> bool:
+    """
+    Say so of a session whose browser shows another old key, or none.
+
+    The old engine lost what it had. A cookie may be gone while its session is not: of another
+    path, or forgotten by the browser. A session that nobody was signed in to, or that has expired,
+    was not signed out of: then only who signed in left it. And an old engine that keeps sessions
+    in cookies never loses one.
+    """
     adopted = kept(public_id)
     if adopted is None or (shown and same(digest(shown), adopted.key_hash)):
         return False
     old_key = opened(adopted)
-    if old_key is None or not is_gone(old_key):
+    if old_key is None or not old_engine.is_gone(old_key):
         return False
     there = old_engine.find(shown) if shown else None
     if there is not None and there.is_somebodys:
         return not there.is_acted_in  # they will be themselves again
     return adopted.is_signed_in and not old_tables.has_row(old_key)
-
-
-def is_gone(old_key: str) -> bool:
-    """
-    Say whether the old engine no longer has a session that it had. Not where it cannot be asked.
-
-    A transaction around it goes on all the same.
-    """
-    try:
-        with apart():
-            return old_engine.is_gone(old_key)
-    except Exception:  # each engine has errors of its own
-        return False
 
 
 def _goes_on_beside(row: Row, old_key: str) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import User
 from django.core.cache import caches
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -20,8 +20,7 @@ from sessions_plus.lifecycle.passwords import end_or_keep_others, keep_sessions_
 from sessions_plus.models import AdoptedKey, Reason, Session
 from sessions_plus.store import old_engine as old_engine_module
 from sessions_plus.store import old_tables
-from sessions_plus.store.kept_old_keys import kept_old_key
-from sessions_plus.store.leaving import is_gone
+from sessions_plus.store.kept_old_keys import digest_of_kept_key, kept_old_key
 from tests.conftest import World
 from tests.moving.conftest import Arrive
 from tests.support.browsers import Browser
@@ -318,20 +317,30 @@ def test_cache_that_hides_its_failures(
     assert ann.text("who") == "ann"
 
 
-def test_old_table_that_cannot_be_read_in_a_transaction(
-    djangos: str, engine: str, world: World, monkeypatch: pytest.MonkeyPatch
+def fail_in_the_database(*_: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM nowhere")
+
+
+@pytest.mark.parametrize("asked", ["old table", "table of old keys"])
+def test_table_that_cannot_be_read_in_a_transaction(
+    ann: Browser, kept: str, monkeypatch: pytest.MonkeyPatch, asked: str
 ) -> None:
     """The view that asks whose session it is goes on with its transaction."""
-
-    def fail(*_: object) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM nowhere")
-
-    monkeypatch.setattr(old_engine_module.store_class(), "load", fail)
+    if not kept.endswith(".db"):
+        pytest.skip("the others have no table, or ask their cache first")
+    ann.get("who")
+    del ann.cookies[OLD]
+    digest_of_kept_key.cache_clear()
+    place, name = {
+        "old table": (old_engine_module.store_class(), "load"),
+        "table of old keys": (AdoptedKey.objects, "using"),
+    }[asked]
+    monkeypatch.setattr(place, name, fail_in_the_database)
 
     with transaction.atomic():
-        assert not is_gone("a" * 32)
-        assert not Session.objects.exists()
+        assert ann.text("who") == "ann"
+        assert Session.objects.active().count() == 1
 
 
 def test_old_engine_that_cannot_be_asked(
@@ -348,6 +357,30 @@ def test_old_engine_that_cannot_be_asked(
     monkeypatch.setattr(old_engine_module, "caches", {"default": SimpleNamespace(get=fail)})
 
     assert ann.text("who") == "ann"
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "not shown"])
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_database_that_is_away(
+    ann: Browser, kept: str, engine: str, error: type[Exception], shown: bool
+) -> None:
+    """Who has a copy in the cache goes on, as without an old engine."""
+    if not engine.endswith(".cached_db"):
+        pytest.skip("without copies nobody is known then")
+    ann.get("write", color="red")
+    ann.get("read")
+    if not shown:
+        del ann.cookies[OLD]
+    digest_of_kept_key.cache_clear()
+
+    def fail(*_: object) -> None:
+        raise error("connection refused")
+
+    with connection.execute_wrapper(fail):
+        response = ann.get("read")
+
+    assert b"red" in response.content
+    assert NEW not in response.cookies
 
 
 def test_who_signed_in_here_is_looked_for_once(

@@ -3392,7 +3392,7 @@ SABOTAGES = (
     Sabotage(
         "end a session for a cookie of the old engine that was lost",
         PACKAGE + "store/leaving.py",
-        "    if old_key is None or not is_gone(old_key):",
+        "    if old_key is None or not old_engine.is_gone(old_key):",
         "    if old_key is None:",
         OLD_BESIDE_NEW,
     ),
@@ -3496,11 +3496,26 @@ SABOTAGES = (
         database="postgresql",
     ),
     Sabotage(
+        "break a view's transaction by asking what was noted of the old engine's sessions",
+        PACKAGE + "store/kept_old_keys.py",
+        "    with apart():\n",
+        "    if True:\n",
+        f"{OLD_BESIDE_NEW} -k transaction",
+        database="postgresql",
+    ),
+    Sabotage(
         "sign people out for an old engine that does not answer",
         PACKAGE + "store/leaving.py",
-        "        return False\n\n\ndef _goes_on_beside",
-        "        return True\n\n\ndef _goes_on_beside",
+        "        return False\n\n\ndef is_left",
+        "        return True\n\n\ndef is_left",
         OLD_BESIDE_NEW,
+    ),
+    Sabotage(
+        "fail for want of what was noted of the old engine's sessions",
+        PACKAGE + "store/leaving.py",
+        "    except Exception:\n        return False\n",
+        "    except ConnectionError:\n        return False\n",
+        f"{OLD_BESIDE_NEW} -k away",
     ),
     Sabotage(
         "let who lacks the key say what was left at the old engine",
