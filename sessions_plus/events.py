@@ -20,6 +20,7 @@ from django.utils import timezone
 
 from sessions_plus.authority import acting_for
 from sessions_plus.models import Device, Event, Outcome, SessionEvent
+from sessions_plus.models.event import SessionEventQuerySet
 from sessions_plus.moments import in_utc
 from sessions_plus.named_types import Columns, JsonObject, UserId
 from sessions_plus.rows.table import Table
@@ -150,6 +151,18 @@ def record_all(rows: Sequence[SessionEvent]) -> None:
 def database() -> str:
     """The alias that events are written to."""
     return router.db_for_write(SessionEvent)
+
+
+def written() -> SessionEventQuerySet:
+    """Return all events from where they are written, which a replica may not be up to."""
+    return SessionEvent.objects.using(database())
+
+
+def password_changed_after(user_id: UserId, moment: datetime) -> datetime | None:
+    """Return when somebody's password was first changed after ``moment``; None: it was not."""
+    changes = written().filter(user_id=user_id, event=Event.PASSWORD_CHANGED, at__gt=moment)
+    first: datetime | None = changes.order_by("id").values_list("at", flat=True).first()
+    return first
 
 
 def values_of(rows: Sequence[SessionEvent]) -> list[dict[str, object]]:

@@ -18,8 +18,9 @@ from django.db.models import Q
 from django.db.models.expressions import OrderBy
 from django.db.models.functions import Coalesce
 
+from sessions_plus.events import written
 from sessions_plus.lifecycle.in_force import live_sessions
-from sessions_plus.models import Device, Event, Session, SessionEvent
+from sessions_plus.models import Device, Event, Session
 from sessions_plus.models.session import SessionQuerySet
 from sessions_plus.rows import session_row
 
@@ -164,12 +165,11 @@ Sender = tuple[str | None, str]
 
 def _failed_attempts(user: models.Model, *, since: datetime) -> Counter[Sender]:
     """Count the failed sign-ins of the user's by who sent them."""
-    failed = SessionEvent.objects.using(session_row.database()).for_user(user)
-    failed = failed.filter(event__in=FAILED_SIGN_INS, at__gte=since).order_by("-id")
+    failed = written().for_user(user).filter(event__in=FAILED_SIGN_INS, at__gte=since)
     found: Counter[Sender] = Counter()
-    for address, agent, count in failed.values_list("ip_address", "user_agent", "count")[
-        :MOST_READ
-    ]:
+    for address, agent, count in failed.order_by("-id").values_list(
+        "ip_address", "user_agent", "count"
+    )[:MOST_READ]:
         found[address, agent] += count
     return found
 

@@ -12,10 +12,11 @@ from django.db import models
 
 from sessions_plus.crypto import Purpose, digest, same
 from sessions_plus.devices.revocation import revoke_device
+from sessions_plus.events import password_changed_after
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.ending import Revocation
 from sessions_plus.lifecycle.revocation import revoke_matching, revoke_selected
-from sessions_plus.models import Event, Notice, Reason, Session, SessionEvent
+from sessions_plus.models import Notice, Reason, Session
 from sessions_plus.rows.session_row import database
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def report(
     if not this.filter(used_at=None).update(used_at=now):
         return None
     try:
-        changed_at = _password_changed_after(notice)
+        changed_at = password_changed_after(notice.user_id, notice.created_at)
         result = _end_told_of(notice, before=changed_at, client=client, now=now)
         if all_sessions or not names_one(notice):
             every = begun_before(Session.objects.filter(user_id=notice.user_id), changed_at)
@@ -94,15 +95,6 @@ def begun_before(
 ) -> models.QuerySet[Session]:
     """Those that were signed in to before ``moment``; None: all."""
     return sessions if moment is None else sessions.exclude(authenticated_at__gte=moment)
-
-
-def _password_changed_after(notice: Notice) -> datetime | None:
-    """Return when the password was first changed after the mail; None: it was not."""
-    changes = SessionEvent.objects.using(database()).filter(
-        user_id=notice.user_id, event=Event.PASSWORD_CHANGED, at__gt=notice.created_at
-    )
-    first: datetime | None = changes.order_by("id").values_list("at", flat=True).first()
-    return first
 
 
 def _end_told_of(

@@ -27,7 +27,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.conf import conf
 from sessions_plus.devices.recognition import FIRST_DEVICE, NO_REQUEST
-from sessions_plus.events import record
+from sessions_plus.events import record, written
 from sessions_plus.models import Event, Outcome, SessionEvent
 from sessions_plus.notices.background import DEADLINE_SECONDS, background
 from sessions_plus.notices.composing import compose
@@ -124,7 +124,7 @@ def _is_news(event: SessionEvent, letter: Letter) -> bool:
     if letter.pause is None:
         return True
     # Of two at once the first is told, so neither silences the other.
-    earlier = SessionEvent.objects.using(database()).filter(
+    earlier = written().filter(
         user_id=event.user_id, event=event.event, pk__lt=event.pk, at__gt=event.at - letter.pause
     )
     if letter.by_staff:

@@ -15,11 +15,10 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from sessions_plus.decorators import reauthentication_required
-from sessions_plus.events import record
-from sessions_plus.models import Event, SessionEvent
+from sessions_plus.events import record, written
+from sessions_plus.models import Event
 from sessions_plus.named_types import PersonRequest
 from sessions_plus.privacy.export import write_archive
-from sessions_plus.rows import session_row
 from sessions_plus.views.protection import ask, current_public_id
 
 PAUSE = timedelta(days=1)
@@ -49,7 +48,7 @@ def data_download(request: PersonRequest) -> HttpResponseBase:
 
 def _again_at(request: PersonRequest, now: datetime) -> datetime | None:
     """Return when the next copy may be made; None: now."""
-    own = SessionEvent.objects.using(session_row.database()).for_user(request.user)
+    own = written().for_user(request.user)
     made = own.filter(event=Event.DATA_EXPORTED, reason="", at__gt=now - PAUSE).order_by("-pk")
     at = made.values_list("at", flat=True).first()
     return at + PAUSE if at is not None else None

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
+from sessions_plus.events import password_changed_after
 from sessions_plus.models import Device, Event, Session, SessionEvent
 from sessions_plus.rows import together
 from tests.support.pauses import Pause, in_thread, stopped
@@ -32,6 +34,17 @@ def test_sign_in(user: User) -> None:
     started = SessionEvent.objects.using("events").get(event=Event.SESSION_STARTED)
     session = Session.objects.get()
     assert (started.session_public_id, started.device_id) == (session.public_id, session.device_id)
+
+
+def test_what_rests_on_them(user: User) -> None:
+    """That somebody's password was changed, or was told of lately, is known from there."""
+    before = timezone.now()
+    user.set_password("another")
+    user.save()
+    changed = SessionEvent.objects.using("events").get(event=Event.PASSWORD_CHANGED)
+
+    assert password_changed_after(user.pk, before) == changed.at
+    assert password_changed_after(user.pk, changed.at) is None
 
 
 def test_order(user: User) -> None:

@@ -3108,6 +3108,13 @@ SABOTAGES = (
         "tests/lifecycle/test_limits.py",
     ),
     Sabotage(
+        "read what rests on events where the sessions are",
+        PACKAGE + "events.py",
+        "return SessionEvent.objects.using(database())",
+        'return SessionEvent.objects.using("default")',
+        "tests/devices/test_own_events.py",
+    ),
+    Sabotage(
         "store a session before its events in another database",
         PACKAGE + "rows/together.py",
         "    if events.alias != alias:\n        event_ids",

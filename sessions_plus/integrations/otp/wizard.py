@@ -22,12 +22,11 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve
 from two_factor.views import LoginView
 
-from sessions_plus.events import record
+from sessions_plus.events import password_changed_after, record
 from sessions_plus.integrations.otp.devices import INTEGRATION, TYPED, OtpDevice, method_of
 from sessions_plus.mfa.methods import PASSWORD, RECOVERY_CODE, TRUSTED_DEVICE
 from sessions_plus.mfa.sign_in import using
-from sessions_plus.models import Event, SessionEvent
-from sessions_plus.rows.session_row import database
+from sessions_plus.models import Event
 
 ASKED_FOR = "default"
 """The name of the device that it asks for. Others can stand in for that one, not alone."""
@@ -98,8 +97,7 @@ def _has_new_password(wizard: Wizard) -> bool:
     if not began or not isinstance(user, models.Model):
         return False
     since = datetime.fromtimestamp(began, UTC) + timedelta(seconds=1)  # it keeps whole seconds
-    events = SessionEvent.objects.using(database()).filter(user_id=user.pk, at__gte=since)
-    return events.filter(event=Event.PASSWORD_CHANGED).exists()
+    return password_changed_after(user.pk, since) is not None
 
 
 def _begin_anew(wizard: Wizard) -> HttpResponse:
