@@ -42,6 +42,8 @@ from sessions_plus.models import Session
 OURS = "sessions_plus.middleware.SessionMiddleware"
 DJANGOS = "django.contrib.sessions.middleware.SessionMiddleware"
 AUTH = "django.contrib.auth.middleware.AuthenticationMiddleware"
+BEARERS = "sessions_plus.tokens.guards.BearerMiddleware"
+OTPS = "sessions_plus.integrations.otp.OTPMiddleware"
 MESSAGES = "django.contrib.messages.middleware.MessageMiddleware"
 CSRF = "django.middleware.csrf.CsrfViewMiddleware"
 OTHER_BACKEND = "tests.support.guessing.Elsewhere"
@@ -175,6 +177,7 @@ NEIGHBOURS = [
     ("E402", ["allauth.mfa", ALLAUTH]),
     ("E402", ["django_otp", OTP]),
     ("W403", ["hijack", "hijack.contrib.admin"]),
+    ("W405", ["daphne", "channels"]),
     ("W403", ["loginas"]),
     ("W403", ["impersonate.apps.AccountConfig"]),
 ]
@@ -187,6 +190,7 @@ WELL = [
     ["allauth.mfa", "allauth.account", ALLAUTH, "django_otp", OTP],
     ["allauthentic.mfa", "django_otpx"],
     ["hijack", "loginas", "impersonate", *HELP_DESKS],
+    ["daphne", "channels", "sessions_plus.integrations.channels.ChannelsIntegration"],
 ]
 
 PROVOKED = [
@@ -199,6 +203,10 @@ PROVOKED = [
         id="passkeys wanted that are off",
     ),
     pytest.param("E001", {"SESSIONS_PLUS_IDLE_TIMEUOT": 1}, id="unknown name"),
+    pytest.param("E001", {"SESSION_PLUS_MFA_POLICY": "staff"}, id="prefix without an s"),
+    pytest.param("E001", {"SESSIONSPLUS_MFA_POLICY": "staff"}, id="prefix in one word"),
+    pytest.param("E001", {"DJANGO_SESSIONS_PLUS_PROFILE": "aal2"}, id="prefix of the package"),
+    pytest.param("E001", {"SESSIONS_PLUS": {"PROFILE": "aal2"}}, id="a dictionary of settings"),
     pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": 60}, id="a number for a duration"),
     pytest.param("E002", {"SESSIONS_PLUS_TRUSTED_PROXIES": "10.0.0.0/8"}, id="text for a list"),
     pytest.param("E002", {"SESSIONS_PLUS_ACTIVITY_INTERVAL": None}, id="None for one that must be"),
@@ -253,6 +261,8 @@ PROVOKED = [
     pytest.param("E103", only(AUTH, OURS), id="after authentication"),
     pytest.param("E103", only(MESSAGES, OURS, AUTH), id="after messages"),
     pytest.param("E103", only(CSRF, OURS) | {"CSRF_USE_SESSIONS": True}, id="after CSRF"),
+    pytest.param("E114", only(OURS, OTPS, AUTH), id="whose user verified is not known yet"),
+    pytest.param("E114", only(BEARERS, OURS, AUTH), id="bearers before authentication"),
     pytest.param("E104", {"SESSION_ENGINE": "django.contrib.sessions.backends.db"}, id="engine"),
     pytest.param("E104", {"SESSION_ENGINE": "nowhere.at.all"}, id="engine that is not there"),
     pytest.param("E105", {"SESSION_SERIALIZER": f"{__name__}.Pickled"}, id="pickle"),
@@ -654,11 +664,12 @@ def test_a_package_of_others_is_reported(
     with override_settings(LOGIN_URL="sessions_plus:login"):
         found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
         found += [*beside.check_login_of_allauth(), *beside.check_help_desks()]
+        found += beside.check_sockets()
 
     assert f"sessions_plus.{expected}" in {message.id for message in found}
 
 
-@pytest.mark.parametrize("apps", WELL, ids=["integrated", "similar names", "help desks"])
+@pytest.mark.parametrize("apps", WELL, ids=["integrated", "similar names", "help desks", "sockets"])
 @pytest.mark.parametrize("urls", ["tests.urls", "tests.support.sites", None])
 def test_packages_that_are_integrated_are_not(
     apps: list[str], urls: str | None, monkeypatch: pytest.MonkeyPatch
@@ -669,7 +680,8 @@ def test_packages_that_are_integrated_are_not(
         ROOT_URLCONF=urls, LOGIN_URL="/elsewhere/", ACCOUNT_ADAPTER=f"{__name__}.Staged"
     ):
         found = [*beside.check_factors_of_others(), *beside.check_where_others_ask()]
-        assert not [*found, *beside.check_login_of_allauth(), *beside.check_help_desks()]
+        found += [*beside.check_sockets(), *beside.check_help_desks()]
+        assert not [*found, *beside.check_login_of_allauth()]
 
 
 def test_a_name_is_suggested() -> None:
@@ -678,6 +690,23 @@ def test_a_name_is_suggested() -> None:
 
     assert "SESSIONS_PLUS_IDLE_TIMEUOT" in message.msg
     assert message.hint == "Did you mean SESSIONS_PLUS_IDLE_TIMEOUT?"
+
+
+@pytest.mark.parametrize("prefix", ["SESSION_PLUS_", "SESSIONSPLUS_", "DJANGO_SESSIONS_PLUS_"])
+def test_a_misspelt_prefix_is_told(prefix: str) -> None:
+    """Else what was set would be off, and nobody would know."""
+    values: dict[str, Any] = {f"{prefix}MFA_POLICY": "staff"}
+
+    (message,) = messages_of(**values)
+
+    assert message.hint == "Did you mean SESSIONS_PLUS_MFA_POLICY?"
+
+
+def test_a_dictionary_of_settings_is_told() -> None:
+    """As other packages have it: read by nobody here."""
+    (message,) = messages_of(SESSIONS_PLUS={"MFA_POLICY": "staff"})
+
+    assert message.hint == "Write each setting by itself, such as SESSIONS_PLUS_PROFILE."
 
 
 def test_a_name_like_no_other_has_no_suggestion() -> None:

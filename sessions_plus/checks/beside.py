@@ -135,6 +135,13 @@ def check_help_desks(**_: object) -> list[CheckMessage]:
 
 
 @register(TAG)
+def check_sockets(**_: object) -> list[CheckMessage]:
+    integration = "sessions_plus.integrations.channels.ChannelsIntegration"
+    is_untold = _has_app("channels") and not _has_app(integration)
+    return [catalogue.SOCKETS_UNTOLD.about()] if is_untold else []
+
+
+@register(TAG)
 def check_login_of_allauth(**_: object) -> list[CheckMessage]:
     return list(_wrong_with_allauth()) if _has_app("allauth.account") else []
 

@@ -121,6 +121,11 @@ WRONG_ORDER = Finding(
     "whose session it needs.",
     "Move 'sessions_plus.middleware.SessionMiddleware' up, to before it.",
 )
+TOO_EARLY = Finding(
+    "E114",
+    "In MIDDLEWARE, {early!r} comes before {auth!r}, and needs the request.user that this sets.",
+    "Move {early!r} down, to after it.",
+)
 FOREIGN_ENGINE = Finding(
     "E104",
     "SESSION_ENGINE is {engine!r}, whose sessions are not tracked.",
@@ -442,6 +447,13 @@ NO_SIGN_IN_PAGE = Finding(
     "LOGIN_URL is {url!r}, and no address has this name: whoever has to sign in gets an error.",
     "Write the name or the path of the page where people sign in; its whole address where a front "
     "end of its own does that, as with HEADLESS_ONLY of django-allauth.",
+)
+SOCKETS_UNTOLD = Finding(
+    "W405",
+    "Channels opens sockets, and none is told of the end of its session: they stay open for up to "
+    "SESSIONS_PLUS_ACTIVITY_INTERVAL, or for good.",
+    "Add 'sessions_plus.integrations.channels.ChannelsIntegration' to INSTALLED_APPS, and take "
+    "AuthMiddlewareStack and ClosesWithSession from sessions_plus.integrations.channels.sockets.",
 )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.backends import RemoteUserBackend
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.views import PasswordResetView
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.core.cache import caches
@@ -92,6 +93,19 @@ def check_middleware_order(**_: object) -> list[CheckMessage]:
         catalogue.WRONG_ORDER.about(later=repr(path))
         for path in settings.MIDDLEWARE[:place]
         if any(is_kind_of(path, find(other)) for other in needy)
+    ]
+
+
+@register(TAG)
+def check_who_needs_a_user(**_: object) -> list[CheckMessage]:
+    """Before it, OTPMiddleware fails each request, and what BearerMiddleware found is lost."""
+    paths = list(settings.MIDDLEWARE)
+    places = (n for n, path in enumerate(paths) if is_kind_of(path, AuthenticationMiddleware))
+    auth = next(places, 0)
+    return [
+        catalogue.TOO_EARLY.about(early=path, auth=paths[auth])
+        for path in paths[:auth]
+        if getattr(find(path), "needs_user", False)
     ]
 
 

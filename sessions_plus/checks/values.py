@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from difflib import get_close_matches
@@ -16,6 +17,9 @@ from sessions_plus.client_info.ip_address import UNIX_SOCKET, parse_network
 from sessions_plus.conf import PREFIX, Conf, conf
 from sessions_plus.crypto import decode_master_key
 from sessions_plus.named_types import AnySetting
+
+MEANT_AS_OURS = re.compile(r"(DJANGO_)?SESSIONS?_?PLUS(_|$)")
+"""How names begin that somebody wrote for ours; a dictionary of all settings, too."""
 
 SECRET_NAMES = ("_KEY", "_KEYS", "_SECRET", "_SECRETS", "_TOKEN")
 
@@ -45,7 +49,7 @@ def has_right_type(setting: AnySetting, value: object) -> bool:
 @register(TAG)
 def check_names(**_: object) -> list[CheckMessage]:
     known = [setting.full_name for setting in Conf.declared()]
-    ours = {name for name in dir(settings) if name.startswith(PREFIX)}
+    ours = {name for name in dir(settings) if MEANT_AS_OURS.match(name)}
     return [
         catalogue.UNKNOWN_SETTING.about(setting=name, suggestion=_instead_of(name, known))
         for name in sorted(ours.difference(known))
@@ -55,7 +59,10 @@ def check_names(**_: object) -> list[CheckMessage]:
 def _instead_of(name: str, known: list[str]) -> str:
     # Of the prefix, which all of them share, nothing can be learned.
     short = [other.removeprefix(PREFIX) for other in known]
-    close = get_close_matches(name.removeprefix(PREFIX), short, n=1)
+    own = MEANT_AS_OURS.sub("", name, count=1)
+    if not own:
+        return f"Write each setting by itself, such as {known[0]}."
+    close = get_close_matches(own, short, n=1)
     return f"Did you mean {PREFIX}{close[0]}?" if close else "Remove it."
 
 

@@ -108,6 +108,7 @@ class BearerMiddleware:
 
     sync_capable = True
     async_capable = True
+    needs_user = True  # of request.user, as a system check reads (E114)
 
     def __init__(self, get_response: AnyView) -> None:
         self.get_response = get_response

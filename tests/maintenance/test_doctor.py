@@ -275,6 +275,17 @@ def test_settings_problems_are_listed(redis_tier: Tier) -> None:
     assert any("SESSIONS_PLUS_IDLE_TIMEOUT" in problem for problem in found["problems"])
 
 
+def test_an_engine_that_is_not_there_is_a_problem() -> None:
+    """A misspelt engine is named among the problems, where a traceback would name a module."""
+    with override_settings(
+        SESSION_ENGINE="sessions_plus.backends.cache", SILENCED_SYSTEM_CHECKS=[]
+    ):
+        code, found = facts()
+
+    assert code == 1
+    assert any("SESSION_ENGINE is 'sessions_plus.backends.cache'" in it for it in found["problems"])
+
+
 def test_lost_keys_are_named(user: User) -> None:
     """What is sealed under a key that is not there any more is counted, by what it is."""
     a_passkey(user)

@@ -2134,6 +2134,20 @@ SABOTAGES = (
         f"{GUESSING} -k who_exists",
     ),
     Sabotage(
+        "tell a misspelt prefix of settings",
+        PACKAGE + "checks/values.py",
+        "if MEANT_AS_OURS.match(name)}",
+        "if name.startswith(PREFIX)}",
+        "tests/test_checks.py -k misspelt_prefix",
+    ),
+    Sabotage(
+        "tell middleware that comes before the user",
+        PACKAGE + "checks/installation.py",
+        "    for path in paths[:auth]\n",
+        "    for path in paths[:0]\n",
+        "tests/test_checks.py -k before",
+    ),
+    Sabotage(
         "know passwords beside other backends",
         PACKAGE + "auth_backends.py",
         "        guess = guesses.count(request, name, user, now=timezone.now())\n"

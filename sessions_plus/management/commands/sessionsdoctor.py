@@ -14,6 +14,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from sessions_plus.cache.drivers.contract import ServerState
+from sessions_plus.checks.installation import keeps_copies
 from sessions_plus.devices.device_keys.walk.asking import Site
 from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
@@ -57,7 +58,8 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        found = diagnose(sample=options["sample"], tier=site_tier(), sealed=sealed_columns())
+        tier = site_tier() if keeps_copies() else None
+        found = diagnose(sample=options["sample"], tier=tier, sealed=sealed_columns())
         can_walk = options["url"] and found.database_takes_writes
         walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()
