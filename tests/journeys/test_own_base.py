@@ -13,6 +13,7 @@ from django.test import override_settings
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from sessions_plus.models import Device, Session
 from tests.journeys.test_report import sign_in
 from tests.settings import TEMPLATES
 from tests.support.browsers import FIREFOX
@@ -93,3 +94,21 @@ def test_the_pages_keep_their_width(
 
     assert theirs == ours
     assert max(ours.values()) < 1000
+
+
+def test_names_without_a_space_break(ann: Page, live_server: LiveServer) -> None:
+    """However long a device's or a person's name is, no page scrolls sideways for it."""
+    User.objects.update(username="W" * 150)
+    Device.objects.update(name="W" * 100)
+    session = Session.objects.get()
+    ann.set_viewport_size({"width": 390, "height": 844})
+
+    for path in (
+        "devices/",
+        f"devices/sessions/{session.public_id}/",
+        "activity/",
+        "login/?next=/admin/",
+    ):
+        ann.goto(f"{live_server.url}/account/{path}")
+        expect(ann.get_by_text("WWWW").first).to_be_visible()
+        assert ann.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), path
