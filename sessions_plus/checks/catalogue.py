@@ -239,7 +239,7 @@ GUESSES_COUNTED_LATE = Finding(
 )
 RESET_LEADS_NOWHERE = Finding(
     "W106",
-    "'Forgot your password?' on the sign-in page leads nowhere: {problem}.",
+    "Whoever forgot their password gets no link to choose a new one: {problem}.",
     "{suggestion}",
 )
 

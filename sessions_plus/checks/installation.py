@@ -32,6 +32,7 @@ from sessions_plus.conf import conf
 from sessions_plus.mfa.passkeys.relying_party import LIBRARY, are_on
 from sessions_plus.mfa.policy import asks_for_passkeys
 from sessions_plus.middleware import SessionMiddleware
+from sessions_plus.notices.sending import have_addresses
 from sessions_plus.store.engine import has_cache
 from sessions_plus.store.session_store import SessionStore
 
@@ -312,10 +313,10 @@ def check_password_reset(**_: object) -> list[CheckMessage]:
 
 def _what_breaks_reset() -> Iterator[tuple[str, str]]:
     """Yield what is wrong, and what to write instead."""
-    model = get_user_model()
-    address = model.get_email_field_name()
     if not _is_named("password_reset"):
-        if not any(field.name == address for field in model._meta.get_fields()):
+        if not have_addresses():
+            model = get_user_model()
+            address = model.get_email_field_name()
             problem = f"{model._meta.label} has no field {address!r} to send a link to"
             yield problem, "Set its EMAIL_FIELD, or name a page of your own 'password_reset'."
         return

@@ -148,6 +148,13 @@ def _reader_of(event: SessionEvent) -> models.Model | None:
     return users.filter(pk=event.user_id).first()
 
 
+def have_addresses() -> bool:
+    """Say whether users have a field for an e-mail address, as by telephone alone they need not."""
+    model = get_user_model()
+    address = model.get_email_field_name()
+    return any(field.name == address for field in model._meta.get_fields())
+
+
 def address_of(user: models.Model) -> str:
     """The e-mail address of a user; "" where there is none."""
     field = get_user_model().get_email_field_name()

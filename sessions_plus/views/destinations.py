@@ -12,6 +12,7 @@ from django.shortcuts import resolve_url
 from django.urls import NoReverseMatch, Resolver404, resolve, reverse
 
 from sessions_plus.mfa import elsewhere
+from sessions_plus.notices.sending import have_addresses
 
 
 def login_url() -> str:
@@ -46,9 +47,16 @@ def password_change_url() -> str:
         return reverse("sessions_plus:password_change")
 
 
-def password_reset_url() -> str:
-    """Where people go who forgot their password: the site's own ``password_reset``, or ours."""
-    return site_password_reset_url() or reverse("sessions_plus:password_reset")
+def password_reset_url() -> str | None:
+    """
+    Where people go who forgot their password: the site's own ``password_reset``, or ours.
+
+    None: the site has no page of its own, and users have no address for the link of ours.
+    """
+    theirs = site_password_reset_url()
+    if theirs is None and have_addresses():
+        return reverse("sessions_plus:password_reset")
+    return theirs
 
 
 def site_password_reset_url() -> str | None:

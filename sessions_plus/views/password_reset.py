@@ -2,6 +2,7 @@
 Choosing a new password with a link from a mail, for whoever forgot theirs.
 
 Where the site names a ``password_reset`` of its own, people are led there, and ours do nothing.
+Nor are there any where users have no field for an address.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.contrib.auth.views import INTERNAL_RESET_SESSION_TOKEN
 from django.contrib.auth.views import PasswordResetConfirmView as DjangoPasswordResetConfirmView
 from django.db.transaction import non_atomic_requests
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse, reverse_lazy
@@ -29,6 +30,7 @@ from sessions_plus.exceptions import TooManyAttempts
 from sessions_plus.mfa.password_reset import send_links
 from sessions_plus.mfa.refusals import in_words, refused_status
 from sessions_plus.named_types import SiteUser
+from sessions_plus.notices.sending import have_addresses
 from sessions_plus.views.destinations import login_url, site_password_reset_url
 from sessions_plus.views.protection import private
 
@@ -43,6 +45,8 @@ def _for_anybody(view: View) -> View:
         theirs = site_password_reset_url()
         if theirs is not None:
             return HttpResponseRedirect(theirs)
+        if not have_addresses():
+            raise Http404
         return view(request, *args, **kwargs)
 
     open_view: View = private(csrf_protect(login_not_required(mfa_exempt(ours))))

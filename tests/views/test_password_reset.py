@@ -59,6 +59,17 @@ def choose(browser: Client, at: str, password: str = NEW) -> Any:
     return browser.post(action, {"new_password1": password, "new_password2": password})
 
 
+def test_nobody_is_asked_for_an_address_that_users_do_not_have(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where people are known by a telephone, no page offers a mail, and ours is not there."""
+    monkeypatch.setattr(User, "EMAIL_FIELD", "telephone")
+
+    assert ASK not in client.get("/account/login/").content.decode()
+    assert client.get(ASK).status_code == 404
+    assert ask("ann@example.com").status_code == 404
+
+
 def test_a_link_leads_to_a_new_password(user: User) -> None:
     """Whoever has the mail chooses a password and signs in with it; the old one is over."""
     assert ask("ann@example.com").status_code == 302
