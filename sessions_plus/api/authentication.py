@@ -12,7 +12,7 @@ from sessions_plus.authority import authority_of
 from sessions_plus.exceptions import InvalidToken
 from sessions_plus.mfa.gate import refuses_bearer
 from sessions_plus.named_types import AnyUser
-from sessions_plus.tokens.bearer import CHALLENGE, Credentials, Verification, authenticate
+from sessions_plus.tokens.bearer import Credentials, Verification, authenticate, challenge_to
 from sessions_plus.tokens.guards import take
 
 # REST framework tells its own wrapper from Django's request by this attribute.
@@ -46,7 +46,7 @@ class BearerAuthentication(BaseAuthentication):
         return found.user, found
 
     def authenticate_header(self, request: Request) -> str:
-        return CHALLENGE
+        return challenge_to(getattr(request, _DJANGO))
 
 
 class StatelessBearerAuthentication(BearerAuthentication):

@@ -89,8 +89,8 @@ class MeasuredStore(SessionStore):
         self.served_by = ServedBy.ROW if found.row is not None else ServedBy.NONE
         return super()._take(found)
 
-    def rotate(self, now: datetime) -> None:
-        super().rotate(now)
+    def rotate(self, now: datetime, *, is_optional: bool = True) -> None:
+        super().rotate(now, is_optional=is_optional)
         if self.key_state is KeyState.ROTATED:
             self.observer.rotated()
 

@@ -23,7 +23,7 @@ from sessions_plus.rows.session_row import Row
 from sessions_plus.rows.user_state import is_hash_of_older_secret
 from sessions_plus.store.presentation import Caller, KeyState
 from sessions_plus.store.presented_key import ANY_DEVICE, open_successor, seal_successor
-from sessions_plus.store.unwritable import doing_without
+from sessions_plus.store.unwritable import doing_without, telling_of_refusal
 from sessions_plus.store.writing import (
     SAVE_ATTEMPTS,
     Draft,
@@ -80,6 +80,31 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
     to rotate, or the response that brought the new key, gets the same. It can be done at the
     next request as well, so where the row is locked or cannot be written the key stays.
     """
+    key, changes = _successor(row, caller, now)
+    is_written = None
+    with doing_without():
+        no_wait = LockWait.NONE
+        is_written = session_row.update(row.public_id, changes, wait=no_wait, version=row.version)
+    if is_written is None:
+        return Rotated(caller, is_written=False)
+    return _rotated(row, caller, key, changes, is_written=is_written)
+
+
+def rotate_as_asked(row: Row, caller: Caller, now: datetime) -> Rotated:
+    """
+    Replace the key for who came for a new one, so waits for a locked row. See rotate().
+
+    Raises:
+        SessionNotStored: the row stays locked, or cannot be written. The key is good as before.
+    """
+    key, changes = _successor(row, caller, now)
+    with telling_of_refusal():
+        is_written = update_version(row, changes)
+    return _rotated(row, caller, key, changes, is_written=is_written)
+
+
+def _successor(row: Row, caller: Caller, now: datetime) -> tuple[str, dict[str, object]]:
+    """Return a new key and the columns that hold it, sealed under the caller's."""
     key = new_token(row.public_id)
     sealed = seal_successor(
         key,
@@ -88,13 +113,12 @@ def rotate(row: Row, caller: Caller, now: datetime) -> Rotated:
         device_token=_device_of(caller),
     )
     changes = new_key_columns(row, key, now)
-    changes |= {"successor_seen": False, "sealed_successor": sealed}
-    is_written = None
-    with doing_without():
-        no_wait = LockWait.NONE
-        is_written = session_row.update(row.public_id, changes, wait=no_wait, version=row.version)
-    if is_written is None:
-        return Rotated(caller, is_written=False)
+    return key, changes | {"successor_seen": False, "sealed_successor": sealed}
+
+
+def _rotated(
+    row: Row, caller: Caller, key: str, changes: dict[str, object], *, is_written: bool
+) -> Rotated:
     if not is_written:
         return Rotated(_follow(row, caller), is_written=False)
     row.take(changes)

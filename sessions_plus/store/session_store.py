@@ -723,19 +723,27 @@ class SessionStore(SessionBase):
             return False  # the save that follows a sign-in makes a key, and lets the old one die
         return self.row is not None and (self._owes_rotation or rotation.is_due(self.row, now))
 
-    def rotate(self, now: datetime) -> None:
-        """Replace the key of a session in use, so that parallel requests go on."""
+    def rotate(self, now: datetime, *, is_optional: bool = True) -> None:
+        """
+        Replace the key of a session in use, so that parallel requests go on.
+
+        ``is_optional``: the next request can do it as well, so nobody waits or is told.
+
+        Raises:
+            SessionNotStored: it is not, and the database takes no write.
+        """
         row, self._owes_rotation = self.row, False
         if row is None or self._session_key is None or self._named is not None:
             return
-        rotated = rotation.rotate(row, self._caller(), now)
+        rotate = rotation.rotate if is_optional else rotation.rotate_as_asked
+        rotated = rotate(row, self._caller(), now)
         self._go_on_as(rotated.caller)
         if rotated.is_written:
             self.copies.written(row)
 
-    async def arotate(self, now: datetime) -> None:
+    async def arotate(self, now: datetime, *, is_optional: bool = True) -> None:
         """See rotate()."""
-        await sync_to_async(self.rotate)(now)
+        await sync_to_async(self.rotate)(now, is_optional=is_optional)
 
     @property
     def must_confirm_key(self) -> bool:

@@ -134,12 +134,23 @@ def bearer_of(request: HttpRequest) -> str | None:
     Raises:
         InvalidToken: the header is there, but says nothing.
     """
-    scheme, _, value = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    scheme, _, value = _authorization_of(request)
     if scheme.lower() != "bearer":
         return None
     if not value or not value.isascii() or " " in value:
         raise InvalidToken("malformed")
     return str(value)
+
+
+def challenge_to(request: HttpRequest) -> str:
+    """Return what `WWW-Authenticate` says where a request is not let in by its header."""
+    scheme, _, _ = _authorization_of(request)
+    return REFUSED if scheme.lower() == "bearer" else CHALLENGE
+
+
+def _authorization_of(request: HttpRequest) -> tuple[str, str, str]:
+    header: str = request.META.get("HTTP_AUTHORIZATION", "")
+    return header.partition(" ")
 
 
 @sensitive_variables()

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.client_info import ClientInfo, client_info_from
 from sessions_plus.devices.naming import rename
-from sessions_plus.exceptions import InvalidToken, TokenReused
+from sessions_plus.exceptions import InvalidToken, SessionNotStored, TokenReused
 from sessions_plus.keys import read_token
 from sessions_plus.lifecycle.ending import Revocation
 from sessions_plus.lifecycle.revocation import revoke
@@ -122,6 +122,8 @@ def refresh(
     Raises:
         InvalidToken: it is none, or its session has ended.
         TokenReused: it was spent before, and its successor was seen.
+        SessionNotStored: the database takes no write, or others wrote all the time. The token
+            is good as before.
     """
     for _ in range(ATTEMPTS):
         store = api_session(token, client=client, device_token=device_token)
@@ -132,11 +134,11 @@ def refresh(
         if user is None:
             raise _refusal(token)
         if not store.has_new_key:
-            store.rotate(now)
+            store.rotate(now, is_optional=False)
         if store.has_new_key:
             _keep_up_hash(store, user)
             return _tokens(store, user, now=now)
-    raise InvalidToken("contended")
+    raise SessionNotStored
 
 
 def _keep_up_hash(store: SessionStore, user: AbstractBaseUser) -> None:

@@ -48,6 +48,16 @@ def test_every_endpoint_is_there(schema: dict[str, Any]) -> None:
     assert len(described) == len(set(described)) == served
 
 
+def test_what_writes_may_be_refused(schema: dict[str, Any]) -> None:
+    """Each operation that changes something tells what it answers where nothing is written."""
+    writing = [
+        operation for _, method, operation in operations(schema) if method not in ("get", "head")
+    ]
+
+    assert writing
+    assert [found["operationId"] for found in writing if "503" not in found["responses"]] == []
+
+
 def test_every_error_is_shown(schema: dict[str, Any]) -> None:
     """Each error's code stands in an example, with the status it has."""
     shown = {

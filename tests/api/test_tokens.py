@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from sessions_plus.models import Event, Kind, Reason, Session, SessionEvent
 from sessions_plus.tokens import keys
+from sessions_plus.tokens.bearer import CHALLENGE, REFUSED
 from tests.api.conftest import Caller
 from tests.conftest import people
 
@@ -68,6 +69,33 @@ def test_wrong_credentials(user: Any, stranger: Caller, name: str, given: str) -
     assert response.headers["WWW-Authenticate"] == 'Bearer realm="api"'
     assert SessionEvent.objects.filter(event=Event.SIGN_IN_FAILED).count() == 1
     assert not Session.objects.exists()
+
+
+@pytest.mark.parametrize("access", ["x", "a.b.c", "a b"])
+def test_bad_token_is_told_from_none(db: None, access: str) -> None:
+    """Who sent a token that is refused learns so where clients look for it (RFC 6750 §3.1)."""
+    refused, without = Caller(access), Caller()
+
+    assert refused("get", "session_list").headers["WWW-Authenticate"] == REFUSED
+    assert without("get", "session_list").headers["WWW-Authenticate"] == CHALLENGE
+
+
+def test_refused_token_beside_a_wrong_password(user: Any) -> None:
+    """No header counts where somebody signs in, so none is what was wrong."""
+    wrong = {"username": "ann", "password": "wrong"}
+
+    response = Caller("x")("post", "token_issue", wrong)
+
+    assert response.json()["code"] == "invalid_credentials"
+    assert response.headers["WWW-Authenticate"] == CHALLENGE
+
+
+def test_allow_names_what_is_taken(program: Caller, stranger: Caller) -> None:
+    """OPTIONS is refused, so it is not among the methods that a 405 names (RFC 9110 §15.5.6)."""
+    asked = stranger("options", "token_issue")
+
+    assert (asked.status_code, asked.headers["Allow"]) == (405, "POST")
+    assert program("put", "session_list").headers["Allow"] == "GET, HEAD"
 
 
 def test_refresh(tokens: Any, stranger: Caller) -> None:

@@ -58,6 +58,7 @@ AFTER_VIEW = "tests/test_after_view.py"
 FAILURES = "tests/mfa/test_failed_sign_ins.py"
 ROLLED_BACK = "tests/security/test_rolled_back_sign_ins.py"
 ROTATION = "tests/lifecycle/test_rotation.py"
+REFUSED_WRITES = "tests/api/test_refused_writes.py"
 UNDER_WAY = "tests/lifecycle/test_requests_under_way.py"
 UNWRITABLE = "tests/store/test_unwritable_database.py"
 LOCKED = "tests/store/test_locked_rows.py"
@@ -1561,6 +1562,28 @@ SABOTAGES = (
         "no_wait = LockWait.AS_SET",
         f"{LOCKED} -k rotation",
         database="postgresql",
+    ),
+    Sabotage(
+        "refuse a refresh that meets another write",
+        PACKAGE + "tokens/refresh.py",
+        "store.rotate(now, is_optional=False)",
+        "store.rotate(now)",
+        f"{REFUSED_WRITES} -k waits",
+        database="postgresql",
+    ),
+    Sabotage(
+        "take a refresh that others outran for a bad token",
+        PACKAGE + "tokens/refresh.py",
+        "raise SessionNotStored",
+        'raise InvalidToken("refresh")',
+        f"{REFUSED_WRITES} -k outrun",
+    ),
+    Sabotage(
+        "say nothing of a bad token in WWW-Authenticate",
+        PACKAGE + "tokens/bearer.py",
+        'return REFUSED if scheme.lower() == "bearer" else CHALLENGE',
+        "return CHALLENGE",
+        "tests/api/test_tokens.py",
     ),
     Sabotage(
         "wait for a locked row to expire it",

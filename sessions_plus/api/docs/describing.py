@@ -21,6 +21,7 @@ from sessions_plus.api.docs.errors import (
     ERRORS,
     READS_BODY,
     SIGNED_IN,
+    STORES,
     WRITING,
 )
 from sessions_plus.api.docs.shapes import (
@@ -114,7 +115,7 @@ def operation(
     """
     codes = [*ALWAYS, *errors]
     codes += [] if is_open else SIGNED_IN
-    codes += [] if is_safe else READS_BODY
+    codes += [] if is_safe else [*READS_BODY, *STORES]
     codes += ["invalid"] if is_list else []
     codes += [] if is_safe or is_open else WRITING
     examples = [OpenApiExample(name, value=dict(example), request_only=True)] if example else []

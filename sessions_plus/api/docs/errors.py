@@ -68,7 +68,8 @@ SIGNED_IN = (
     "passkey_enrollment_required",
     "device_binding_required",
 )
-WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions", "session_not_stored")
+WRITING = ("csrf_failed", "acting_for_another", "conflicting_sessions")
+STORES = ("session_not_stored",)
 READS_BODY = ("invalid", "parse_error", "body_too_large", "unsupported_media_type")
 FRESH = ("reauthentication_required",)
 LIMIT = ("session_limit_reached",)

@@ -70,6 +70,8 @@ class Endpoint(APIView):
     permission_classes = [IsSignedIn, ActsForThemselves]
     throttle_classes = [RequestThrottle]
     parser_classes = [StrictJSONParser]
+    # Nothing is told to OPTIONS, so no answer may say in `Allow` that it is taken.
+    http_method_names = [name for name in APIView.http_method_names if name != "options"]
     renderer_classes = [JSONAnswer]
     content_negotiation_class = JsonOnly
     metadata_class = None
@@ -91,7 +93,8 @@ class Endpoint(APIView):
         return handle
 
     def get_authenticate_header(self, request: Request) -> str:
-        return CHALLENGE  # where cookies are taken too, so that nobody gets 403 for 401
+        # There is one where only cookies are taken, too, so that nobody gets 403 for 401.
+        return super().get_authenticate_header(request) or CHALLENGE
 
     def initial(self, request: Request, *args: object, **kwargs: object) -> None:
         super().initial(request, *args, **kwargs)
