@@ -57,6 +57,6 @@ def test_refresh_waits(tokens: Any, stranger: Caller) -> None:
         refreshing = in_thread(
             lambda: stranger("post", "token_refresh", {"refresh": tokens.refresh})
         )
-        wait_until_somebody_waits()
+        wait_until_somebody_waits(refreshing)
 
     assert refreshing.result(PATIENCE_SECONDS).status_code == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -37,11 +38,13 @@ def locked_rows(table: str = Session._meta.db_table, *, where: str = "1 = 1") ->
         holder.close()
 
 
-def wait_until_somebody_waits() -> None:
-    """Return once a statement waits for a lock."""
+def wait_until_somebody_waits(running: Future[Any] | None = None) -> None:
+    """Return once a statement waits for a lock, or once ``running`` ended and did not wait."""
     watcher: Any = connection.copy()  # in a transaction a server shows what it did at first
 
     def is_waited_for() -> bool:
+        if running is not None and running.done():
+            return True
         with watcher.cursor() as cursor:
             cursor.execute(WAITING[connection.vendor])
             return bool(int(cursor.fetchone()[0]))
