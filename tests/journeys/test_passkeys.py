@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
-from playwright.sync_api import Page, Request, Route, expect
+from django.test import override_settings
+from playwright.sync_api import Browser, Page, Request, Route, expect
+from pytest_django.live_server_helper import LiveServer
 
 from tests.journeys.holder import NO_AUTOFILL, Holder
 from tests.journeys.test_two_factors import CODE, Walk
@@ -337,6 +339,22 @@ def test_a_browser_that_cannot_is_told(
         visitor.page.get_by_text("This browser knows no passkeys, or runs no JavaScript.")
     ).to_be_visible()
     expect(visitor.button("Add passkey")).to_be_hidden()
+
+
+@pytest.mark.urls("tests.urls")
+@pytest.mark.django_db(transaction=True)
+@override_settings(SESSIONS_PLUS_SITE_URL="https://shop.example")
+def test_another_domain_is_told_in_the_console(live_server: LiveServer, browser: Browser) -> None:
+    """Elsewhere than the setting says the browser refuses, and whoever builds the site reads why."""
+    page = browser.new_page(base_url=live_server.url)
+    page.add_init_script(NO_AUTOFILL)
+    page.goto("/account/login/")
+
+    with page.expect_console_message(lambda one: "SESSIONS_PLUS_SITE_URL" in one.text) as told:
+        page.get_by_role("button", name="Sign in with a passkey").click()
+
+    assert live_server.url in told.value.text
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)

@@ -86,6 +86,13 @@
     const place = form.querySelector("[data-passkey-error]");
     place.textContent = error instanceof Refusal ? error.message : (texts[error.name] ?? failed);
     place.hidden = false;
+    // For whoever builds the site: people can do nothing about it.
+    if (error.name === "SecurityError") {
+      console.warn(
+        `${error.message} The address of this page is ${location.origin}: it has to be that of ` +
+          "SESSIONS_PLUS_SITE_URL, or on the domain in SESSIONS_PLUS_PASSKEY_RP_ID.",
+      );
+    }
   }
 
   async function act(form, run) {
