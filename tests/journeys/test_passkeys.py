@@ -345,7 +345,7 @@ def test_a_browser_that_cannot_is_told(
 @pytest.mark.django_db(transaction=True)
 @override_settings(SESSIONS_PLUS_SITE_URL="https://shop.example")
 def test_another_domain_is_told_in_the_console(live_server: LiveServer, browser: Browser) -> None:
-    """Elsewhere than the setting says the browser refuses, and whoever builds the site reads why."""
+    """Elsewhere than the setting says the browser refuses, and who builds the site reads why."""
     page = browser.new_page(base_url=live_server.url)
     page.add_init_script(NO_AUTOFILL)
     page.goto("/account/login/")

@@ -24,6 +24,8 @@ from tests.support.services.process import Server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CACHED = "sessions_plus.backends.cached_db"
+
 
 @pytest.fixture(autouse=True)
 def _good_settings() -> Any:
@@ -275,15 +277,33 @@ def test_settings_problems_are_listed(redis_tier: Tier) -> None:
     assert any("SESSIONS_PLUS_IDLE_TIMEOUT" in problem for problem in found["problems"])
 
 
-def test_an_engine_that_is_not_there_is_a_problem() -> None:
-    """A misspelt engine is named among the problems, where a traceback would name a module."""
-    with override_settings(
-        SESSION_ENGINE="sessions_plus.backends.cache", SILENCED_SYSTEM_CHECKS=[]
-    ):
+@pytest.mark.parametrize(
+    ("wrong", "problem"),
+    [
+        pytest.param(
+            {"SESSION_ENGINE": "sessions_plus.backends.cache"},
+            "SESSION_ENGINE is 'sessions_plus.backends.cache'",
+            id="engine",
+        ),
+        pytest.param(
+            {"SESSION_ENGINE": CACHED, "SESSION_CACHE_ALIAS": "nowhere"},
+            "SESSION_CACHE_ALIAS is 'nowhere'",
+            id="alias",
+        ),
+        pytest.param(
+            {"SESSION_ENGINE": CACHED, "CACHES": {"default": {"BACKEND": "nowhere.Cache"}}},
+            "The session cache 'default' cannot be made",
+            id="cache",
+        ),
+    ],
+)
+def test_what_cannot_be_loaded_is_a_problem(wrong: dict[str, Any], problem: str) -> None:
+    """A misspelt engine or cache is named with its setting, where a traceback would not."""
+    with override_settings(**wrong, SILENCED_SYSTEM_CHECKS=[]):
         code, found = facts()
 
     assert code == 1
-    assert any("SESSION_ENGINE is 'sessions_plus.backends.cache'" in it for it in found["problems"])
+    assert any(problem in one for one in found["problems"])
 
 
 def test_lost_keys_are_named(user: User) -> None:

@@ -14,7 +14,9 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from sessions_plus.cache.drivers.contract import ServerState
-from sessions_plus.checks.installation import keeps_copies
+from sessions_plus.cache.tier import Tier
+from sessions_plus.checks.catalogue import TAG
+from sessions_plus.checks.installation import find_cache_fault, keeps_copies
 from sessions_plus.devices.device_keys.walk.asking import Site
 from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
@@ -58,8 +60,7 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        tier = site_tier() if keeps_copies() else None
-        found = diagnose(sample=options["sample"], tier=tier, sealed=sealed_columns())
+        found = diagnose(sample=options["sample"], tier=find_tier(), sealed=sealed_columns())
         can_walk = options["url"] and found.database_takes_writes
         walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()
@@ -74,6 +75,12 @@ class Command(BaseCommand):
             self.stdout.write("\n".join(lines(found, walked)))
         if found.problems:
             raise SystemExit(1)
+
+
+def find_tier() -> Tier | None:
+    """Return where the engine keeps copies; None, too, where none can be made: a check says why."""
+    can_be_made = settings.SESSION_CACHE_ALIAS in settings.CACHES and find_cache_fault() is None
+    return site_tier() if keeps_copies() and can_be_made else None
 
 
 def walk_through(options: Fields) -> Walk:
@@ -105,7 +112,7 @@ def walk_through(options: Fields) -> Walk:
 
 def problems_of_settings() -> list[str]:
     """What the system checks say of this app."""
-    messages = [m for m in checks.run_checks() if (m.id or "").startswith("sessions_plus.")]
+    messages = checks.run_checks(tags=[TAG])
     return [_told(message) for message in messages if not message.is_silenced()]
 
 
