@@ -18,8 +18,10 @@ import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from sessions_plus.models.session import Session
 from sessions_plus.named_types import PsycopgObject
 
 if TYPE_CHECKING:
@@ -70,6 +72,7 @@ def _may_have(connection: BaseDatabaseWrapper) -> bool:
         and not connection.execute_wrappers
         and connection.timezone is not None  # without, moments come in the site's own time
         and _is_djangos(kind)
+        and is_read_in_binary(_type_of_keys(connection.alias))
         and vars(connection).keys().isdisjoint(MAKES_CURSORS)
     )
 
@@ -82,6 +85,25 @@ def _is_djangos(kind: object) -> bool:
 
     same = all(getattr(kind, name) is getattr(DatabaseWrapper, name) for name in MAKES_CURSORS)
     return bool(is_psycopg3) and same
+
+
+@lru_cache(maxsize=8)
+def _type_of_keys(alias: str) -> str:
+    """Return what a database calls the type of its users' keys, the one that is the site's."""
+    key = Session._meta.get_field("user").target_field
+    return key.rel_db_type(connections[alias]) or ""
+
+
+@lru_cache(maxsize=8)
+def is_read_in_binary(db_type: str) -> bool:
+    """
+    Say whether psycopg knows a type: ``"varchar(39)"``, ``"bigint"``.
+
+    Of an extension's, as citext, or an enum it makes text from text and bytes from binary.
+    """
+    from psycopg import adapters
+
+    return adapters.types.get(db_type.partition("(")[0].strip()) is not None
 
 
 def _is_made_by_django(raw: PsycopgObject) -> bool:

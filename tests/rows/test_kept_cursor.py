@@ -119,6 +119,22 @@ def test_same_devices(session: Session, monkeypatch: pytest.MonkeyPatch) -> None
         assert kept == found()
 
 
+@ON_POSTGRESQL
+def test_keys_of_an_extensions_type(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What users are called in the database may be of a type that psycopg reads as text alone."""
+    known = ["bigint", "integer", "uuid", "varchar(39)", "text", "numeric(20, 0)"]
+    assert all(module.is_read_in_binary(name) for name in known)
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TYPE mood AS ENUM ('ok')")
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "_type_of_keys", lambda alias: "mood")
+            assert fetched(connections["default"], "SELECT 'ok'::mood", []) == [("ok",)]
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("DROP TYPE mood")
+
+
 def test_network_of_an_address() -> None:
     """PostgreSQL says so where an address stands for a network."""
     assert text_of(bytes([2, 24, 0, 4, 10, 0, 0, 0])) == "10.0.0.0/24"

@@ -1042,6 +1042,14 @@ SABOTAGES = (
         database="postgresql",
     ),
     Sabotage(
+        "kept cursor: for keys that psycopg reads as text alone",
+        PACKAGE + "rows/kept_cursor.py",
+        "        and is_read_in_binary(_type_of_keys(connection.alias))\n",
+        "",
+        KEPT_CURSOR,
+        database="postgresql",
+    ),
+    Sabotage(
         "kept cursor: past a wrapper of the site's",
         PACKAGE + "rows/kept_cursor.py",
         "        and vars(connection).keys().isdisjoint(MAKES_CURSORS)\n",
