@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from datetime import timedelta
 
 from sessions_plus.client_info.ip_address import IPNetwork, parse_network
 
 UNITS = {"m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+MAX_DIGITS = 9
 _DURATION = re.compile(rf"(\d{{1,6}})([{''.join(UNITS)}])", re.ASCII)
 
 
@@ -18,6 +20,17 @@ def duration(text: str) -> timedelta:
     if found is None:
         raise ArgumentTypeError(f"{text!r} is no time: write 90m, 12h, 30d or 2w.")
     return timedelta(**{UNITS[found[2]]: int(found[1])})
+
+
+def whole_number(*, least: int) -> Callable[[str], int]:
+    """Return what reads a whole number from ``least`` on. Raises: ArgumentTypeError."""
+
+    def read(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or len(text) > MAX_DIGITS or int(text) < least:
+            raise ArgumentTypeError(f"{text!r} is no whole number from {least} on.")
+        return int(text)
+
+    return read
 
 
 def network(text: str) -> IPNetwork:

@@ -318,3 +318,18 @@ def test_a_cache_that_is_away_is_told_of(user: User, start_server: Callable[[str
 
     reasons = set(Session.objects.values_list("revoked_reason", flat=True))
     assert reasons == {Reason.REVOKED_BY_STAFF}
+
+
+@pytest.mark.services
+@pytest.mark.django_db(transaction=True)
+def test_removing_factors_tells_of_it_too(user: User, start_server: Callable[[str], Any]) -> None:
+    """So does ``mfa_remove``, which ends sessions as well."""
+    server = start_server("redis")
+    with caches.site_with(caches.django_redis(server.url)):
+        assert is_signed_in(signed_in(user))
+        server.kill()
+
+        with pytest.raises(CommandError, match="the cache could not be told"):
+            call_command("mfa_remove", "ann", stdout=io.StringIO())
+
+    assert Session.objects.get().revoked_reason == Reason.FACTOR_CHANGED

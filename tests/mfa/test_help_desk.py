@@ -165,6 +165,19 @@ def test_the_command(user: User) -> None:
     assert SessionEvent.objects.filter(event=Event.AUTHENTICATOR_REMOVED, user=user).count() == 2
 
 
+def test_the_command_rehearses(user: User) -> None:
+    """With ``--dry-run`` it says how much there is, and leaves it."""
+    signed_in(user)
+    enrol(user)
+    out = StringIO()
+
+    call_command("mfa_remove", "ann", "--dry-run", stdout=out)
+
+    assert out.getvalue() == "1 authenticators would be removed, 1 sessions ended.\n"
+    assert has_authenticator(user)
+    assert Session.objects.for_user(user).active().count() == 1
+
+
 def test_the_command_knows_its_users(db: None) -> None:
     """An unknown name is an error that says so."""
     with pytest.raises(CommandError, match="There is no user 'nobody'"):

@@ -56,6 +56,28 @@ def adopt(*arguments: str) -> dict[str, int]:
     return counts
 
 
+@pytest.mark.parametrize("engine", ["shop.nowhere", "json", "sessions_plus.backends.db"])
+def test_engine_that_is_none(table: str, engine: str) -> None:
+    """An engine on the command line that cannot be the old one is an error that names it."""
+    with pytest.raises(CommandError, match=engine):
+        adopt("--engine", engine)
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("adopt_sessions", ["--batch", "0"]),
+        ("adopt_sessions", ["--batch", "-5"]),
+        ("sessionsdoctor", ["--sample", "-1"]),
+        ("sessionsdoctor", ["--sample", "9999999999"]),
+    ],
+)
+def test_numbers(command: str, arguments: list[str]) -> None:
+    """A number that cannot be meant is an error that says what can."""
+    with pytest.raises(CommandError, match="no whole number from"):
+        call_command(command, *arguments)
+
+
 def test_taken_over_before_they_come(table: str, arrive: Arrive, user: User) -> None:
     """Sessions are here with all that they held; whoever comes later is signed in, once."""
     ann, visitor = arrive(user, color="red"), arrive(color="green")

@@ -259,6 +259,7 @@ def test_dry_run_says_what_there_is(ann: Life) -> None:
     assert dump() == before
     assert "sessions: 2 would be emptied" in out.getvalue()
     assert "devices: 2 would be deleted" in out.getvalue()
+    assert f"account {ann.key}: would be deleted" in out.getvalue()
 
 
 def test_receipt(ann: Life) -> None:

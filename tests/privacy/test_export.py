@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import io
 import json
 import stat
@@ -17,6 +18,7 @@ from django.utils import timezone, translation
 
 from sessions_plus.events import record
 from sessions_plus.models import Event, SessionEvent
+from sessions_plus.privacy import export
 from sessions_plus.privacy.export import as_cell, write_archive
 from sessions_plus.privacy.inventory import INVENTORY, Sort
 from tests.privacy.people import Life, acted_in, live
@@ -173,6 +175,23 @@ def test_no_file_is_written_over(user: User, tmp_path: Path) -> None:
         call_command("export_person", "ann", "--to", str(target))
 
     assert target.read_text() == "precious"
+
+
+def test_no_half_of_an_archive_is_left(
+    user: User, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What failed leaves no file, which would be half of one and in the way of the next."""
+    target = tmp_path / "ann.zip"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(export, "write_archive", full)
+        with pytest.raises(OSError, match="No space"):
+            call_command("export_person", "ann", "--to", str(target))
+
+    assert not target.exists()
 
 
 def test_an_own_act_is_ones_own(user: User, ann: Life) -> None:

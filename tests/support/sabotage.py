@@ -1587,6 +1587,13 @@ SABOTAGES = (
         f"{REFUSED_WRITES} -k outrun",
     ),
     Sabotage(
+        "leave half of a person's archive behind",
+        PACKAGE + "management/commands/export_person.py",
+        "            to.unlink()",
+        "            pass",
+        "tests/privacy/test_export.py -k half",
+    ),
+    Sabotage(
         "say nothing of a bad token in WWW-Authenticate",
         PACKAGE + "tokens/bearer.py",
         'return REFUSED if scheme.lower() == "bearer" else CHALLENGE',

@@ -12,7 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.signals import setting_changed
 from django.utils import timezone
 
+from sessions_plus.checks.moving import check_old_engine
 from sessions_plus.conf import conf
+from sessions_plus.management.arguments import whole_number
 from sessions_plus.management.progress import ProgressBar
 
 BATCH_ROWS = 500
@@ -45,7 +47,7 @@ class Command(BaseCommand):
         parser.add_argument("--engine", help="Another engine than SESSIONS_PLUS_ADOPT_FROM.")
         parser.add_argument(
             "--batch",
-            type=int,
+            type=whole_number(least=1),
             default=BATCH_ROWS,
             help="How many are taken over in one transaction (default: %(default)s).",
         )
@@ -63,6 +65,9 @@ class Command(BaseCommand):
             setting_changed.send(
                 sender=Command, setting="SESSIONS_PLUS_ADOPT_FROM", value=engine, enter=True
             )
+            # What the system checks say of the setting, which ran before it was this one.
+            for problem in check_old_engine():
+                raise CommandError(f"{problem.msg} {problem.hint or ''}".rstrip())
         self._look_for_table()
         if check:
             self._rehearse(**options)

@@ -48,11 +48,13 @@ class Command(BaseCommand):
             raise CommandError("Name the person, or write --pk; one of them.")
         person = get_user(user) if user is not None else None
         key = person.pk if person is not None else gone_key(str(pk))
+        account = "anonymised" if options["anonymise"] else "deleted"
+        if person is None:
+            account = "gone"
         if options["dry_run"]:
-            self._print(key, held_of(key), account="kept", **options)
+            self._print(key, held_of(key), account=account, **options)
             return
         erasure = self._erase(person, key, anonymise=options["anonymise"])
-        account = "anonymised" if options["anonymise"] else "deleted"
         self._print(key, erasure, account=account, **options)
         if not erasure.cache_reached:
             raise CommandError(
@@ -77,6 +79,7 @@ class Command(BaseCommand):
         if options["json"]:
             facts = {
                 "user": str(key),
+                "dry_run": options["dry_run"],
                 "account": account,
                 "deleted": erasure.deleted,
                 "emptied": erasure.emptied,
@@ -88,7 +91,7 @@ class Command(BaseCommand):
         for verb in ("deleted", "emptied"):
             for name, count in getattr(erasure, verb).items():
                 self.stdout.write(f"{name.replace('_', ' ')}: {count} {would}{verb}")
-        self.stdout.write(f"account {key}: {account}")
+        self.stdout.write(f"account {key}: {would if account != 'gone' else ''}{account}")
 
 
 def gone_key(text: str) -> UserId:

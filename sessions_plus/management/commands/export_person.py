@@ -36,9 +36,13 @@ class Command(BaseCommand):
             descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise CommandError(f"{to} cannot be written: {error.strerror}.") from error
-        with os.fdopen(descriptor, "wb") as file:
-            counts = write_archive(person, file, now=timezone.now())
-        record(Event.DATA_EXPORTED, user=person, reason=BY_COMMAND)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                counts = write_archive(person, file, now=timezone.now())
+            record(Event.DATA_EXPORTED, user=person, reason=BY_COMMAND)
+        except BaseException:
+            to.unlink()  # half of it, or one that no event tells of; and it would be in the way
+            raise
         if options["json"]:
             self.stdout.write(json.dumps({"to": str(to), "rows": counts}))
             return

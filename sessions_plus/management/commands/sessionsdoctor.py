@@ -20,6 +20,7 @@ from sessions_plus.checks.installation import find_cache_fault, keeps_copies
 from sessions_plus.devices.device_keys.walk.asking import Site
 from sessions_plus.devices.device_keys.walk.walking import Walk, walk
 from sessions_plus.maintenance.diagnosis import Diagnosis, diagnose
+from sessions_plus.management.arguments import whole_number
 from sessions_plus.management.people import first_superuser, get_user
 from sessions_plus.management.sealed_columns import sealed_columns
 from sessions_plus.named_types import Fields
@@ -43,7 +44,10 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
         parser.add_argument(
-            "--sample", type=int, default=200, help="How many of the newest sessions to compare."
+            "--sample",
+            type=whole_number(least=0),
+            default=200,
+            help="How many of the newest sessions to compare.",
         )
         parser.add_argument(
             "--url",
