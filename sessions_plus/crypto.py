@@ -167,6 +167,13 @@ def _configured_ring() -> tuple[MasterKey, ...]:
     return _ring(encoded, (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS))
 
 
+def place_of_old_keys() -> str:
+    """Where a key of before is to be written, so that what it sealed opens: for a sentence."""
+    if conf.ENCRYPTION_KEYS:
+        return "at the end of SESSIONS_PLUS_ENCRYPTION_KEYS"
+    return "into SECRET_KEY_FALLBACKS"
+
+
 def context(*parts: object) -> bytes:
     """
     Join what a value belongs to, so that no two different lists read the same.

@@ -16,6 +16,7 @@ from django.db import DatabaseError, connections
 from sessions_plus.cache import entries
 from sessions_plus.cache.drivers.contract import ServerState
 from sessions_plus.cache.tier import CLOCK_DIFFERENCE_SECONDS, Tier
+from sessions_plus.crypto import place_of_old_keys
 from sessions_plus.keys import new_public_id
 from sessions_plus.maintenance import own_migrations
 from sessions_plus.maintenance.resealing import SealedColumn, count_unreadable
@@ -243,7 +244,7 @@ def _unreadable(sealed: Mapping[str, SealedColumn], sample: int) -> list[str]:
     counts = {name: count_unreadable(column, sample=sample) for name, column in sealed.items()}
     return [
         f"{count} of the newest {name} open with none of the keys. Put the key that is missing "
-        "back at the end of SESSIONS_PLUS_ENCRYPTION_KEYS."
+        f"back {place_of_old_keys()}."
         for name, count in counts.items()
         if count
     ]

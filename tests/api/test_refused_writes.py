@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -16,7 +17,7 @@ from sessions_plus.store.writing import update_version
 from tests.api.conftest import Caller
 from tests.support.locks import locked_rows, wait_until_somebody_waits
 from tests.support.pauses import PATIENCE_SECONDS, in_thread
-from tests.support.refusals import WAYS, refusing
+from tests.support.refusals import READ_ONLY, WAYS, refusing
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
 
@@ -31,6 +32,14 @@ def test_refresh(tokens: Any, stranger: Caller, way: str) -> None:
     assert (refused.status_code, refused.json()["code"]) == (503, "session_not_stored")
     assert refused.headers["Retry-After"] == "5"
     assert again.status_code == 200
+
+
+def test_what_is_not_there(tokens: Any) -> None:
+    """Who asks for what is not there is told so, though the event of it cannot be written."""
+    program = Caller(tokens.access)
+
+    with refusing(READ_ONLY):
+        assert program("get", "session_detail", args=(uuid4(),)).status_code == 404
 
 
 def test_refresh_that_others_outrun(

@@ -170,6 +170,16 @@ def test_a_lost_key_is_reported(user: User, key_file: Any) -> None:
     assert bytes(Authenticator.objects.get().sealed_secret or b"") == before
 
 
+def test_a_lost_secret_key_is_told_where_it_belongs(user: User, key_file: Any) -> None:
+    """Where ``SECRET_KEY`` seals, the key of before is missing among its fallbacks."""
+    key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = []
+    an_authenticator(user)
+    key_file.SECRET_KEY = "another " * 8
+
+    with pytest.raises(CommandError, match="back into SECRET_KEY_FALLBACKS"):
+        reseal()
+
+
 def test_every_sealed_column_is_known() -> None:
     """Each binary column of ours is resealed, public, or one that only a key's holder can open."""
     from django.apps import apps

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
@@ -71,6 +71,16 @@ def test_all_is_well(redis_tier: Tier) -> None:
     assert found["cache_servers"][0]["eviction_policy"] == "noeviction"  # Redis' default
     assert abs(found["cache_clock_seconds"]) < 1
     assert found["round_trip_seconds"] < 0.25
+
+
+def test_key_that_is_none(tier: Tier, user: User) -> None:
+    """A setting with which nothing can be looked at is an error that names it."""
+    stored()
+    with (
+        override_settings(SESSIONS_PLUS_ENCRYPTION_KEYS=["short"]),
+        pytest.raises(CommandError, match="SESSIONS_PLUS_ENCRYPTION_KEYS must be base64"),
+    ):
+        doctor()
 
 
 def test_text_names_everything(tier: Tier) -> None:

@@ -1594,6 +1594,20 @@ SABOTAGES = (
         "tests/privacy/test_export.py -k half",
     ),
     Sabotage(
+        "name a setting that holds no such key",
+        PACKAGE + "crypto.py",
+        '    if conf.ENCRYPTION_KEYS:\n        return "at the end',
+        '    if True:\n        return "at the end',
+        "tests/commands/test_reseal.py -k lost",
+    ),
+    Sabotage(
+        "fail where the event of what is not there cannot be written",
+        PACKAGE + "api/views/base.py",
+        "with doing_without():",
+        "if True:",
+        f"{REFUSED_WRITES} -k not_there",
+    ),
+    Sabotage(
         "say nothing of a bad token in WWW-Authenticate",
         PACKAGE + "tokens/bearer.py",
         'return REFUSED if scheme.lower() == "bearer" else CHALLENGE',

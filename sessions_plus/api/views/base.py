@@ -30,6 +30,7 @@ from sessions_plus.client_info import ClientInfo
 from sessions_plus.events import record
 from sessions_plus.models import Event, Outcome
 from sessions_plus.named_types import Fields, SiteUser
+from sessions_plus.store.unwritable import doing_without
 from sessions_plus.tokens.bearer import CHALLENGE, Credentials, client_of
 
 if TYPE_CHECKING:
@@ -169,13 +170,14 @@ class Endpoint(APIView):
         except ValueError:
             found = None
         if found is None:
-            record(
-                Event.ACCESS_DENIED,
-                user_id=self.user.pk,
-                session_public_id=self.credentials.session_public_id,
-                outcome=Outcome.FAILURE,
-                reason="not_found",
-                client=self.client_info,
-            )
+            with doing_without():
+                record(
+                    Event.ACCESS_DENIED,
+                    user_id=self.user.pk,
+                    session_public_id=self.credentials.session_public_id,
+                    outcome=Outcome.FAILURE,
+                    reason="not_found",
+                    client=self.client_info,
+                )
             raise NotFound
         return found

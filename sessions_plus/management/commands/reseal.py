@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from sessions_plus.crypto import place_of_old_keys
 from sessions_plus.management.progress import watched
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Command(BaseCommand):
         if broken := sum(one.broken for one in found.values()):
             raise CommandError(
                 f"{broken} values open with none of the keys. Put the key that is missing back "
-                "at the end of SESSIONS_PLUS_ENCRYPTION_KEYS and run this again."
+                f"{place_of_old_keys()} and run this again."
             )
 
 

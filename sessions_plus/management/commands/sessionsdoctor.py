@@ -64,7 +64,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, **options: Any) -> None:
-        found = diagnose(sample=options["sample"], tier=find_tier(), sealed=sealed_columns())
+        try:
+            found = diagnose(sample=options["sample"], tier=find_tier(), sealed=sealed_columns())
+        except ImproperlyConfigured as error:  # with such a setting nothing can be looked at
+            raise CommandError(str(error)) from None
         can_walk = options["url"] and found.database_takes_writes
         walked = walk_through(options) if can_walk else None
         found.problems += problems_of_settings()
