@@ -98,15 +98,23 @@ class ApiClient:
         return self.request("GET", path)
 
     def request(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Send a request; if the access token has expired, refresh it once and try again."""
+        """
+        Send a request; if the access token has expired, refresh it once and try again.
+
+        What proves something, as ``reauthenticate/`` does, is answered with new tokens, which
+        are kept.
+        """
         access = self.tokens["access"]
         try:
-            return self._send(method, path, body, access=access)
+            got = self._send(method, path, body, access=access)
         except ApiError as error:
             if error.code != "invalid_token":
                 raise
-        self._refresh(instead_of=access)
-        return self._send(method, path, body, access=self.tokens["access"])
+            self._refresh(instead_of=access)
+            got = self._send(method, path, body, access=self.tokens["access"])
+        if "refresh" in got:
+            self._keep(got)
+        return got
 
     def _refresh(self, *, instead_of: str) -> None:
         with self._refreshing:

@@ -134,7 +134,7 @@ def bearer_of(request: HttpRequest) -> str | None:
     Raises:
         InvalidToken: the header is there, but says nothing.
     """
-    scheme, _, value = _authorization_of(request)
+    scheme, value = _authorization_of(request)
     if scheme.lower() != "bearer":
         return None
     if not value or not value.isascii() or " " in value:
@@ -144,13 +144,15 @@ def bearer_of(request: HttpRequest) -> str | None:
 
 def challenge_to(request: HttpRequest) -> str:
     """Return what `WWW-Authenticate` says where a request is not let in by its header."""
-    scheme, _, _ = _authorization_of(request)
+    scheme, _ = _authorization_of(request)
     return REFUSED if scheme.lower() == "bearer" else CHALLENGE
 
 
-def _authorization_of(request: HttpRequest) -> tuple[str, str, str]:
+def _authorization_of(request: HttpRequest) -> tuple[str, str]:
+    """Return the scheme and what follows it, which any number of spaces part (RFC 9110 §11.4)."""
     header: str = request.META.get("HTTP_AUTHORIZATION", "")
-    return header.partition(" ")
+    scheme, _, value = header.partition(" ")
+    return scheme, value.lstrip(" ")
 
 
 @sensitive_variables()

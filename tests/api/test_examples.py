@@ -87,6 +87,18 @@ def test_client_refreshes(api: Any, user: Any, password: str, settings: Settings
     assert Session.objects.get().revoked_at is None
 
 
+def test_client_keeps_the_tokens_of_a_proof(api: Any, user: Any, password: str) -> None:
+    """Who proves something by a request goes on with the tokens that it is answered with."""
+    api.sign_in("ann", password, ask_code=no_code)
+    before = dict(api.tokens)
+
+    api.request("POST", "reauthenticate/", {"password": password})
+    assert api.tokens["refresh"] != before["refresh"]
+    api.tokens["access"] = "a.b.c"
+
+    assert api.get("devices/")["results"]
+
+
 def test_client_tells_errors(example: Any, api: Any, user: Any) -> None:
     """An error has the API's code."""
     with pytest.raises(example.ApiError) as refused:
