@@ -8,13 +8,14 @@ from collections import Counter
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.core.signals import setting_changed
 from django.utils import timezone
 
 from sessions_plus.checks.moving import check_old_engine
 from sessions_plus.conf import conf
 from sessions_plus.management.arguments import whole_number
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import ProgressBar
 
 BATCH_ROWS = 500
@@ -35,7 +36,7 @@ WORDS = {
 }
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Take over the sessions that the engine in SESSIONS_PLUS_ADOPT_FROM keeps in a table, "
         "before their owners come: so lists show them, and ending a user's sessions finds them "

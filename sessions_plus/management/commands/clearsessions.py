@@ -8,13 +8,14 @@ from json import dumps
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import watched
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Remove sessions, events and devices that have expired or are past their retention. "
         "Run it daily. It is safe beside traffic, and may be interrupted and begun again. "

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from functools import partial
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import watched
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Add the events that are not counted yet to the hourly counts, which charts and metrics "
         "are made of. Run it every few minutes; clearsessions does it, too. It is safe beside "

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import ProtectedError, RestrictedError
 
 from sessions_plus.conf import conf
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.people import get_user
 from sessions_plus.named_types import UserId
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sessions_plus.privacy.erasure import Erasure
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "End every session of a person, delete their devices, authenticators, codes and mails' "
         "links, take them out of sessions and events, and delete their account. What happened and "

@@ -16,8 +16,9 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import ProgressBar
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ PREFIX = "export:"
 """What the names of cursors of exports begin with."""
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Send events, the oldest first, to standard output, a web server or a syslog server, and "
         "go on where the last run ended. Each event is sent at least once: receivers drop what "

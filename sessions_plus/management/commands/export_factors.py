@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
+
+from sessions_plus.management.operators import OperatorCommand
 
 WORDS = {
     "gone_back": "authenticator apps went back",
@@ -17,7 +19,7 @@ WORDS = {
 }
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Give second factors to django-otp (and so to django-two-factor-auth) or allauth.mfa, for "
         "a site that goes back: people go on with the same app. Recovery codes that were made "

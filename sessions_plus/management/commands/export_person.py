@@ -7,13 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.people import get_user
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Write what is kept of a person's sessions, devices and factors into a ZIP archive, as "
         "JSON and CSV. No secret and nothing of other people is in it. Make sure first who is "

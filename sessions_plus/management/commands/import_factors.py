@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.conf import conf
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.named_types import UserId
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ WORDS = {
 }
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Bring second factors along from django-otp (and so from django-two-factor-auth and "
         "django-otp-webauthn) or from allauth.mfa: people go on with the same app, the same "

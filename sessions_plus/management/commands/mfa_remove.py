@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.conf import conf
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.people import get_user
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Remove every authenticator and recovery code of a user, passkeys among them, and end all "
         "their sessions. They sign in with their password again, and are told of it; who has given "

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import watched
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Reduce the addresses of stored sessions and events to what "
         "SESSIONS_PLUS_IP_ADDRESS_PRIVACY lets us store now. The site may run meanwhile, and the "

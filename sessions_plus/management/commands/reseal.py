@@ -7,16 +7,17 @@ from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from sessions_plus.crypto import place_of_old_keys
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import watched
 
 if TYPE_CHECKING:
     from sessions_plus.maintenance.resealing import Resealed
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Seal session data, authenticators, passkeys and signing keys under the first of "
         "SESSIONS_PLUS_ENCRYPTION_KEYS, which must already be on every server. The site may run "

@@ -6,12 +6,13 @@ import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.client_info.ip_address import widen_to_stored
 from sessions_plus.conf import conf
 from sessions_plus.management import arguments
+from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.people import get_user
 from sessions_plus.management.progress import watched
 from sessions_plus.named_types import Fields
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from sessions_plus.models import Reason
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "End every session of some users, or of everybody (OWASP ASVS 7.4.5): browsers, API "
         "clients and their tokens. They sign in again. Ctrl-C stops it between two steps; what "

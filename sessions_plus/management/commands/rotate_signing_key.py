@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
 from sessions_plus.conf import conf
+from sessions_plus.management.operators import OperatorCommand
 
 
-class Command(BaseCommand):
+class Command(OperatorCommand):
     help = (
         "Make the next signing key of access tokens. It is published at once and signs in a few "
         "minutes, so that every service knows it by then; the old one verifies until the last "
