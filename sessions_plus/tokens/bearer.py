@@ -149,10 +149,10 @@ def challenge_to(request: HttpRequest) -> str:
 
 
 def _authorization_of(request: HttpRequest) -> tuple[str, str]:
-    """Return the scheme and what follows it, which any number of spaces part (RFC 9110 §11.4)."""
+    """Return the scheme and what follows it: one space parts them, as a token has one spelling."""
     header: str = request.META.get("HTTP_AUTHORIZATION", "")
     scheme, _, value = header.partition(" ")
-    return scheme, value.lstrip(" ")
+    return scheme, value
 
 
 @sensitive_variables()

@@ -138,7 +138,15 @@ def refresh(
         if store.has_new_key:
             _keep_up_hash(store, user)
             return _tokens(store, user, now=now)
-    raise SessionNotStored
+    raise _why_it_stayed(token)
+
+
+def _why_it_stayed(token: str) -> Exception:
+    """Say why a token was not replaced: by then its session may have ended, and have a copy yet."""
+    session = Session.objects.named(read_token(token))
+    if session is None or session.revoked_at is not None:
+        return _refusal(token)
+    return SessionNotStored()
 
 
 def _keep_up_hash(store: SessionStore, user: AbstractBaseUser) -> None:

@@ -19,12 +19,14 @@ from django.db import connections
 from django.utils import timezone
 
 from sessions_plus.client_info import ClientInfo
-from sessions_plus.exceptions import InvalidToken
-from sessions_plus.lifecycle import revoke
+from sessions_plus.exceptions import InvalidToken, SessionNotStored
+from sessions_plus.lifecycle import ending, revoke
 from sessions_plus.models import Event, Reason, Session, SessionEvent, SigningKey
+from sessions_plus.store.session_store import SessionStore
 from sessions_plus.tokens import keys
 from sessions_plus.tokens.refresh import Tokens, refresh
 from tests.support.moments import START
+from tests.support.pauses import Pause, stopped
 from tests.tokens.factories import new_tokens
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("engine")]
@@ -79,7 +81,7 @@ def test_refresh_beside_the_end(user: Any) -> None:
             return None
         try:
             return renewed(token).refresh
-        except InvalidToken:
+        except (InvalidToken, SessionNotStored):
             return None
 
     got = [found for found in at_once(act) if found is not None]
@@ -88,6 +90,19 @@ def test_refresh_beside_the_end(user: Any) -> None:
     for one in {token, *got}:
         with pytest.raises(InvalidToken):
             renewed(one)
+
+
+def test_refresh_that_others_always_come_before(user: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who loses each race may try again; not where the session has ended, and has a copy yet."""
+    token = new_tokens(user).refresh
+    session = Session.objects.get()
+    monkeypatch.setattr(SessionStore, "rotate", lambda *_, **__: None)
+
+    with pytest.raises(SessionNotStored):
+        renewed(token)
+    before_the_cache = Pause(ending, "site_copies", before=True)
+    with stopped(lambda: revoke(session), at=before_the_cache), pytest.raises(InvalidToken):
+        renewed(token)
 
 
 def test_many_replays_end_one_session_once(user: Any) -> None:

@@ -95,11 +95,6 @@ def test_token_signs_in(user: Any, engine: str, call: Caller) -> None:
     assert (response.status_code, response.content) == (200, str(user.pk).encode())
 
 
-def test_any_number_of_spaces(user: Any, call: Caller) -> None:
-    """Spaces part the word Bearer from its token, one or more (RFC 9110 §11.4)."""
-    assert call("guarded", f"  {new_tokens(user).access}").status_code == 200
-
-
 def test_no_csrf_token_is_needed(user: Any, call: Caller) -> None:
     """No browser sends a bearer token by itself, so there is nothing to forge."""
     assert call("guarded", new_tokens(user).access, "post").status_code == 200
