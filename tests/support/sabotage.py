@@ -1582,9 +1582,16 @@ SABOTAGES = (
     Sabotage(
         "take a refresh that others outran for a bad token",
         PACKAGE + "tokens/refresh.py",
-        "raise SessionNotStored",
-        'raise InvalidToken("refresh")',
+        "return SessionNotStored()",
+        'return InvalidToken("refresh")',
         f"{REFUSED_WRITES} -k outrun",
+    ),
+    Sabotage(
+        "tell who refreshes what has ended to try again",
+        PACKAGE + "tokens/refresh.py",
+        "if session is None or session.revoked_at is not None:",
+        "if session is None:",
+        "tests/security/test_refresh_reuse.py -k always_come",
     ),
     Sabotage(
         "leave half of a person's archive behind",
