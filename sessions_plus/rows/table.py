@@ -321,10 +321,10 @@ def _writing(
     # databases take back the statement and nothing else.
     is_to_tell = wait is not LockWait.NONE or connection.vendor == "postgresql"
     guard = transaction.mark_for_rollback_on_error(using=connection.alias)
-    kept = take_cursor(connection) if on_kept_cursor else None
-    used = connection.cursor() if kept is None else nullcontext(kept)
-    with guard if is_to_tell and connection.in_atomic_block else nullcontext(), used as cursor:
-        cursor.execute(sql, params)
-        yield cursor
+    with guard if is_to_tell and connection.in_atomic_block else nullcontext():
+        kept = take_cursor(connection) if on_kept_cursor else None
+        with connection.cursor() if kept is None else nullcontext(kept) as cursor:
+            cursor.execute(sql, params)
+            yield cursor
     if kept is not None:
         give_back(connection, kept)
