@@ -232,10 +232,15 @@ def _chunks(sessions: models.QuerySet[Session]) -> Iterator[tuple[list[Session],
     sessions = sessions.order_by("pk").select_related("device").defer("data", "sealed_successor")
     reached, last = 0, None
     while chunk := list(sessions.filter(pk__gt=reached)[:CHUNK_ROWS]):
-        if len(chunk) == CHUNK_ROWS and last is None:
-            last = sessions.values_list("pk", flat=True).last()
-            sessions = sessions.filter(pk__lte=last)
         reached = chunk[-1].pk
+        if len(chunk) == CHUNK_ROWS and last is None:
+            last = _last_key(sessions, reached)
+            sessions = sessions.filter(pk__lte=last)
         yield chunk, reached / (last or reached)
         if len(chunk) < CHUNK_ROWS:
             return
+
+
+def _last_key(sessions: models.QuerySet[Session], reached: int) -> int:
+    """Return the last primary key: what was reached, where the rest has ended meanwhile."""
+    return max(reached, sessions.values_list("pk", flat=True).last() or 0)

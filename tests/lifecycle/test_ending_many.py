@@ -24,6 +24,7 @@ from sessions_plus.lifecycle import (
     revocation,
     revoke_all,
     revoke_everybody,
+    revoke_matching,
     revoke_others,
     revoke_selected,
 )
@@ -210,6 +211,28 @@ def test_two_at_once_end_each_session_once(user: User, monkeypatch: pytest.Monke
 
     assert sum(counts) == 10
     assert not Session.objects.filter(revoked_at=None).exists()
+    assert SessionEvent.objects.filter(event=Event.SESSION_REVOKED).count() == 10
+
+
+def test_what_others_ended_meanwhile_is_all_there_is(
+    user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that one has still to end is ended by another, as it has read its first."""
+    monkeypatch.setattr(revocation, "CHUNK_ROWS", 3)
+    sign_in(user, 10)
+    progress: list[float] = []
+    of_them = Session.objects.for_user(user)
+    with Pause(revocation, "_last_key", before=True) as at:
+        ending = in_thread(
+            lambda: revoke_matching(of_them, reason=Reason.REVOKED, progress=progress.append)
+        )
+        at.wait()
+        others = revoke_all(user)
+        at.release()
+        counts = ending.result(60).count, others.count
+
+    assert counts == (0, 10)
+    assert progress == [1]
     assert SessionEvent.objects.filter(event=Event.SESSION_REVOKED).count() == 10
 
 
