@@ -121,12 +121,13 @@ BY_MONTH = ["commands/test_clearsessions.py", "maintenance", "rows", "store"]
 
 @dataclass
 class Outcome:
-    """What one pytest said: exit code, its last line, and what it left out."""
+    """What one pytest said: exit code, its last line, what it left out and which tests failed."""
 
     title: str
     exit_code: int = 0
     closing_line: str = ""
     left_out: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
 
 def main(arguments: list[str]) -> int:
@@ -141,6 +142,8 @@ def main(arguments: list[str]) -> int:
     print("\nIn short")
     for outcome in outcomes:
         print(f"{outcome.title:<12}{outcome.closing_line}")
+        for line in outcome.failed:
+            print(f"{'':<12}{line}")
     for line in sorted({line for outcome in outcomes for line in outcome.left_out}):
         print(line)
     return 1 if any(outcome.exit_code for outcome in outcomes) else 0
@@ -213,6 +216,8 @@ def run(
             print(line, end="", flush=True)
             if line.startswith(NOT_EXERCISED):
                 outcome.left_out.append(line.strip())
+            if line.startswith(("FAILED ", "ERROR ")):
+                outcome.failed.append(line.strip())
             outcome.closing_line = line.strip() or outcome.closing_line
     outcome.exit_code = process.returncode
     return outcome
