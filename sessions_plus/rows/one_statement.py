@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 from django.db import IntegrityError, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from sessions_plus.named_types import Found, Params
+from sessions_plus.named_types import Params
 from sessions_plus.rows import statements
 from sessions_plus.rows.lock_wait import LockWait
 from sessions_plus.rows.session_row import SESSIONS
@@ -45,6 +45,14 @@ class EventPart(Protocol):
 
     @property
     def rows(self) -> Sequence[Mapping[str, object]]: ...
+
+
+class Written(NamedTuple):
+    """The device's key, whether the session was written, and the key of each event."""
+
+    device_id: int | None
+    has_session: bool
+    event_ids: Sequence[int]
 
 
 class _Form(NamedTuple):
@@ -90,9 +98,9 @@ def _lay_out(
 
 def execute(
     connection: BaseDatabaseWrapper, session: Part, device: DevicePart | None, events: EventPart
-) -> Found:
+) -> Written:
     """
-    Write them; return the device's key, how many sessions, and the key of each event.
+    Write them; return what was written.
 
     A new device is written only where the session is; a known one may be alone.
     """
@@ -113,7 +121,11 @@ def execute(
     params += SESSIONS.params(connection, session.where or {}, but_none=True)
     for event in told:
         params += events.table.params(connection, event.values)
-    return returned(connection, sql, params)[0]
+    device_id, *others = returned(connection, sql, params)[0]
+    if session.where is not None:
+        return Written(device_id, bool(others[0]), others[1:])
+    # A new session is wherever its device is, and need not be asked for.
+    return Written(device_id, device is None or device_id is not None, others)
 
 
 def is_of(table: Table[models.Model], error: IntegrityError) -> bool:
@@ -156,7 +168,7 @@ def _compose(alias: str, session: _Form, device: _Form | None, events: tuple[_Fo
     ]
     told = [
         "(SELECT id FROM device)" if has_device else "NULL",
-        f"(SELECT count(*) FROM {sources[0]})" if sources else "1",  # noqa: S608 - a name
+        *(["(SELECT count(*) FROM written)"] if session.shape is not None else []),
         *(f"(SELECT id FROM {name})" for name in names),  # noqa: S608 - names, no values
     ]
     return f"WITH {', '.join(parts)} SELECT {', '.join(told)}"

@@ -89,14 +89,14 @@ def _write_at_once(
     alias: str, session: SessionPart, device: DevicePart | None, events: EventPart
 ) -> Outcome:
     try:
-        device_id, written, *event_ids = one_statement.execute(
+        device_id, has_session, event_ids = one_statement.execute(
             connections[alias], session, device, events
         )
     except IntegrityError as error:
         if device is None or not one_statement.is_of(device.table, error):
             raise
         return Outcome(is_written=False, is_device_there=False)
-    if written:
+    if has_session:
         return Outcome(True, True, device_id, event_ids)
     is_gone = device is not None and device.where is not None and device_id is None
     return Outcome(is_written=False, is_device_there=not is_gone)
