@@ -50,11 +50,13 @@ class BatchTask:
 
     One way, as rows that were just removed cost as much to pass by as others.
     ``is_in_order`` holds where no row is to be removed after the first range of the
-    table without any, as in a journal.
+    table without any, as in a journal. ``can_wait`` holds where rows may stay for some more
+    runs, so that one may pass a part of the table by.
     """
 
     steps: Sequence[Step]
     is_in_order: bool = False
+    can_wait: bool = False
 
     @property
     def name(self) -> str:
@@ -66,17 +68,39 @@ class BatchTask:
         return models.QuerySet(rows.model, using=rows.db)
 
 
-def run_in_batches(task: BatchTask, *, progress: Progress | None = None) -> dict[str, int]:
+@dataclass(frozen=True, slots=True)
+class Part:
+    """
+    One block of a table in every ``parts``: as many runs, of a ``turn`` each, go through all.
+
+    Blocks lie where they lie, whatever is removed or added meanwhile.
+    """
+
+    parts: int = 1
+    turn: int = 0
+
+    def next_block(self, position: int, size: int) -> int:
+        """Return where this part goes on from a position: there, or where its next block begins."""
+        to_come = (self.turn - position // size) % self.parts
+        return (position // size + to_come) * size if to_come else position
+
+
+WHOLE = Part()
+
+
+def run_in_batches(
+    task: BatchTask, *, part: Part = WHOLE, progress: Progress | None = None
+) -> dict[str, int]:
     """Remove or change the rows; return how many there were for each step."""
     total = Counter({step.name: 0 for step in task.steps})
-    for found, done in _ranges(task):
+    for found, done in _ranges(task, part):
         total.update(found)
         if progress is not None:
             progress(done)
     return dict(total)
 
 
-def _ranges(task: BatchTask) -> Iterator[tuple[Counter[str], float]]:
+def _ranges(task: BatchTask, part: Part) -> Iterator[tuple[Counter[str], float]]:
     """Do what is to be done; yield what was found, and how much of the table is behind."""
     path = _path(task)
     if path is None:
@@ -85,7 +109,13 @@ def _ranges(task: BatchTask) -> Iterator[tuple[Counter[str], float]]:
     lower: int | None = path.first
     width = path.width
     while lower is not None and lower <= path.last:
+        begin = part.next_block(lower, path.widest)
+        if begin > lower:
+            lower = path.after(begin - 1)
+            continue
         upper = lower + width - 1
+        if part is not WHOLE:
+            upper = min(upper, lower - lower % path.widest + path.widest - 1)
         found = quickly(lower, upper) if quickly else None
         if found is None:
             found = _in_batches(task.steps, path, lower, upper)

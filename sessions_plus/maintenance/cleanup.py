@@ -16,7 +16,14 @@ from django.db.models.expressions import Combinable
 from django.db.models.fields import CharField
 
 from sessions_plus.conf import conf
-from sessions_plus.maintenance.batch_delete import BatchTask, Progress, Step, run_in_batches
+from sessions_plus.maintenance.batch_delete import (
+    WHOLE,
+    BatchTask,
+    Part,
+    Progress,
+    Step,
+    run_in_batches,
+)
 from sessions_plus.maintenance.counting import count_events, counted_until
 from sessions_plus.models import (
     AdoptedKey,
@@ -65,20 +72,32 @@ Report = Callable[[str], Progress | None]
 """Asked, before each step, for whom to tell of its progress."""
 
 
-def cleanup(now: datetime, *, report: Report | None = None) -> dict[str, int]:
+def cleanup(now: datetime, *, parts: int = 1, report: Report | None = None) -> dict[str, int]:
     """
     Remove what has expired or is past its retention; return how much of each.
 
-    Events are counted by the hour before any goes. Safe beside traffic and beside itself; a
-    run that was interrupted is simply begun again.
+    With ``parts``, one block in so many of the large tables is looked through, and the next
+    run takes the blocks behind: none reads them whole, and what is over stays for up to so
+    many runs. Events are counted by the hour before any goes. Safe beside traffic and beside
+    itself; a run that was interrupted is simply begun again.
     """
     done: dict[str, int] = {}
-    count_events(now, progress=report("counting") if report is not None else None)
+    told = report or (lambda name: None)
+    turn = _turn() if parts > 1 else 0
+    count_events(now, measuring=parts == 1, progress=told("counting"))
     for task in _tasks(now, counted=counted_until()):
-        done |= run_in_batches(task, progress=report(task.name) if report is not None else None)
-    Cursor.objects.using(database()).update_or_create(name=CURSOR, defaults={"moved_at": now})
+        part = Part(parts, turn % parts) if parts > 1 and task.can_wait else WHOLE
+        done |= run_in_batches(task, part=part, progress=told(task.name))
+    ended = {"moved_at": now, **({"position": turn + 1} if parts > 1 else {})}
+    Cursor.objects.using(database()).update_or_create(name=CURSOR, defaults=ended)
     cleaned_up.send_robust(sender=Cursor, removed=done)
     return done
+
+
+def _turn() -> int:
+    """Return how many runs have looked through a part so far."""
+    ends = Cursor.objects.using(database()).filter(name=CURSOR)
+    return ends.values_list("position", flat=True).first() or 0
 
 
 def due(now: datetime) -> dict[str, int]:
@@ -110,10 +129,10 @@ def last_cleanup() -> datetime | None:
 
 def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
     """Yield what is to be done; of events those up to the last that is counted, if given."""
-    yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)])
+    yield BatchTask([Step("sessions", _past_use(now)), _ending_expired(now)], can_wait=True)
     # No key is made for a session that is not there, and no session's primary key comes again.
     ownerless = ~Exists(_all(Session).filter(pk=OuterRef("session_id")))
-    yield _removing("device_keys", _all(DeviceKey).filter(ownerless))
+    yield _removing("device_keys", _all(DeviceKey).filter(ownerless), can_wait=True)
     yield from _past_retention(now, counted)
     yield _removing("challenges", _all(Challenge).filter(expires_at__lte=now))
     nonces = _all(UsedNonce).filter(expires_at__lte=now)
@@ -137,9 +156,13 @@ def _tasks(now: datetime, *, counted: int | None) -> Iterator[BatchTask]:
 
 
 def _removing(
-    name: str, rows: models.QuerySet[models.Model], *, is_in_order: bool = False
+    name: str,
+    rows: models.QuerySet[models.Model],
+    *,
+    is_in_order: bool = False,
+    can_wait: bool = False,
 ) -> BatchTask:
-    return BatchTask([Step(name, rows)], is_in_order=is_in_order)
+    return BatchTask([Step(name, rows)], is_in_order=is_in_order, can_wait=can_wait)
 
 
 def _all(model: type[models.Model]) -> models.QuerySet[models.Model]:
@@ -190,7 +213,7 @@ def _past_retention(now: datetime, counted: int | None) -> Iterator[BatchTask]:
         yield _removing("events", events, is_in_order=True)
     if conf.RETENTION_DEVICES is not None:
         unseen = _all(Device).filter(last_seen_at__lte=now - conf.RETENTION_DEVICES)
-        yield _removing("devices", unseen.exclude(_is_named()))
+        yield _removing("devices", unseen.exclude(_is_named()), can_wait=True)
 
 
 def _is_named() -> Combinable:

@@ -62,8 +62,10 @@ class Counted:
     is_held: bool = False
 
 
-def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
-    """Count what was not counted yet, and measure what is measured once an hour."""
+def count_events(
+    now: datetime, *, measuring: bool = True, progress: Progress | None = None
+) -> Counted:
+    """Count what was not counted yet; and, if so asked, measure what is measured once an hour."""
     counting_events.send_robust(sender=HourCount, now=now)
     reader = EventReader(_uncounted())
     total, position = 0, _position()
@@ -77,7 +79,8 @@ def count_events(now: datetime, *, progress: Progress | None = None) -> Counted:
         if batch.is_held or batch.position == position:
             break
         position = _position()
-    measure(now)
+    if measuring:
+        measure(now)
     return Counted(total, _position(), batch.is_held)
 
 

@@ -17,7 +17,7 @@ class Cursor(models.Model):
         whose place it is: ``hour_counts``, an export's own, or a task such as ``clean_up``.
     ``position``
         primary key of the last event that is done, and with it all before; 0: none, or it
-        reads no events.
+        reads no events. Of ``clean_up``: how many runs have looked through a part.
     ``moved_at``
         when it last moved.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
@@ -24,6 +24,7 @@ from sessions_plus.models import (
     Challenge,
     Device,
     DeviceKey,
+    HourCount,
     Notice,
     Scope,
     Session,
@@ -68,6 +69,16 @@ def many_expired(now: datetime, count: int) -> None:
         Session(last_activity=now - DAY, expire_date=now - DAY, data=b"x" * 300)
         for _ in range(count)
     )
+
+
+def block_of_each_session() -> dict[int, int]:
+    """Say in which block of the table each lies: seven keys, or a page of PostgreSQL."""
+    if connection.vendor != "postgresql":
+        keys = Session.objects.values_list("pk", flat=True)
+        return {pk: pk // key_ranges.MOST_KEYS for pk in keys}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, (ctid::text::point)[0]::int FROM sessions_plus_session")
+        return dict(cursor.fetchall())
 
 
 @pytest.mark.django_db
@@ -173,6 +184,127 @@ class TestSessions:
 
         assert cleanup(now)["sessions"] == 1
 
+        assert not Session.objects.exists()
+
+
+@pytest.mark.django_db
+class TestParts:
+    """Of the large tables one part is looked through, each time the next."""
+
+    def test_as_many_runs_remove_all(self, now: datetime) -> None:
+        """Each run removes about as much, and the last of them the rest."""
+        many_expired(now, 200)
+        live = a_session(now)
+
+        removed = [cleanup(now, parts=4)["sessions"] for _ in range(4)]
+
+        assert sum(removed) == 200
+        assert all(30 < count < 80 for count in removed), removed
+        assert Session.objects.get() == live
+
+    def test_what_lies_in_other_blocks_is_left(self, now: datetime) -> None:
+        """A run takes all that is over in its blocks, and nothing behind them."""
+        many_expired(now, 200)
+        blocks = block_of_each_session()
+
+        cleanup(now, parts=4)
+
+        left = set(Session.objects.values_list("pk", flat=True))
+        assert {block % 4 for pk, block in blocks.items() if pk in left} == {1, 2, 3}
+        assert {block % 4 for pk, block in blocks.items() if pk not in left} == {0}
+
+    def test_each_block_has_its_turn_again(self, now: datetime) -> None:
+        """What is over by the second time round goes then, wherever it lies."""
+        many_expired(now + 2 * DAY, 200)
+        for _ in range(3):
+            assert not cleanup(now, parts=3)["sessions"]
+
+        removed = [cleanup(now + 2 * DAY, parts=3)["sessions"] for _ in range(3)]
+
+        assert sum(removed) == 200
+        assert min(removed) > 20, removed
+
+    def test_what_comes_and_goes_meanwhile_moves_no_block(self, now: datetime) -> None:
+        """Each row is looked at in as many runs, whatever happens to those before and behind it."""
+        many_expired(now, 60)
+        waiting = set(Session.objects.order_by("-pk").values_list("pk", flat=True)[:30])
+
+        for _ in range(3):
+            cleanup(now, parts=3)
+            Session.objects.exclude(pk__in=waiting).filter(expire_date__lt=now).delete()
+            many_expired(now, 20)
+
+        assert not Session.objects.filter(pk__in=waiting).exists()
+
+    def test_a_run_reads_no_more_than_its_part(self, now: datetime) -> None:
+        """Nothing counts or changes what lies in the other parts."""
+        many_expired(now, 200)
+        with CaptureQueriesContext(connection) as captured:
+            cleanup(now, parts=10)
+        statements = [query["sql"] for query in captured if "sessions_plus_session" in query["sql"]]
+
+        assert Session.objects.count() > 150
+        # Both ends of a range, or a page's place, or the first key and the last.
+        bounded = ("BETWEEN", "ctid", ">=", "LIMIT 1", "pg_relation_size", "IN (")
+        of_sessions = [sql for sql in statements if 'FROM "sessions_plus_session"' in sql]
+        assert all(any(word in sql for word in bounded) for sql in of_sessions), of_sessions
+
+    def test_devices_are_taken_in_parts_too(self, now: datetime, user: User) -> None:
+        """Other large tables likewise; what is short-lived goes whole each time."""
+        old: dict[str, Any] = {"user": user, "name": "x" * 60, "last_seen_at": now - 365 * DAY}
+        Device.objects.bulk_create(Device(**old) for _ in range(600))
+        Challenge.objects.bulk_create(Challenge(user=user, expires_at=now) for _ in range(600))
+
+        removed = cleanup(now, parts=4)
+
+        assert 50 < removed["devices"] < 300
+        assert removed["challenges"] == 600
+
+    def test_a_run_of_all_takes_all(self, now: datetime) -> None:
+        """Wherever the parts have come to, one without them goes through the whole."""
+        many_expired(now, 100)
+        cleanup(now, parts=4)
+
+        cleanup(now)
+
+        assert not Session.objects.exists()
+
+    def test_interrupted_it_takes_the_same_part_again(self, now: datetime) -> None:
+        """The place moves when a part is done, so that nothing is passed by."""
+        many_expired(now, 200)
+
+        def interrupt(done: float) -> None:
+            if Session.objects.count() < 190:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            cleanup(now, parts=2, report=lambda name: interrupt)
+
+        assert sum(cleanup(now, parts=2)["sessions"] for _ in range(2)) > 150
+        assert not Session.objects.exists()
+
+    def test_nobody_is_measured_for_it(self, now: datetime) -> None:
+        """Counting all sessions that go on is left to `count_events`, which reads them all."""
+        cleanup(now, parts=2)
+        assert not HourCount.objects.measured().exists()
+
+        cleanup(now)
+        assert HourCount.objects.measured().exists()
+
+    @pytest.mark.parametrize("parts", ["0", "-1", "half"])
+    def test_a_wrong_number_is_refused(self, parts: str) -> None:
+        """The message names the option and the value."""
+        with pytest.raises(CommandError, match=f"--parts.*{parts}"):
+            call_command("clearsessions", "--parts", parts)
+
+    def test_the_command_takes_the_next_part(self, now: datetime) -> None:
+        """The option is handed on."""
+        many_expired(now, 200)
+
+        call_command(Command(), parts=2)
+        assert 60 < Session.objects.count() < 140
+
+        call_command(Command(), "--parts", "2")
         assert not Session.objects.exists()
 
 

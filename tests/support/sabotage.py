@@ -2432,9 +2432,30 @@ SABOTAGES = (
     Sabotage(
         "remove in a dry run",
         PACKAGE + "management/commands/clearsessions.py",
-        "self.due() if dry_run else self.clear()",
-        "self.clear()",
+        "self.due() if dry_run else self.clear(parts)",
+        "self.clear(parts)",
         f"{LONG_COMMANDS} -k dry_run",
+    ),
+    Sabotage(
+        "take the same part of the tables each time",
+        PACKAGE + "maintenance/cleanup.py",
+        '{"position": turn + 1}',
+        '{"position": turn}',
+        "tests/commands/test_clearsessions.py -k Parts",
+    ),
+    Sabotage(
+        "look through what is behind a block, too",
+        PACKAGE + "maintenance/batch_delete.py",
+        "upper = min(upper, lower - lower % path.widest + path.widest - 1)",
+        "pass",
+        "tests/commands/test_clearsessions.py -k Parts",
+    ),
+    Sabotage(
+        "fail where others end the last sessions meanwhile",
+        PACKAGE + "lifecycle/revocation.py",
+        'max(reached, sessions.values_list("pk", flat=True).last() or 0)',
+        'sessions.values_list("pk", flat=True).last()',
+        "tests/lifecycle/test_ending_many.py -k meanwhile",
     ),
     Sabotage(
         "count what would go twice",
@@ -3614,7 +3635,7 @@ SABOTAGES = (
     Sabotage(
         "hold a session by the keys that it is bound to",
         PACKAGE + "maintenance/cleanup.py",
-        'yield _removing("device_keys", _all(DeviceKey).filter(ownerless))',
+        'yield _removing("device_keys", _all(DeviceKey).filter(ownerless), can_wait=True)',
         "pass",
         "tests/commands/test_clearsessions.py -k device_keys",
     ),

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
+from sessions_plus.management.arguments import whole_number
 from sessions_plus.management.operators import OperatorCommand
 from sessions_plus.management.progress import watched
 
@@ -26,12 +27,26 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="Count what would go, and leave it."
         )
+        parser.add_argument(
+            "--parts",
+            type=whole_number(least=1),
+            default=1,
+            metavar="N",
+            help="Look through one of N parts of the large tables, and the next time through the "
+            "next: for sites of millions. What is over may stay for N days more.",
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON object.")
 
     def handle(
-        self, *, verbosity: int, dry_run: bool = False, json: bool = False, **options: Any
+        self,
+        *,
+        verbosity: int,
+        dry_run: bool = False,
+        json: bool = False,
+        parts: int = 1,
+        **options: Any,
     ) -> None:
-        counts = self.due() if dry_run else self.clear()
+        counts = self.due() if dry_run else self.clear(parts)
         if json:
             self.stdout.write(dumps({"dry_run": dry_run, "removed": counts}))
         elif verbosity:
@@ -43,7 +58,7 @@ class Command(OperatorCommand):
 
         return due(timezone.now())
 
-    def clear(self) -> dict[str, int]:
+    def clear(self, parts: int = 1) -> dict[str, int]:
         from sessions_plus.maintenance.cleanup import cleanup
         from sessions_plus.store.session_store import SessionStore
 
@@ -51,4 +66,4 @@ class Command(OperatorCommand):
         if not issubclass(store, SessionStore):
             store.clear_expired()
         with watched() as show:
-            return cleanup(timezone.now(), report=lambda name: partial(show, name))
+            return cleanup(timezone.now(), parts=parts, report=lambda name: partial(show, name))
