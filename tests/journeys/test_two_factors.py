@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -31,10 +32,18 @@ class Walk:
         self.last_step = -1
 
     def code(self, app: App) -> str:
-        """A code that was not used yet: a person would wait half a minute for it."""
-        now = int(timezone.now().timestamp()) // 30
-        self.last_step = max(now - 1, self.last_step + 1)
-        return app.code(timezone.now(), steps=self.last_step - now)
+        """
+        A code that was not used yet: a person would wait half a minute for it.
+
+        The one before is still taken, but not for long where this one soon ends, too: on a
+        busy machine the browser may be slower than that.
+        """
+        moment = timezone.now()
+        now, passed = divmod(moment.timestamp(), 30)
+        self.last_step = max(int(now) - (passed < 15), self.last_step + 1)
+        if self.last_step > now + 1:
+            time.sleep(30 - passed)
+        return app.code(moment, steps=self.last_step - int(now))
 
     def set_up(self) -> tuple[App, list[str]]:
         self.page.goto("/account/security/")
