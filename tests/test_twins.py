@@ -38,6 +38,7 @@ APART = {
 ALONE = {
     "in_turn": "what it waits for is the turn of a request among others of its event loop",
     "auser": "it stands where Django's request.auser stood, beside request.user",
+    "aread": "in the other world the row is read where a view asks for something of it",
     "_in_threads": "a download's parts, which a WSGI server reads as they are",
     "__aiter__": "a file's parts, which Django's FileResponse reads by itself in the other world",
 }

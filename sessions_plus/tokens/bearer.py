@@ -18,7 +18,7 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.functional import SimpleLazyObject
+from django.utils.functional import SimpleLazyObject, empty
 from django.views.decorators.debug import sensitive_variables
 
 from sessions_plus.authority import Authority, Presented
@@ -68,6 +68,11 @@ class TokenUser(SimpleLazyObject):  # type: ignore[type-arg]  # generic in the s
     def pk(self) -> UserId:
         """The primary key, without reading the row."""
         return _primary_key(self.__dict__["_subject"])
+
+    async def aread(self) -> None:
+        """Read the row, if nobody did, so that async code may ask for anything."""
+        if self._wrapped is empty:
+            await sync_to_async(self._setup)()
 
 
 class SessionKeyAuthority(Authority):

@@ -25,6 +25,7 @@ from sessions_plus.tokens.bearer import (
     CHALLENGE,
     REFUSED,
     Credentials,
+    TokenUser,
     Verification,
     aauthenticate,
     authenticate,
@@ -164,6 +165,9 @@ def take(request: Any, found: Credentials) -> None:
     request.auth = found
 
     async def auser() -> SiteUser:
+        # Like Django's it has been read: async code cannot do it by asking for a name.
+        if isinstance(found.user, TokenUser):
+            await found.user.aread()
         return found.user
 
     request.auser = auser
