@@ -10,6 +10,7 @@ from rest_framework.request import Request
 MAX_PAGE_SIZE = 200
 MAX_DIGITS = 19
 """Of a primary key: what is longer fits into no column."""
+NOTHING = Cursor(offset=0, reverse=False, position=None)
 
 
 class Pages(CursorPagination):
@@ -39,6 +40,9 @@ class Pages(CursorPagination):
             cursor: Cursor | None = super().decode_cursor(request)
         except NotFound:
             raise _no_cursor() from None
+        # What is no base64 at all decodes to nothing, which would be the first page again.
+        if cursor == NOTHING and request.query_params[self.cursor_query_param]:
+            raise _no_cursor()
         position = cursor.position if cursor is not None else None
         if position is not None and not is_count(str(position), max_digits=MAX_DIGITS):
             raise _no_cursor()

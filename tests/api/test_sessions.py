@@ -221,9 +221,10 @@ def test_pages(program: Caller, user: Any) -> None:
     assert ids == sorted(ids, reverse=True)
 
 
-def test_wrong_cursor(program: Caller) -> None:
+@pytest.mark.parametrize("cursor", ["x", "%00", "AAAA"])
+def test_wrong_cursor(program: Caller, cursor: str) -> None:
     """What is no cursor of ours is refused as such, whatever page it is asked of."""
-    response = program("get", "session_list", QUERY_STRING="cursor=x")
+    response = program("get", "session_list", QUERY_STRING=f"cursor={cursor}")
 
     assert (response.status_code, response.json()["code"]) == (400, "invalid")
     assert response.json()["detail"].startswith("cursor: ")
