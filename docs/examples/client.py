@@ -101,8 +101,8 @@ class ApiClient:
         """
         Send a request; if the access token has expired, refresh it once and try again.
 
-        What proves something, as ``reauthenticate/`` does, is answered with new tokens, which
-        are kept.
+        What proves something, as ``reauthenticate/`` does, is answered with new tokens, or has
+        them in ``tokens``, as where a second factor is added. They are kept.
         """
         access = self.tokens["access"]
         try:
@@ -112,8 +112,9 @@ class ApiClient:
                 raise
             self._refresh(instead_of=access)
             got = self._send(method, path, body, access=self.tokens["access"])
-        if "refresh" in got:
-            self._keep(got)
+        new = got.get("tokens", got)
+        if "refresh" in new:
+            self._keep(new)
         return got
 
     def _refresh(self, *, instead_of: str) -> None:

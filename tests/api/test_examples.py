@@ -19,7 +19,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from sessions_plus.api.docs.errors import ERRORS
 from sessions_plus.models import Device, Session
-from tests.support.authenticators import enrol
+from tests.support.authenticators import App, enrol
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,6 +94,17 @@ def test_client_keeps_the_tokens_of_a_proof(api: Any, user: Any, password: str) 
 
     api.request("POST", "reauthenticate/", {"password": password})
     assert api.tokens["refresh"] != before["refresh"]
+    api.tokens["access"] = "a.b.c"
+
+    assert api.get("devices/")["results"]
+
+
+def test_client_keeps_the_tokens_of_a_new_factor(api: Any, user: Any, password: str) -> None:
+    """Who adds a second factor goes on with the tokens inside the answer."""
+    api.sign_in("ann", password, ask_code=no_code)
+    secret = api.request("POST", "mfa/totp/")["secret"]
+
+    api.request("POST", "mfa/totp/confirm/", {"code": App.typed(secret).code()})
     api.tokens["access"] = "a.b.c"
 
     assert api.get("devices/")["results"]
