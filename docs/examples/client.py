@@ -149,4 +149,12 @@ class ApiClient:
             with urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
                 return cast(dict[str, Any], json.loads(response.read() or b"{}"))
         except HTTPError as error:
-            raise ApiError(error.code, json.loads(error.read() or b"{}")) from None
+            raise ApiError(error.code, _body_of(error)) from None
+
+
+def _body_of(error: HTTPError) -> dict[str, Any]:
+    """Return what the API says; nothing where a proxy answered in its place, with a page."""
+    try:
+        return cast(dict[str, Any], json.loads(error.read() or b"{}"))
+    except ValueError:
+        return {}

@@ -118,6 +118,16 @@ def test_client_tells_errors(example: Any, api: Any, user: Any) -> None:
     assert (refused.value.status, refused.value.code) == (401, "invalid_credentials")
 
 
+def test_client_tells_of_a_page(example: Any, api: Any, user: Any, password: str) -> None:
+    """An answer that is a page, as a proxy gives, is an error like any other."""
+    api.sign_in("ann", password, ask_code=no_code)
+
+    with pytest.raises(example.ApiError) as refused:
+        api.get("nothing/")
+
+    assert (refused.value.status, refused.value.code) == (404, "unknown")
+
+
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("jq")), reason="no curl or no jq")
 def test_walk_with_curl(live_server: LiveServer, user: Any, password: str, tmp_path: Path) -> None:
     """The commands of the page, one after the other, do what it says."""
