@@ -25,12 +25,18 @@ CHUNK_ROWS = 500
 
 @dataclass(frozen=True, slots=True)
 class SealedColumn:
-    """A column of envelopes: of what they are, and what each is bound to."""
+    """
+    A column of envelopes: of what they are, and what each is bound to.
+
+    ``owner`` names the foreign key whose row that is, where it is another one. What is left
+    behind by an owner that is gone opens nothing any more, and is passed over.
+    """
 
     model: type[models.Model]
     column: str
     purpose: Purpose
     context_of: Callable[[Any], bytes]  # of a row of its model
+    owner: str | None = None
 
 
 @dataclass(slots=True)
@@ -79,7 +85,10 @@ def count_unreadable(sealed: SealedColumn, *, sample: int) -> int:
 def _with_envelopes(
     sealed: SealedColumn, rows: models.QuerySet[models.Model]
 ) -> models.QuerySet[models.Model]:
-    return rows.exclude(**{f"{sealed.column}__isnull": True}).exclude(**{sealed.column: b""})
+    found = rows.exclude(**{f"{sealed.column}__isnull": True}).exclude(**{sealed.column: b""})
+    # Read together, as clean-up may remove the owner at any moment. The key is never null, so
+    # it is an inner join, and rows without their owner are not in it.
+    return found.select_related(sealed.owner) if sealed.owner else found
 
 
 def _rows(rows: models.QuerySet[models.Model]) -> Iterator[models.Model]:

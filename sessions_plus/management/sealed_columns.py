@@ -42,5 +42,6 @@ def sealed_columns() -> dict[str, SealedColumn]:
             "sealed_jwk",
             Purpose.DEVICE_KEY,
             lambda row: jwk_context(row.public_id, row.session.public_id),
+            owner="session",
         ),
     }

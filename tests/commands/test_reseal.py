@@ -6,6 +6,7 @@ import base64
 import io
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import User
@@ -22,7 +23,8 @@ from sessions_plus.maintenance import resealing
 from sessions_plus.management.sealed_columns import sealed_columns
 from sessions_plus.mfa.passkeys.credentials import open_public_key
 from sessions_plus.mfa.totp import open_secret, seal_secret
-from sessions_plus.models import AdoptedKey, Authenticator, Session, SigningKey
+from sessions_plus.models import AdoptedKey, Authenticator, DeviceKey, Session, SigningKey
+from sessions_plus.models.device_key import jwk_context
 from sessions_plus.tokens.keys import rotate
 from tests.conftest import World
 from tests.support.authenticators import a_passkey
@@ -109,6 +111,31 @@ def test_public_keys_of_passkeys_move_along(user: User, key_file: Any) -> None:
 
     key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = [SECOND]
     assert open_public_key(Authenticator.objects.get(pk=passkey.pk)) == b"a COSE key"
+
+
+def test_a_device_key_whose_session_is_gone_is_passed_over(user: User, key_file: Any) -> None:
+    """A clean-up in parts may remove it days after its session; nothing needs it then."""
+    session = Session.objects.create(user=user, expire_date=timezone.now() + timedelta(days=1))
+    a_device_key(session.pk, session.public_id)
+    a_device_key(session.pk + 1, new_public_id())
+    key_file.SESSIONS_PLUS_ENCRYPTION_KEYS = [SECOND, FIRST]
+
+    assert "1 device keys." in reseal()
+    assert reseal() == NOTHING
+    for column in sealed_columns().values():
+        assert not resealing.count_unreadable(column, sample=10)
+
+
+def a_device_key(session: int, session_public_id: UUID) -> None:
+    public_id = new_public_id()
+    sealed = crypto.seal(
+        b"{}",
+        purpose=crypto.Purpose.DEVICE_KEY,
+        bound_to=jwk_context(public_id, session_public_id),
+    )
+    DeviceKey.objects.create(
+        public_id=public_id, session_id=session, algorithm="ES256", sealed_jwk=sealed
+    )
 
 
 def test_running_it_again_changes_nothing(user: User, key_file: Any) -> None:
