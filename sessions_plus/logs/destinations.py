@@ -35,6 +35,10 @@ class Undelivered(Exception):
     """The receiver has not, or may not have, what it was sent."""
 
 
+class ReaderGone(Undelivered):
+    """Whoever read from standard output has ended: nobody ever will again."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One event as it is sent: one line of ASCII."""
@@ -61,8 +65,10 @@ class Stream:
         try:
             self.out.write("".join(f"{line.text}\n" for line in lines))
             self.out.flush()
+        except BrokenPipeError as error:
+            raise ReaderGone(f"Nobody reads what is written: {error}.") from error
         except OSError as error:
-            raise Undelivered(f"Nobody reads what is written: {error}.") from error
+            raise Undelivered(f"It cannot be written: {error}.") from error
 
 
 @dataclass(frozen=True)

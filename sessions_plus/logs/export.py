@@ -17,7 +17,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from sessions_plus.events import facts_of
-from sessions_plus.logs.destinations import Destination, Line, Undelivered
+from sessions_plus.logs.destinations import Destination, Line, ReaderGone, Undelivered
 from sessions_plus.logs.formats import Facts, Record
 from sessions_plus.maintenance.batch_delete import Progress
 from sessions_plus.maintenance.event_reader import Batch, EventReader, all_events, last_key
@@ -95,12 +95,15 @@ class Exporter:
         Send what there is and what comes, until ``stop``. What fails is tried again.
 
         Raises:
+            ReaderGone: it can never be delivered, however often it is tried.
             CursorMoved: somebody else sends the same.
         """
         pause = FIRST_PAUSE_SECONDS
         while not stop.is_set():
             try:
                 batch = self._next()
+            except ReaderGone:
+                raise
             except (Undelivered, DatabaseError) as error:
                 report(f"{error} Trying again in {pause:.0f} s.")
                 connections.close_all()

@@ -396,6 +396,22 @@ class TestStandardOutput:
 
         assert position() == keys[0] - 1
 
+    @pytest.mark.parametrize("follow", [(), ("--follow",)])
+    def test_a_reader_that_ended_ends_the_command(
+        self, keys: list[int], follow: tuple[str, ...]
+    ) -> None:
+        """Nobody will ever read from a broken pipe: who started both has to hear of it."""
+
+        class Closed(StringIO):
+            def write(self, text: str) -> int:
+                raise BrokenPipeError("Broken pipe")
+
+        words = ["export_events", "--cursor", "siem", *follow]
+        with pytest.raises(CommandError, match="Nobody reads"):
+            call_command(*words, stdout=Closed(), stderr=StringIO())
+
+        assert position() == keys[0] - 1
+
     def test_begin_elsewhere(self, keys: list[int]) -> None:
         """A run can begin after any event, and goes on from there the next time."""
         out = StringIO()
