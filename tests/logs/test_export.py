@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 import sys
 import threading
 import time
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from sessions_plus.events import record
@@ -411,6 +413,19 @@ class TestStandardOutput:
             call_command(*words, stdout=Closed(), stderr=StringIO())
 
         assert position() == keys[0] - 1
+
+    def test_no_id_comes_again_after_a_restored_backup(self, keys: list[int]) -> None:
+        """The statement that the page names for this database moves ids on, also past deletions."""
+        page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+        name = {"postgresql": "PostgreSQL", "mysql": "MariaDB", "sqlite": "SQLite"}
+        statement = re.search(rf"\| {name[connection.vendor]} \| `(.+)` \|", page)
+        assert statement is not None
+        sent = keys[-1] + 1_000
+
+        with connection.cursor() as cursor:
+            cursor.execute(statement[1].replace("5000000", str(sent + 1)))
+
+        assert record(Event.SESSION_STARTED, reason="pwd").pk > sent
 
     def test_begin_elsewhere(self, keys: list[int]) -> None:
         """A run can begin after any event, and goes on from there the next time."""

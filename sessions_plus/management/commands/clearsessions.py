@@ -25,7 +25,9 @@ class Command(OperatorCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--dry-run", action="store_true", help="Count what would go, and leave it."
+            "--dry-run",
+            action="store_true",
+            help="Count what would go, in all parts, and leave it.",
         )
         parser.add_argument(
             "--parts",
