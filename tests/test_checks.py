@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.apps.registry import Apps
 from django.conf import settings
 from django.contrib.sessions.base_session import AbstractBaseSession
@@ -526,6 +526,49 @@ def test_tables_of_other_engines_may_stay() -> None:
     )
 
 
+class Keeping:
+    """A router that lets only some of our models into the sessions' database."""
+
+    kept_out: frozenset[str]
+
+    def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool | None:
+        is_ours = app_label == "sessions_plus"
+        return not is_ours or hints.get("model_name") not in self.kept_out
+
+
+class KeepingEvents(Keeping):
+    kept_out = frozenset({"sessionevent"})
+
+
+class KeepingAll(Keeping):
+    """As a site whose tables are made by somebody else."""
+
+    kept_out = frozenset(
+        model._meta.model_name or "" for model in apps.get_app_config("sessions_plus").get_models()
+    )
+
+
+@pytest.mark.parametrize(
+    ("routers", "expected"),
+    [
+        pytest.param([], [], id="no router"),
+        pytest.param([KeepingEvents()], ["sessions_plus.W107"], id="keeps events out"),
+        pytest.param([KeepingAll()], [], id="keeps all out"),
+    ],
+)
+def test_a_table_kept_out_of_the_sessions_database_is_reported(
+    routers: list[object], expected: list[str]
+) -> None:
+    """Pages and clean-up fail where the sessions' database has no table of events."""
+    with override_settings(DATABASE_ROUTERS=routers):
+        found = databases.check_tables_beside_sessions()
+
+    assert [message.id for message in found] == expected
+    if found:
+        assert "sessions_plus.SessionEvent" in found[0].msg
+        assert "'default'" in found[0].msg
+
+
 def test_every_finding_is_provoked() -> None:
     """No message is left that no test has seen."""
     provoked = {str(case.values[0]) for case in (*PROVOKED, *PROVOKED_LIVE)} | {
@@ -533,6 +576,7 @@ def test_every_finding_is_provoked() -> None:
         "E112",
         "W104",
         "W105",
+        "W107",
     }
     provoked |= {finding for finding, _ in NEIGHBOURS}
 

@@ -255,6 +255,13 @@ LIMITED_CHARACTERS = Finding(
     "that it does not have are kept as '?'.",
     "Make the database and its tables with {wanted}; on MySQL, let OPTIONS['charset'] say so, too.",
 )
+NO_TABLE_BESIDE_SESSIONS = Finding(
+    "W107",
+    "A router's allow_migrate() keeps {tables} out of the sessions' database {alias!r}, where "
+    "pages, counts and clean-up look for it: they fail.",
+    "Let allow_migrate() return True for each model of sessions_plus in {alias!r}, before you run "
+    "migrate there; where that was run, make the table as docs/limits-known.md says (Data).",
+)
 
 COOKIE_NOT_SECURE = Finding(
     "W201",
