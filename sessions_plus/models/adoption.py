@@ -7,6 +7,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from sessions_plus.models.binary import BytesField
+
 
 class AdoptedKey(models.Model):
     """
@@ -37,8 +39,8 @@ class AdoptedKey(models.Model):
 
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     session_public_id = models.UUIDField(unique=True, editable=False)
-    sealed_device_token = models.BinaryField(default=b"")
-    sealed_old_key = models.BinaryField(default=b"")
+    sealed_device_token = BytesField(default=b"")
+    sealed_old_key = BytesField(default=b"")
     is_signed_in = models.BooleanField(default=False, editable=False)
     adopted_at = models.DateTimeField(_("taken over"), default=timezone.now)
 

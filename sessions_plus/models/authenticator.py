@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.keys import new_public_id
 from sessions_plus.models.authenticator_makes import AUTHENTICATOR_MAKES
+from sessions_plus.models.binary import BytesField
 from sessions_plus.models.text import FittedCharField
 
 
@@ -161,7 +162,7 @@ class Authenticator(models.Model):
     disabled_at = models.DateTimeField(_("disabled"), null=True, blank=True)
     imported_from = models.CharField(max_length=64, blank=True, editable=False)
 
-    sealed_secret = models.BinaryField(null=True)
+    sealed_secret = BytesField(null=True)
     digits = models.PositiveSmallIntegerField(_("digits"), default=6, null=True)
     period = models.PositiveSmallIntegerField(_("seconds"), default=30, null=True)
     algorithm = models.CharField(
@@ -169,11 +170,11 @@ class Authenticator(models.Model):
     )
     last_used_step = models.BigIntegerField(default=-1, null=True, editable=False)
 
-    user_handle = models.BinaryField(max_length=64, null=True)
+    user_handle = BytesField(max_length=64, null=True)
     rp_id = models.CharField(_("domain"), max_length=253, null=True, editable=False)
-    credential_id = models.BinaryField(max_length=1023, null=True)
+    credential_id = BytesField(max_length=1023, null=True)
     credential_hash = models.CharField(max_length=64, unique=True, null=True, editable=False)
-    sealed_public_key = models.BinaryField(null=True)
+    sealed_public_key = BytesField(null=True)
     sign_count = models.PositiveBigIntegerField(null=True, editable=False)
     aaguid = models.UUIDField(null=True, editable=False)
     transports = models.CharField(max_length=100, blank=True, editable=False)

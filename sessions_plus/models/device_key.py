@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.crypto import context
 from sessions_plus.keys import new_public_id
+from sessions_plus.models.binary import BytesField
 from sessions_plus.models.session import Session
 
 
@@ -52,7 +53,7 @@ class DeviceKey(models.Model):
         verbose_name=_("session"),
     )
     algorithm = models.CharField(_("algorithm"), max_length=8, editable=False)
-    sealed_jwk = models.BinaryField()
+    sealed_jwk = BytesField()
     registered_at = models.DateTimeField(_("registered"), default=timezone.now)
     last_nonce = models.BigIntegerField(default=-1, editable=False)
     last_proved_at = models.DateTimeField(_("last proved"), null=True, blank=True)

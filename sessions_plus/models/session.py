@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from sessions_plus.crypto import Purpose, context, unseal
 from sessions_plus.keys import new_public_id
 from sessions_plus.models.agent import AgentColumns
+from sessions_plus.models.binary import BytesField
 from sessions_plus.models.device import Device
 from sessions_plus.models.text import FittedCharField
 from sessions_plus.named_types import SessionData, UserId
@@ -255,10 +256,10 @@ class Session(AgentColumns):
     key_hash = models.CharField(max_length=64, editable=False)
     previous_key_hash = models.CharField(max_length=64, blank=True, editable=False)
     rotated_at = models.DateTimeField(_("key rotated"), null=True, blank=True)
-    sealed_successor = models.BinaryField(null=True)
+    sealed_successor = BytesField(null=True)
     successor_seen = models.BooleanField(default=True, editable=False)
     successor_told_at = models.DateTimeField(null=True, editable=False)
-    data = models.BinaryField(default=b"")
+    data = BytesField(default=b"")
     version = models.PositiveBigIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     authenticated_at = models.DateTimeField(_("signed in"), null=True, blank=True)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from sessions_plus.crypto import context
+from sessions_plus.models.binary import BytesField
 
 
 def private_key_context(kid: str) -> bytes:
@@ -54,7 +55,7 @@ class SigningKey(models.Model):
     number = models.PositiveIntegerField(unique=True, editable=False)
     kid = models.CharField(max_length=64, unique=True, editable=False)
     algorithm = models.CharField(_("algorithm"), max_length=8, editable=False)
-    sealed_private_key = models.BinaryField(default=b"")
+    sealed_private_key = BytesField(default=b"")
     public_jwk = models.JSONField(_("public key"), editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     not_before = models.DateTimeField(_("signs from"))
