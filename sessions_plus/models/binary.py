@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -16,11 +15,11 @@ class BytesField(models.BinaryField):  # type: ignore[type-arg]  # generic in th
     psycopg2 hands on a ``memoryview`` that equals no bytes and has no methods of theirs.
     """
 
-    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Any]:  # as Django's
-        converters: list[Any] = list(super().get_db_converters(connection))
+    def get_db_converters(self, connection: BaseDatabaseWrapper) -> list[Callable[..., object]]:
+        converters: list[Callable[..., object]] = list(super().get_db_converters(connection))
         return [*converters, as_bytes] if is_psycopg2(connection) else converters
 
-    def deconstruct(self) -> tuple[str, str, Sequence[Any], dict[str, Any]]:
+    def deconstruct(self) -> tuple[str, str, Sequence[object], dict[str, object]]:
         """To migrations it is Django's: the column is the same."""
         name, _, args, kwargs = super().deconstruct()
         return name, "django.db.models.BinaryField", args, kwargs
