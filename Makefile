@@ -57,7 +57,7 @@ services:  ## Install the servers and tools that the tests use (apt, as root)
 	apt-get update -qq </dev/null
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
 		redis-server redis-sentinel redis-tools memcached postgresql pgbouncer mariadb-server \
-		oathtool chromium gettext </dev/null
+		oathtool chromium gettext wrk </dev/null
 
 check: lint types migrations deploy-check test  ## Everything that a change must pass
 
