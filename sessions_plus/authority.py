@@ -21,7 +21,7 @@ from django.utils.functional import SimpleLazyObject
 from sessions_plus.client_info import ClientInfo
 from sessions_plus.current import current_request
 from sessions_plus.exceptions import ActingForAnother, ConflictingSessions, SessionsPlusError
-from sessions_plus.named_types import AnyRequest, UserId
+from sessions_plus.named_types import AnyRequest, SiteUser, UserId
 from sessions_plus.rows.session_row import Row
 from sessions_plus.store.of_request import find_store
 from sessions_plus.store.session_store import SessionStore
@@ -201,13 +201,25 @@ def proof_of(request: AnyRequest) -> Authority | None:
     return None if _is_of_somebody_else(store, authority.user_id) else authority
 
 
+def identity_of(request: AnyRequest) -> SiteUser:
+    """Return the user, of whom a guard asks only who it is: a bearer's is not read for that."""
+    return _django(request).user
+
+
+async def aidentity_of(request: AnyRequest) -> SiteUser:
+    """See identity_of(). What a bearer's ``auser()`` gives has been read."""
+    auser = _django(request).auser
+    known: SiteUser | None = getattr(auser, "known", None)
+    return known if known is not None else await auser()
+
+
 async def aproof_of(request: AnyRequest) -> Authority | None:
     """See proof_of()."""
     authority = await aauthority_of(request)
     django = _django(request)
     if authority is None or authority.actor_id is not None:
         return None
-    if not _is(await django.auser(), authority.user_id):
+    if not _is(await aidentity_of(django), authority.user_id):
         return None
     put = user_put_into(django)
     if put is not None and not await sync_to_async(_is)(put, authority.user_id):

@@ -21,7 +21,7 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views import View
 
-from sessions_plus.authority import Authority, aproof_of, proof_of
+from sessions_plus.authority import Authority, aidentity_of, aproof_of, identity_of, proof_of
 from sessions_plus.exceptions import (
     MfaEnrolmentRequired,
     MfaRequired,
@@ -81,7 +81,7 @@ def mfa_required(
 
             @wraps(view)
             async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-                user = await request.auser()
+                user = await aidentity_of(request)
                 if not user.is_authenticated:
                     return _to_sign_in(request)
                 if not _has_second_factor(await aproof_of(request), resistant):
@@ -92,7 +92,7 @@ def mfa_required(
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-            user = request.user
+            user = identity_of(request)
             if not user.is_authenticated:
                 return _to_sign_in(request)
             if not _has_second_factor(proof_of(request), resistant):
@@ -134,7 +134,7 @@ def reauthentication_required(
 
             @wraps(view)
             async def aguarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-                user = await request.auser()
+                user = await aidentity_of(request)
                 if not user.is_authenticated:
                     return _to_sign_in(request)
                 needs_code = factors == "all" and await ahas_authenticator(user)
@@ -147,7 +147,7 @@ def reauthentication_required(
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: object, **kwargs: object) -> object:
-            user = request.user
+            user = identity_of(request)
             if not user.is_authenticated:
                 return _to_sign_in(request)
             needs_code = factors == "all" and has_authenticator(user)

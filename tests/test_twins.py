@@ -29,6 +29,7 @@ OTHERWISE = (
 
 # Twins that are told apart by what Django has in one world alone.
 APART = {
+    "sessions_plus.authority.identity_of": "request.user reads when asked, auser() before",
     "sessions_plus.authority.proof_of": "whom somebody put into request.user, auser() does not say",
     "sessions_plus.store.ahead.hand_over": "a response is closed by its own thread in one world",
     "sessions_plus.integrations.otp.__init__.own": "request.user is an object, auser a function",

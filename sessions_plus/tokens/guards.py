@@ -170,6 +170,7 @@ def take(request: Any, found: Credentials) -> None:
             await found.user.aread()
         return found.user
 
+    auser.known = found.user  # type: ignore[attr-defined]  # who it is, see aidentity_of()
     request.auser = auser
     request._dont_enforce_csrf_checks = True
 

@@ -16,6 +16,7 @@ from django.urls import path
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from sessions_plus.decorators import mfa_required
 from sessions_plus.lifecycle import revoke
 from sessions_plus.models import Session
 from sessions_plus.tokens.guards import bearer_required
@@ -51,6 +52,18 @@ async def astateless(request: HttpRequest) -> HttpResponse:
     return HttpResponse(str(request.user.pk))
 
 
+@bearer_required(verification="stateless")
+@mfa_required
+def proved(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user.pk))
+
+
+@bearer_required(verification="stateless")
+@mfa_required
+async def aproved(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(str(request.user.pk))
+
+
 @bearer_required
 async def aname(request: HttpRequest) -> HttpResponse:
     return HttpResponse((await request.auser()).get_username())
@@ -67,6 +80,8 @@ urlpatterns = [
     path("async/guarded", aguarded),
     path("async/stateless", astateless),
     path("async/name", aname),
+    path("proved", proved),
+    path("async/proved", aproved),
     path("plain", plain),
 ]
 
@@ -106,6 +121,19 @@ def test_view_asks_for_more(user: Any, engine: str, call: Caller) -> None:
     response = call("name", new_tokens(user).access)
 
     assert (response.status_code, response.content) == (200, b"ann")
+
+
+def test_nothing_is_read_for_a_guard(
+    user: Any, call: Caller, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    """Whoever asks for a second factor asks the token, in either world, and not for its user."""
+    token = new_tokens(user, methods=("pwd", "otp")).access
+    call("proved", token)  # the signing keys are read once
+
+    with django_assert_num_queries(0):
+        response = call("proved", token)
+
+    assert (response.status_code, response.content) == (200, str(user.pk).encode())
 
 
 def test_no_csrf_token_is_needed(user: Any, call: Caller) -> None:
