@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
@@ -149,6 +152,21 @@ def test_what_ends_it(user: User, password: str, change: Any) -> None:
     change(user, client)
 
     assert "challenge" in sign_in(client, user, password)
+
+
+def test_it_ends_after_a_restored_backup(user: User, password: str) -> None:
+    """What the page of operating says to type ends every session, and all trust in devices."""
+    app = enrol(user)
+    client = trusting_client(user, app, password)
+    page = (Path(__file__).parents[2] / "docs" / "operating.md").read_text()
+    told = page.partition("## After a restored backup")[2]
+    block = re.search(r"```python\n(.+?)```", told, re.DOTALL)
+    assert block is not None
+
+    exec(dedent(block[1]), {})  # noqa: S102 - it is ours
+
+    assert not Session.objects.filter(revoked_at=None).exists()
+    assert "/account/challenge/" in sign_in(client, user, password)
 
 
 def test_its_owner_ends_it_on_the_devices_page(user: User, password: str) -> None:
