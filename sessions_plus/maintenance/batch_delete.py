@@ -84,6 +84,10 @@ class Part:
         to_come = (self.turn - position // size) % self.parts
         return (position // size + to_come) * size if to_come else position
 
+    def end_of_block(self, position: int, size: int) -> int:
+        """Return the last position that belongs to this part with the given one."""
+        return (position // size + 1) * size - 1
+
 
 WHOLE = Part()
 
@@ -115,7 +119,7 @@ def _ranges(task: BatchTask, part: Part) -> Iterator[tuple[Counter[str], float]]
             continue
         upper = lower + width - 1
         if part is not WHOLE:
-            upper = min(upper, lower - lower % path.widest + path.widest - 1)
+            upper = min(upper, part.end_of_block(lower, path.widest))
         found = quickly(lower, upper) if quickly else None
         if found is None:
             found = _in_batches(task.steps, path, lower, upper)

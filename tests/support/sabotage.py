@@ -2446,7 +2446,7 @@ SABOTAGES = (
     Sabotage(
         "look through what is behind a block, too",
         PACKAGE + "maintenance/batch_delete.py",
-        "upper = min(upper, lower - lower % path.widest + path.widest - 1)",
+        "upper = min(upper, part.end_of_block(lower, path.widest))",
         "pass",
         "tests/commands/test_clearsessions.py -k Parts",
     ),
@@ -2456,6 +2456,20 @@ SABOTAGES = (
         'max(reached, sessions.values_list("pk", flat=True).last() or 0)',
         'sessions.values_list("pk", flat=True).last()',
         "tests/lifecycle/test_ending_many.py -k meanwhile",
+    ),
+    Sabotage(
+        "leave columns of bytes as psycopg2 reads them",
+        PACKAGE + "models/binary.py",
+        "return not is_psycopg3",
+        "return False",
+        "tests/models/test_psycopg2.py",
+    ),
+    Sabotage(
+        "read a bearer's user for what a guard asks",
+        PACKAGE + "authority.py",
+        "return known if known is not None else await auser()",
+        "return await auser()",
+        "tests/tokens/test_bearer.py -k nothing_is_read",
     ),
     Sabotage(
         "count what would go twice",
