@@ -149,7 +149,7 @@ def run_tests(
 
 
 def run(command: list[str | Path]) -> subprocess.CompletedProcess[str]:
-    environ = {**os.environ, "TEST_DATABASE_URL": "", "TEST_PAIRS": "one half"}
+    environ = {**os.environ, "TEST_DATABASE_URL": "", "TEST_PAIRS": "half"}
     return subprocess.run(
         command,
         cwd=ROOT,
