@@ -6,11 +6,13 @@ import base64
 import hashlib
 import hmac
 import json
+import os
 import re
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from io import StringIO
 from pathlib import Path
@@ -403,15 +405,17 @@ class TestStandardOutput:
         self, keys: list[int], follow: tuple[str, ...]
     ) -> None:
         """Nobody will ever read from a broken pipe: who started both has to hear of it."""
+        reader, writer = os.pipe()
+        os.close(reader)
+        out = os.fdopen(writer, "w")
 
-        class Closed(StringIO):
-            def write(self, text: str) -> int:
-                raise BrokenPipeError("Broken pipe")
-
-        words = ["export_events", "--cursor", "siem", *follow]
         with pytest.raises(CommandError, match="Nobody reads"):
-            call_command(*words, stdout=Closed(), stderr=StringIO())
+            call_command(
+                "export_events", "--cursor", "siem", *follow, stdout=out, stderr=StringIO()
+            )
 
+        with suppress(BrokenPipeError):
+            out.close()
         assert position() == keys[0] - 1
 
     def test_no_id_comes_again_after_a_restored_backup(self, keys: list[int]) -> None:
